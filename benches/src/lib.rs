@@ -1,0 +1,1 @@
+//! Benchmarks of kernels and networks against the fastest dense.

@@ -1,0 +1,2 @@
+//! Runs predefined-sparse early-exit networks from model bytes: no_std, no alloc, no unsafe.
+#![no_std]

@@ -1,0 +1,3 @@
+//! Kernels for aarch64, one file per instruction set.
+
+pub mod neon;

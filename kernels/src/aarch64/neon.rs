@@ -1,0 +1,256 @@
+//! aarch64 Advanced SIMD: four f32 a vector.
+//!
+//! | kernel | loads per 4 multiply-adds | shape of the inner loop |
+//! |-|-|-|
+//! | dense | 1.25: one of weights, a quarter of `x` | four rows share each vector of `x` |
+//! | block R×C | 1 + 1 scalar for every R/4 | lanes are outputs, `x` is broadcast |
+//! | block 1×C | 2 | lanes are inputs, as dense with one row |
+//! | rows | 1 + 4 (scalar, into lanes) | lanes are edges of one row |
+
+use core::arch::aarch64::*;
+
+use crate::isa::Isa;
+use crate::junction::Junction;
+use crate::kernel::{Accepts, Kernel};
+use crate::packing::{IndexWidth, Packing};
+
+/// `dense_f32_4x4`
+pub static DENSE: Kernel = Kernel::new("dense_f32_4x4", Isa::Neon, Accepts::Dense, dense);
+/// `block_f32_4x4`: blocks of 4 outputs.
+pub static BLOCK_4: Kernel = Kernel::new("block_f32_4x4", Isa::Neon, Accepts::BlockOfRows(4), block::<1, 4>);
+/// `block_f32_8x4`: blocks of 8 outputs.
+pub static BLOCK_8: Kernel = Kernel::new("block_f32_8x4", Isa::Neon, Accepts::BlockOfRows(8), block::<2, 4>);
+/// `block_f32_16x4`: blocks of 16 outputs.
+pub static BLOCK_16: Kernel = Kernel::new("block_f32_16x4", Isa::Neon, Accepts::BlockOfRows(16), block::<4, 2>);
+/// `block1x4_f32_1x4`: blocks of one output and 4 inputs.
+pub static BLOCK_1X4: Kernel = Kernel::new("block1x4_f32_1x4", Isa::Neon, Accepts::BlockOfCols(4), block_1xc::<1>);
+/// `block1x8_f32_1x4`: blocks of one output and 8 inputs.
+pub static BLOCK_1X8: Kernel = Kernel::new("block1x8_f32_1x4", Isa::Neon, Accepts::BlockOfCols(8), block_1xc::<2>);
+/// `block1x16_f32_1x4`: blocks of one output and 16 inputs.
+pub static BLOCK_1X16: Kernel = Kernel::new("block1x16_f32_1x4", Isa::Neon, Accepts::BlockOfCols(16), block_1xc::<4>);
+/// `rows8_f32_1x4`
+pub static ROWS8: Kernel = Kernel::new("rows8_f32_1x4", Isa::Neon, Accepts::Rows(IndexWidth::Delta8), rows8);
+/// `rows16_f32_1x4`
+pub static ROWS16: Kernel = Kernel::new("rows16_f32_1x4", Isa::Neon, Accepts::Rows(IndexWidth::Absolute16), rows16);
+
+/// Pseudo-code: for each 4 rows: for each 4 inputs: load x once; four accumulators += weights · x. Two steps of 4 are taken
+/// together, into separate accumulators, so that eight chains hide the FMA's latency.
+///
+/// # Safety
+/// As for every kernel (`RunF32`); packing dense.
+#[target_feature(enable = "neon")]
+unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let n_in = j.n_in();
+    let mut o = 0;
+    while o + 4 <= y.len() {
+        // SAFETY: rows o..o+4 exist, each of n_in weights.
+        unsafe { dense_tile::<4>(j, o, n_in, x, y) };
+        o += 4;
+    }
+    while o < y.len() {
+        // SAFETY: row o exists.
+        unsafe { dense_tile::<1>(j, o, n_in, x, y) };
+        o += 1;
+    }
+    j.activation().apply(y);
+}
+
+/// # Safety
+/// `o + R ≤ n_out`; `x.len() == n_in`; `y.len() == n_out`; packing dense.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn dense_tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x: &[f32], y: &mut [f32]) {
+    // SAFETY: dense has n_in·n_out weights, so rows o..o+R are inside; inputs are read below n_in; 4 at a time only where
+    // 4 are left; vector loads take any address.
+    unsafe {
+        let row: [*const f32; R] = core::array::from_fn(|r| j.weights().as_ptr().add((o + r) * n_in).cast());
+        let mut acc = [[vdupq_n_f32(0.0); R]; 2];
+        let mut i = 0;
+        while i + 8 <= n_in {
+            for (half, acc) in acc.iter_mut().enumerate() {
+                let xs = vld1q_f32(x.as_ptr().add(i + 4 * half));
+                for (acc, row) in acc.iter_mut().zip(row) {
+                    *acc = vfmaq_f32(*acc, vld1q_f32(row.add(i + 4 * half)), xs);
+                }
+            }
+            i += 8;
+        }
+        if i + 4 <= n_in {
+            let xs = vld1q_f32(x.as_ptr().add(i));
+            for (acc, row) in acc[0].iter_mut().zip(row) {
+                *acc = vfmaq_f32(*acc, vld1q_f32(row.add(i)), xs);
+            }
+            i += 4;
+        }
+        for r in 0..R {
+            let mut total = j.bias(o + r) + vaddvq_f32(vaddq_f32(acc[0][r], acc[1][r]));
+            for i in i..n_in {
+                total += row[r].add(i).read_unaligned() * *x.get_unchecked(i);
+            }
+            *y.get_unchecked_mut(o + r) = total;
+        }
+    }
+}
+
+/// Blocks of R = 4·V outputs. Pseudo-code: for each row block: acc = bias; for each block and each of its inputs:
+/// acc[v] += weights · broadcast x. U independent sets of accumulators take turns, to hide the FMA's latency.
+///
+/// # Safety
+/// As for every kernel (`RunF32`); packing block with `rows == 4·V`.
+#[target_feature(enable = "neon")]
+unsafe fn block<const V: usize, const U: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Block { cols, blocks, .. } = *j.packing() else { return };
+    let mut counts = j.counts().iter();
+    let mut index = j.index16();
+    let mut weights: *const f32 = j.weights().as_ptr().cast();
+    for (row_block, y) in y.chunks_mut(4 * V).enumerate() {
+        let count = counts.next().map_or(blocks, |c| u16::from_le_bytes(*c));
+        let mut acc = [[vdupq_n_f32(0.0); V]; U];
+        // SAFETY: Junction::new proved `count` index entries for this row block, R·cols weights for each, and that a
+        // block's inputs lie below n_in, which is x's length. The last row block has R weights an input as well.
+        unsafe {
+            let (now, after) = index.split_at_unchecked(usize::from(count));
+            index = after;
+            let (groups, rest) = now.as_chunks::<U>();
+            for group in groups {
+                for (entry, acc) in group.iter().zip(&mut acc) {
+                    weights = one_block(*entry, usize::from(cols), weights, x, acc);
+                }
+            }
+            for (entry, acc) in rest.iter().zip(&mut acc) {
+                weights = one_block(*entry, usize::from(cols), weights, x, acc);
+            }
+        }
+        for (v, y) in y.chunks_mut(4).enumerate() {
+            let mut sums = [0.0; 4];
+            let total = acc.iter().fold(vdupq_n_f32(0.0), |total, acc| vaddq_f32(total, acc[v]));
+            // SAFETY: four f32 fit the array.
+            unsafe { vst1q_f32(sums.as_mut_ptr(), total) };
+            for (r, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
+                *y = j.bias((row_block * V + v) * 4 + r) + sum;
+            }
+        }
+    }
+    j.activation().apply(y);
+}
+
+/// `acc += weights · x` over the `cols` inputs of one block; gives where the next block's weights begin.
+///
+/// # Safety
+/// `weights` has `4·V·cols` values; `entry` plus `cols` is at most `x.len()`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn one_block<const V: usize>(
+    entry: [u8; 2],
+    cols: usize,
+    mut weights: *const f32,
+    x: &[f32],
+    acc: &mut [float32x4_t; V],
+) -> *const f32 {
+    let input = usize::from(u16::from_le_bytes(entry));
+    for c in 0..cols {
+        // SAFETY: the caller's bounds; vector loads take any address.
+        unsafe {
+            let x = *x.get_unchecked(input + c);
+            for (v, acc) in acc.iter_mut().enumerate() {
+                *acc = vfmaq_n_f32(*acc, vld1q_f32(weights.add(4 * v)), x);
+            }
+            weights = weights.add(4 * V);
+        }
+    }
+    weights
+}
+
+/// Blocks of one output and C = 4·V inputs. Pseudo-code: for each row: for each block: acc[v] += weights · x from its
+/// first input on.
+///
+/// # Safety
+/// As for every kernel (`RunF32`); packing block with `rows == 1` and `cols == 4·V`.
+#[target_feature(enable = "neon")]
+unsafe fn block_1xc<const V: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Block { blocks, .. } = *j.packing() else { return };
+    let mut counts = j.counts().iter();
+    let mut index = j.index16();
+    let mut weights: *const f32 = j.weights().as_ptr().cast();
+    for (o, y) in y.iter_mut().enumerate() {
+        let count = counts.next().map_or(blocks, |c| u16::from_le_bytes(*c));
+        let mut acc = [[vdupq_n_f32(0.0); V]; 2];
+        // SAFETY: Junction::new proved `count` index entries for this row, 4·V weights for each, and that a block's inputs
+        // end at or below n_in, which is x's length.
+        unsafe {
+            let (now, after) = index.split_at_unchecked(usize::from(count));
+            index = after;
+            for (b, entry) in now.iter().enumerate() {
+                let x = x.as_ptr().add(usize::from(u16::from_le_bytes(*entry)));
+                for (v, acc) in acc[b % 2].iter_mut().enumerate() {
+                    *acc = vfmaq_f32(*acc, vld1q_f32(weights.add(4 * v)), vld1q_f32(x.add(4 * v)));
+                }
+                weights = weights.add(4 * V);
+            }
+        }
+        let total = acc.as_flattened().iter().fold(vdupq_n_f32(0.0), |total, acc| vaddq_f32(total, *acc));
+        *y = j.activation().of(j.bias(o) + vaddvq_f32(total));
+    }
+}
+
+/// Four edges a step: inputs by a running sum of the deltas, scalar loads into lanes, one FMA.
+///
+/// # Safety
+/// As for every kernel (`RunF32`); packing rows with one-byte deltas.
+#[target_feature(enable = "neon")]
+unsafe fn rows8(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Rows { in_degree, .. } = *j.packing() else { return };
+    let d = usize::from(in_degree);
+    let rows = j.weights().chunks_exact(d).zip(j.index8().chunks_exact(d));
+    for ((o, y), (weights, deltas)) in y.iter_mut().enumerate().zip(rows) {
+        let mut last = 0usize;
+        let inputs = deltas.iter().map(|delta| {
+            last += usize::from(*delta);
+            last
+        });
+        // SAFETY: one delta a weight; every prefix sum is an input below n_in (proved by Junction::new), x's length.
+        *y = j.activation().of(j.bias(o) + unsafe { edges(weights, inputs, x) });
+    }
+}
+
+/// Four edges a step: scalar loads into lanes, one FMA.
+///
+/// # Safety
+/// As for every kernel (`RunF32`); packing rows with two-byte inputs.
+#[target_feature(enable = "neon")]
+unsafe fn rows16(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Rows { in_degree, .. } = *j.packing() else { return };
+    let d = usize::from(in_degree);
+    let rows = j.weights().chunks_exact(d).zip(j.index16().chunks_exact(d));
+    for ((o, y), (weights, inputs)) in y.iter_mut().enumerate().zip(rows) {
+        let inputs = inputs.iter().map(|input| usize::from(u16::from_le_bytes(*input)));
+        // SAFETY: one input a weight; every input is below n_in (proved by Junction::new), x's length.
+        *y = j.activation().of(j.bias(o) + unsafe { edges(weights, inputs, x) });
+    }
+}
+
+/// `Σ weights · x[inputs]`
+///
+/// # Safety
+/// Every input is below `x.len()`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn edges(weights: &[[u8; 4]], mut inputs: impl Iterator<Item = usize>, x: &[f32]) -> f32 {
+    let mut acc = vdupq_n_f32(0.0);
+    let (steps, rest) = weights.as_chunks::<4>();
+    for weights in steps {
+        let mut xs = [0.0f32; 4];
+        for (x_lane, input) in xs.iter_mut().zip(&mut inputs) {
+            // SAFETY: the caller's bound.
+            *x_lane = unsafe { *x.get_unchecked(input) };
+        }
+        // SAFETY: both arrays hold 16 bytes.
+        acc = unsafe { vfmaq_f32(acc, vld1q_f32(weights.as_ptr().cast()), vld1q_f32(xs.as_ptr())) };
+    }
+    let mut total = vaddvq_f32(acc);
+    for (w, input) in rest.iter().zip(inputs) {
+        // SAFETY: the caller's bound.
+        total += f32::from_le_bytes(*w) * unsafe { *x.get_unchecked(input) };
+    }
+    total
+}

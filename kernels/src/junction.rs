@@ -1,0 +1,451 @@
+//! A junction: the edges between two adjacent layers, proven.
+
+use core::fmt;
+
+use crate::activation::Activation;
+use crate::bytes::{groups_of_2, groups_of_4};
+use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+
+/// What a [`Junction`] is made of, not yet proven. Byte slices may lie at any address.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'m> {
+    /// Inputs, 1 to 65,535.
+    pub n_in: u16,
+    /// Outputs, 1 to 65,535.
+    pub n_out: u16,
+    /// How the nonzeros are laid out.
+    pub packing: Packing,
+    /// Applied to the sums.
+    pub activation: Activation,
+    /// The weights, f32 little-endian, in the packing's order.
+    pub weights: &'m [u8],
+    /// Lengths of rows or row blocks, u16 little-endian; empty where the packing has none.
+    pub counts: &'m [u8],
+    /// Inputs of the weights, as the packing stores them; empty for dense.
+    pub index: &'m [u8],
+    /// One f32 little-endian an output, or empty for no bias.
+    pub bias: &'m [u8],
+}
+
+/// One junction `y = act(W·x + b)`, borrowed from model bytes.
+///
+/// Holding one is the proof that every index is below `n_in`, that every section has the length its packing needs, and
+/// that every number is finite: the constructor is the only door. Kernels rely on it to read without checks.
+#[derive(Clone, Copy, Debug)]
+pub struct Junction<'m> {
+    parts: Parts<'m>,
+    nnz: u32,
+}
+
+/// A section of a junction's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// The weights.
+    Weights,
+    /// The lengths of rows or row blocks.
+    Counts,
+    /// The inputs of the weights.
+    Index,
+    /// The biases.
+    Bias,
+}
+
+/// Why [`Junction::new`] refused. Rows and row blocks count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JunctionError {
+    /// `n_in` or `n_out` is zero.
+    ZeroWidth,
+    /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
+    /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64.
+    BadPacking,
+    /// A section has another length than the packing needs.
+    WrongLength {
+        /// Which.
+        section: Section,
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// An input is `n_in` or above, or a block reaches past it.
+    InputOutOfRange {
+        /// In which row, or row block.
+        row: u16,
+    },
+    /// The inputs of a row do not ascend.
+    InputsNotAscending {
+        /// In which row, or row block.
+        row: u16,
+    },
+    /// A weight that stands for no edge (below a ragged row block, or the unused bits of positions) is not zero.
+    PaddingNotZero,
+    /// A weight, a bias or the activation's slope is NaN or infinite.
+    NotFinite {
+        /// Which section; the slope counts as weights.
+        section: Section,
+    },
+}
+
+impl fmt::Display for JunctionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroWidth => f.write_str("a junction needs at least one input and one output"),
+            Self::BadPacking => f.write_str("the packing's numbers do not fit the junction"),
+            Self::WrongLength { section, needed, found } => {
+                write!(f, "{section:?} has {found} bytes where the packing needs {needed}")
+            }
+            Self::InputOutOfRange { row } => write!(f, "row {row} reads an input that is not there"),
+            Self::InputsNotAscending { row } => write!(f, "the inputs of row {row} do not ascend"),
+            Self::PaddingNotZero => f.write_str("padding is not zero"),
+            Self::NotFinite { section } => write!(f, "{section:?} holds a number that is NaN or infinite"),
+        }
+    }
+}
+
+impl core::error::Error for JunctionError {}
+
+/// `?` for const fns.
+macro_rules! check {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err(error),
+        }
+    };
+}
+
+impl<'m> Junction<'m> {
+    /// Proves `parts`. Const, so that a model in flash can be proven at compile time; linear in the bytes.
+    ///
+    /// # Errors
+    /// The first rule of the packing (see [`Packing`]) that `parts` break.
+    pub const fn new(parts: Parts<'m>) -> Result<Self, JunctionError> {
+        if parts.n_in == 0 || parts.n_out == 0 {
+            return Err(JunctionError::ZeroWidth);
+        }
+        let nnz = match parts.packing {
+            Packing::Dense => check!(prove_dense(&parts)),
+            Packing::Rows { in_degree, index } => check!(prove_rows(&parts, in_degree, index)),
+            Packing::Csr { index } => check!(prove_csr(&parts, index)),
+            Packing::Block { rows, cols, blocks } => check!(prove_blocks(&parts, rows, cols, blocks)),
+            Packing::NM { n, m } => check!(prove_nm(&parts, n, m)),
+        };
+        if !parts.bias.is_empty() {
+            check!(length(Section::Bias, parts.bias, parts.n_out as usize * 4));
+        }
+        check!(finite(Section::Weights, parts.weights));
+        check!(finite(Section::Bias, parts.bias));
+        if !parts.activation.is_finite() {
+            return Err(JunctionError::NotFinite { section: Section::Weights });
+        }
+        Ok(Self { parts, nnz: nnz as u32 })
+    }
+
+    /// Inputs.
+    #[must_use]
+    pub const fn n_in(&self) -> usize {
+        self.parts.n_in as usize
+    }
+
+    /// Outputs.
+    #[must_use]
+    pub const fn n_out(&self) -> usize {
+        self.parts.n_out as usize
+    }
+
+    /// Edges stored: what the packing multiplies, padding of ragged row blocks left out.
+    #[must_use]
+    pub const fn nnz(&self) -> usize {
+        self.nnz as usize
+    }
+
+    /// Density ρ = nnz / (n_in · n_out).
+    #[must_use]
+    pub fn density(&self) -> f64 {
+        self.nnz() as f64 / (self.n_in() as f64 * self.n_out() as f64)
+    }
+
+    /// The packing.
+    #[must_use]
+    pub const fn packing(&self) -> &Packing {
+        &self.parts.packing
+    }
+
+    /// The activation.
+    #[must_use]
+    pub const fn activation(&self) -> Activation {
+        self.parts.activation
+    }
+
+    /// The bytes it was proven from.
+    #[must_use]
+    pub const fn parts(&self) -> &Parts<'m> {
+        &self.parts
+    }
+
+    /// The weights in the packing's order, f32 little-endian.
+    pub(crate) const fn weights(&self) -> &'m [[u8; 4]] {
+        groups_of_4(self.parts.weights)
+    }
+
+    /// The lengths of rows or row blocks, u16 little-endian.
+    pub(crate) const fn counts(&self) -> &'m [[u8; 2]] {
+        groups_of_2(self.parts.counts)
+    }
+
+    /// The index of a packing that stores one byte an edge, and the N:M position stream.
+    pub(crate) const fn index8(&self) -> &'m [u8] {
+        self.parts.index
+    }
+
+    /// The index of a packing that stores two bytes an entry.
+    pub(crate) const fn index16(&self) -> &'m [[u8; 2]] {
+        groups_of_2(self.parts.index)
+    }
+
+    /// The bias of output `o`, 0 where there is none.
+    pub(crate) fn bias(&self, o: usize) -> f32 {
+        groups_of_4(self.parts.bias).get(o).map_or(0.0, |b| f32::from_le_bytes(*b))
+    }
+}
+
+const fn length(section: Section, bytes: &[u8], needed: usize) -> Result<(), JunctionError> {
+    if bytes.len() == needed { Ok(()) } else { Err(JunctionError::WrongLength { section, needed, found: bytes.len() }) }
+}
+
+const fn finite(section: Section, bytes: &[u8]) -> Result<(), JunctionError> {
+    let mut rest = groups_of_4(bytes);
+    while let [number, after @ ..] = rest {
+        // The exponent all ones: infinity or NaN.
+        if u32::from_le_bytes(*number) & 0x7f80_0000 == 0x7f80_0000 {
+            return Err(JunctionError::NotFinite { section });
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+const fn prove_dense(p: &Parts<'_>) -> Result<usize, JunctionError> {
+    let nnz = p.n_in as usize * p.n_out as usize;
+    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Counts, p.counts, 0));
+    check!(length(Section::Index, p.index, 0));
+    Ok(nnz)
+}
+
+const fn prove_rows(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<usize, JunctionError> {
+    if in_degree == 0 || in_degree > p.n_in {
+        return Err(JunctionError::BadPacking);
+    }
+    let nnz = in_degree as usize * p.n_out as usize;
+    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Counts, p.counts, 0));
+    check!(length(Section::Index, p.index, nnz * index.bytes()));
+    let mut rest = p.index;
+    let mut row = 0;
+    while row < p.n_out {
+        rest = check!(prove_row(p, row, rest, in_degree, index));
+        row += 1;
+    }
+    Ok(nnz)
+}
+
+const fn prove_csr(p: &Parts<'_>, index: IndexWidth) -> Result<usize, JunctionError> {
+    check!(length(Section::Counts, p.counts, p.n_out as usize * 2));
+    let nnz = sum_of_counts(p.counts);
+    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Index, p.index, nnz * index.bytes()));
+    let mut counts = groups_of_2(p.counts);
+    let mut rest = p.index;
+    let mut row = 0;
+    while let [count, after @ ..] = counts {
+        let in_degree = u16::from_le_bytes(*count);
+        if in_degree > p.n_in {
+            return Err(JunctionError::BadPacking);
+        }
+        rest = check!(prove_row(p, row, rest, in_degree, index));
+        counts = after;
+        row += 1;
+    }
+    Ok(nnz)
+}
+
+/// Proves one row's inputs at the front of `rest` and gives what follows them.
+const fn prove_row<'m>(
+    p: &Parts<'m>,
+    row: u16,
+    mut rest: &'m [u8],
+    in_degree: u16,
+    index: IndexWidth,
+) -> Result<&'m [u8], JunctionError> {
+    let mut edge = 0;
+    let mut previous = 0;
+    while edge < in_degree {
+        let input = match (index, rest) {
+            (IndexWidth::Delta8, [delta, after @ ..]) => {
+                rest = after;
+                previous + *delta as u32
+            }
+            (IndexWidth::Absolute16, [low, high, after @ ..]) => {
+                rest = after;
+                u16::from_le_bytes([*low, *high]) as u32
+            }
+            // The section's length was checked before.
+            _ => return Err(JunctionError::BadPacking),
+        };
+        if edge > 0 && input <= previous {
+            return Err(JunctionError::InputsNotAscending { row });
+        }
+        if input >= p.n_in as u32 {
+            return Err(JunctionError::InputOutOfRange { row });
+        }
+        previous = input;
+        edge += 1;
+    }
+    Ok(rest)
+}
+
+const fn prove_blocks(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<usize, JunctionError> {
+    if rows == 0 || rows > 32 || cols == 0 || cols > 32 || cols as u16 > p.n_in || blocks > p.n_in {
+        return Err(JunctionError::BadPacking);
+    }
+    let row_blocks = (p.n_out as usize).div_ceil(rows as usize);
+    let stored = if blocks > 0 {
+        check!(length(Section::Counts, p.counts, 0));
+        blocks as usize * row_blocks
+    } else {
+        check!(length(Section::Counts, p.counts, row_blocks * 2));
+        sum_of_counts(p.counts)
+    };
+    let block_size = rows as usize * cols as usize;
+    check!(length(Section::Weights, p.weights, stored * block_size * 4));
+    check!(length(Section::Index, p.index, stored * 2));
+    let last_rows = p.n_out as usize - (row_blocks - 1) * rows as usize;
+    let mut counts = groups_of_2(p.counts);
+    let mut rest = groups_of_2(p.index);
+    let mut last_row_blocks = 0;
+    let mut row_block = 0;
+    while row_block < row_blocks {
+        let count = match counts {
+            [count, after @ ..] => {
+                counts = after;
+                u16::from_le_bytes(*count)
+            }
+            [] => blocks,
+        };
+        if count > p.n_in {
+            return Err(JunctionError::BadPacking);
+        }
+        rest = check!(prove_row_block(p, row_block as u16, rest, count, cols));
+        last_row_blocks = count as usize;
+        row_block += 1;
+    }
+    let missing_rows = rows as usize - last_rows;
+    if missing_rows > 0 {
+        check!(prove_ragged_rows(p.weights, last_row_blocks * cols as usize, rows as usize, last_rows));
+    }
+    Ok((stored - last_row_blocks) * block_size + last_row_blocks * cols as usize * last_rows)
+}
+
+/// Proves the first inputs of one row block's blocks at the front of `rest` and gives what follows them.
+const fn prove_row_block<'i>(
+    p: &Parts<'_>,
+    row: u16,
+    mut rest: &'i [[u8; 2]],
+    count: u16,
+    cols: u8,
+) -> Result<&'i [[u8; 2]], JunctionError> {
+    let mut block = 0;
+    let mut previous = 0;
+    while block < count {
+        let [entry, after @ ..] = rest else {
+            // The section's length was checked before.
+            return Err(JunctionError::BadPacking);
+        };
+        let first = u16::from_le_bytes(*entry);
+        if block > 0 && first <= previous {
+            return Err(JunctionError::InputsNotAscending { row });
+        }
+        if first as u32 + cols as u32 > p.n_in as u32 {
+            return Err(JunctionError::InputOutOfRange { row });
+        }
+        previous = first;
+        rest = after;
+        block += 1;
+    }
+    Ok(rest)
+}
+
+/// The last row block's `groups` groups of `rows` weights: those past `real` must be +0.
+const fn prove_ragged_rows(weights: &[u8], groups: usize, rows: usize, real: usize) -> Result<(), JunctionError> {
+    let all = groups_of_4(weights);
+    let Some((_, last)) = all.split_at_checked(all.len() - groups * rows) else {
+        return Err(JunctionError::BadPacking);
+    };
+    let mut rest = last;
+    let mut at = 0;
+    while let [weight, after @ ..] = rest {
+        if at % rows >= real && u32::from_le_bytes(*weight) != 0 {
+            return Err(JunctionError::PaddingNotZero);
+        }
+        rest = after;
+        at += 1;
+    }
+    Ok(())
+}
+
+const fn prove_nm(p: &Parts<'_>, n: u8, m: u8) -> Result<usize, JunctionError> {
+    if !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
+        return Err(JunctionError::BadPacking);
+    }
+    let geometry = NMRow::new(p.n_in as usize, n as usize, m as usize);
+    let nnz = geometry.in_degree * p.n_out as usize;
+    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Counts, p.counts, 0));
+    check!(length(Section::Index, p.index, geometry.position_bytes * p.n_out as usize));
+    let mut rest = p.index;
+    let mut row = 0;
+    while row < p.n_out {
+        let Some((positions, after)) = rest.split_at_checked(geometry.position_bytes) else {
+            return Err(JunctionError::BadPacking);
+        };
+        check!(prove_nm_row(positions, row, n as usize, m as usize, &geometry));
+        rest = after;
+        row += 1;
+    }
+    Ok(nnz)
+}
+
+const fn prove_nm_row(stream: &[u8], row: u16, n: usize, m: usize, g: &NMRow) -> Result<(), JunctionError> {
+    let mut k = 0;
+    let mut previous = 0;
+    while k < g.in_degree {
+        let in_last = k >= g.whole_pages * n;
+        let first_of_page = if in_last { k == g.whole_pages * n } else { k % n == 0 };
+        let position = position_at(stream, k, g.position_bits);
+        if !first_of_page && position <= previous {
+            return Err(JunctionError::InputsNotAscending { row });
+        }
+        if position >= if in_last { g.last_page } else { m } {
+            return Err(JunctionError::InputOutOfRange { row });
+        }
+        previous = position;
+        k += 1;
+    }
+    let unused = g.position_bytes * 8 - g.in_degree * g.position_bits;
+    match stream.last() {
+        Some(last) if unused > 0 && *last >> (8 - unused) != 0 => Err(JunctionError::PaddingNotZero),
+        _ => Ok(()),
+    }
+}
+
+const fn sum_of_counts(counts: &[u8]) -> usize {
+    let mut rest = groups_of_2(counts);
+    let mut sum = 0;
+    while let [count, after @ ..] = rest {
+        sum += u16::from_le_bytes(*count) as usize;
+        rest = after;
+    }
+    sum
+}

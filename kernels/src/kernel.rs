@@ -1,0 +1,236 @@
+//! Kernels as values: what one is, what it accepts, and how it comes to be run.
+
+use core::fmt;
+
+use crate::isa::{Isa, IsaError};
+use crate::junction::Junction;
+use crate::packing::{IndexWidth, Packing};
+
+/// Which junctions a kernel can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Accepts {
+    /// [`Packing::Dense`]
+    Dense,
+    /// [`Packing::Rows`] with this index.
+    Rows(IndexWidth),
+    /// [`Packing::Csr`] with this index.
+    Csr(IndexWidth),
+    /// [`Packing::Block`] of any shape.
+    AnyBlock,
+    /// [`Packing::Block`] of this many outputs and any number of inputs.
+    BlockOfRows(u8),
+    /// [`Packing::Block`] of one output and this many inputs.
+    BlockOfCols(u8),
+    /// [`Packing::NM`] with any `n` and `m`.
+    AnyNM,
+}
+
+impl Accepts {
+    const fn packing(self, packing: &Packing) -> bool {
+        match (self, packing) {
+            (Self::Dense, Packing::Dense)
+            | (Self::AnyBlock, Packing::Block { .. })
+            | (Self::AnyNM, Packing::NM { .. }) => true,
+            (Self::Rows(want), Packing::Rows { index, .. }) | (Self::Csr(want), Packing::Csr { index }) => {
+                want.bytes() == index.bytes()
+            }
+            (Self::BlockOfRows(want), Packing::Block { rows, .. }) => want == *rows,
+            (Self::BlockOfCols(want), Packing::Block { rows, cols, .. }) => *rows == 1 && want == *cols,
+            _ => false,
+        }
+    }
+}
+
+/// Computes `y = act(W·x + b)`.
+///
+/// # Safety
+/// * The processor has the kernel's instruction set.
+/// * The kernel accepts the junction's packing.
+/// * `x.len() == n_in` and `y.len() == n_out`.
+pub(crate) type RunF32 = unsafe fn(&Junction<'_>, &[f32], &mut [f32]);
+
+/// One kernel. Its name is its specification: `<packing>_<types>_<rows x lanes>`, in the module of its instruction set.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    name: &'static str,
+    isa: Isa,
+    accepts: Accepts,
+    run: RunF32,
+}
+
+impl Kernel {
+    pub(crate) const fn new(name: &'static str, isa: Isa, accepts: Accepts, run: RunF32) -> Self {
+        Self { name, isa, accepts, run }
+    }
+
+    /// `<packing>_<types>_<rows x lanes>`; unique within its instruction set.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The instruction set it is written for.
+    #[must_use]
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Whether it can run junctions of this packing.
+    #[must_use]
+    pub const fn accepts(&self, packing: &Packing) -> bool {
+        self.accepts.packing(packing)
+    }
+
+    /// The kernel, ready to run, or `None` where this processor lacks its instruction set.
+    #[must_use]
+    pub fn ready(&self) -> Option<ReadyKernel<'_>> {
+        self.isa.is_available().then_some(ReadyKernel { kernel: self })
+    }
+}
+
+/// `name/isa`
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.isa)
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A kernel whose instruction set this processor has: having one is the proof.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadyKernel<'k> {
+    kernel: &'k Kernel,
+}
+
+impl<'k> ReadyKernel<'k> {
+    /// The kernel.
+    #[must_use]
+    pub const fn kernel(&self) -> &'k Kernel {
+        self.kernel
+    }
+
+    /// Computes `y = act(W·x + b)`: `x` has `n_in` values, `y` gets `n_out`.
+    ///
+    /// # Errors
+    /// A slice of another length, or a junction whose packing the kernel does not accept; `y` is then untouched.
+    #[inline]
+    pub fn run(&self, junction: &Junction<'_>, x: &[f32], y: &mut [f32]) -> Result<(), RunError> {
+        if x.len() != junction.n_in() || y.len() != junction.n_out() {
+            return Err(RunError::WrongLength);
+        }
+        if !self.kernel.accepts(junction.packing()) {
+            return Err(RunError::NotAccepted);
+        }
+        // SAFETY: `self` exists only where the instruction set is available (Kernel::ready); lengths and packing were
+        // checked just above.
+        unsafe { (self.kernel.run)(junction, x, y) };
+        Ok(())
+    }
+}
+
+/// Why [`ReadyKernel::run`] refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// `x` is not `n_in` long, or `y` not `n_out`.
+    WrongLength,
+    /// The kernel is for another packing.
+    NotAccepted,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongLength => "x must have n_in values and y n_out",
+            Self::NotAccepted => "the kernel does not run this packing",
+        })
+    }
+}
+
+impl core::error::Error for RunError {}
+
+/// The kernels a program links: a value, so that firmware links what its model needs and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelSet {
+    kernels: &'static [&'static Kernel],
+}
+
+impl KernelSet {
+    /// Every kernel of the target's architecture.
+    pub const ALL: Self = Self { kernels: crate::list::KERNELS };
+
+    /// The scalar reference of every packing.
+    pub const SCALAR: Self = Self { kernels: crate::list::SCALAR };
+
+    /// A set of one's own; of several that accept a packing, the first one on the list that is available is used.
+    #[must_use]
+    pub const fn new(kernels: &'static [&'static Kernel]) -> Self {
+        Self { kernels }
+    }
+
+    /// The kernels, widest instruction set first.
+    #[must_use]
+    pub const fn kernels(&self) -> &'static [&'static Kernel] {
+        self.kernels
+    }
+
+    /// Whether some kernel of the set accepts the packing.
+    #[must_use]
+    pub const fn accepts(&self, packing: &Packing) -> bool {
+        let mut rest = self.kernels;
+        while let [kernel, after @ ..] = rest {
+            if kernel.accepts(packing) {
+                return true;
+            }
+            rest = after;
+        }
+        false
+    }
+
+    /// Whether `candidate`, on this set, is one that a program made for `packing` needs to link: with `std` every kernel
+    /// that accepts it, since the choice is made at run time; without, the one that [`choose`](Self::choose) takes.
+    #[must_use]
+    pub const fn needs(&self, candidate: &Kernel, packing: &Packing) -> bool {
+        if cfg!(feature = "std") {
+            return candidate.accepts(packing);
+        }
+        let mut rest = self.kernels;
+        while let [kernel, after @ ..] = rest {
+            if kernel.accepts(packing) && kernel.isa.at_compile_time() {
+                return same(kernel.name, candidate.name) && kernel.isa as u8 == candidate.isa as u8;
+            }
+            rest = after;
+        }
+        false
+    }
+
+    /// The first kernel that accepts the packing, among those this processor can run and `LACEWING_ISA` allows.
+    ///
+    /// # Errors
+    /// `LACEWING_ISA` asks for what cannot be had; `Ok(None)` where the set has no kernel for the packing.
+    pub fn choose(&self, packing: &Packing) -> Result<Option<ReadyKernel<'static>>, IsaError> {
+        let widest = Isa::widest()?;
+        Ok(self
+            .kernels
+            .iter()
+            .filter(|kernel| kernel.isa <= widest && kernel.accepts(packing))
+            .find_map(|kernel| kernel.ready()))
+    }
+}
+
+/// `a == b`, in const.
+const fn same(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) {
+        if *first_a != *first_b {
+            return false;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.is_empty() && b.is_empty()
+}

@@ -1,0 +1,60 @@
+//! The one list of kernels: a kernel that is not on it does not exist, one that is on it cannot go untested.
+
+use crate::kernel::Kernel;
+use crate::scalar;
+
+/// The scalar reference of every packing.
+pub(crate) const SCALAR: &[&Kernel] =
+    &[&scalar::DENSE, &scalar::ROWS8, &scalar::ROWS16, &scalar::CSR8, &scalar::CSR16, &scalar::BLOCK, &scalar::NM];
+
+/// Every kernel, the one to prefer first.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const KERNELS: &[&Kernel] = &[
+    &crate::x86_64::avx2::DENSE,
+    &crate::x86_64::avx2::BLOCK_8,
+    &crate::x86_64::avx2::BLOCK_16,
+    &crate::x86_64::avx2::BLOCK_32,
+    &crate::x86_64::avx2::BLOCK_1X8,
+    &crate::x86_64::avx2::BLOCK_1X16,
+    &crate::x86_64::avx2::ROWS8,
+    &crate::x86_64::avx2::ROWS16,
+    &scalar::DENSE,
+    &scalar::ROWS8,
+    &scalar::ROWS16,
+    &scalar::CSR8,
+    &scalar::CSR16,
+    &scalar::BLOCK,
+    &scalar::NM,
+];
+
+/// Every kernel, the one to prefer first.
+#[cfg(target_arch = "aarch64")]
+pub(crate) const KERNELS: &[&Kernel] = &[
+    &crate::aarch64::neon::DENSE,
+    &crate::aarch64::neon::BLOCK_4,
+    &crate::aarch64::neon::BLOCK_8,
+    &crate::aarch64::neon::BLOCK_16,
+    &crate::aarch64::neon::BLOCK_1X4,
+    &crate::aarch64::neon::BLOCK_1X8,
+    &crate::aarch64::neon::BLOCK_1X16,
+    &crate::aarch64::neon::ROWS8,
+    &crate::aarch64::neon::ROWS16,
+    &scalar::DENSE,
+    &scalar::ROWS8,
+    &scalar::ROWS16,
+    &scalar::CSR8,
+    &scalar::CSR16,
+    &scalar::BLOCK,
+    &scalar::NM,
+];
+
+/// Every kernel, the one to prefer first.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) const KERNELS: &[&Kernel] = SCALAR;
+
+/// The one list of kernels of the target's architecture, the one to prefer first. Dispatch, conformance tests and benches
+/// all read it.
+#[must_use]
+pub const fn kernel_list() -> &'static [&'static Kernel] {
+    KERNELS
+}

@@ -1,0 +1,108 @@
+//! The few transcendental functions that `core` lacks, in single precision, the same on every target.
+//!
+//! Cody–Waite range reduction and short polynomials; no tables. Bounds are those the tests sweep.
+
+/// `e^x`, relative error below 3e-7; 0 below −87.3, infinity above 88.7, NaN for NaN.
+#[must_use]
+pub fn exp(x: f32) -> f32 {
+    if x.is_nan() {
+        return x;
+    }
+    if x < -87.3 {
+        return 0.0;
+    }
+    if x > 88.7 {
+        return f32::INFINITY;
+    }
+    // x = n·ln 2 + r, |r| ≤ ln 2 / 2, ln 2 in two parts so that n·LN2_HI is exact.
+    const LN2_HI: f32 = 0.693_359_4;
+    const LN2_LO: f32 = -2.121_944_4e-4;
+    let nearest = x * core::f32::consts::LOG2_E + if x < 0.0 { -0.5 } else { 0.5 };
+    let n = nearest as i32;
+    let r = x - n as f32 * LN2_HI - n as f32 * LN2_LO;
+    // Taylor to the seventh power: remainder < (ln 2 / 2)^8 / 8! = 5e-9.
+    let p = 1.0
+        + r * (1.0
+            + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r / 5040.0))))));
+    // n ≤ 128: two factors, because 2^128 itself is not a finite f32.
+    let half = n / 2;
+    p * power_of_two(half) * power_of_two(n - half)
+}
+
+/// `2^n` for |n| ≤ 126.
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits(((n + 127) as u32) << 23)
+}
+
+/// Natural logarithm of a positive, finite, normal number, absolute error below 2e-7 near 1 and relative below 3e-7
+/// elsewhere; NaN for anything else.
+#[must_use]
+pub fn ln(x: f32) -> f32 {
+    if !x.is_normal() || x < 0.0 {
+        return f32::NAN;
+    }
+    // x = m·2^e with m in [√½, √2): ln x = e·ln 2 + 2·atanh((m − 1)/(m + 1)).
+    let bits = x.to_bits();
+    let mut e = (bits >> 23) as i32 - 127;
+    let mut m = f32::from_bits((bits & 0x007f_ffff) | 0x3f80_0000);
+    if m > core::f32::consts::SQRT_2 {
+        m *= 0.5;
+        e += 1;
+    }
+    let s = (m - 1.0) / (m + 1.0);
+    let s2 = s * s;
+    let atanh = s * (1.0 + s2 * (1.0 / 3.0 + s2 * (1.0 / 5.0 + s2 * (1.0 / 7.0 + s2 / 9.0))));
+    e as f32 * core::f32::consts::LN_2 + 2.0 * atanh
+}
+
+/// Hyperbolic tangent, absolute error below 3e-7.
+#[must_use]
+pub fn tanh(x: f32) -> f32 {
+    let magnitude = if x < 0.0 { -x } else { x };
+    if magnitude < 0.3 {
+        // The quotient below loses digits near 0. Taylor to x^9; remainder < 0.3^11 · 0.0089 = 2e-8.
+        let x2 = x * x;
+        return x * (1.0 + x2 * (-1.0 / 3.0 + x2 * (2.0 / 15.0 + x2 * (-17.0 / 315.0 + x2 * (62.0 / 2835.0)))));
+    }
+    let t = 1.0 - 2.0 / (exp(2.0 * magnitude) + 1.0);
+    if x < 0.0 { -t } else { t }
+}
+
+/// `1 / (1 + e^−x)`, absolute error below 2e-7.
+#[must_use]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[cfg(test)]
+mod tests {
+    fn sweep(from: f64, to: f64, f: fn(f32) -> f32, want: fn(f64) -> f64, relative: f64, absolute: f64) {
+        for i in 0..=200_000 {
+            let x = (from + (to - from) * f64::from(i) / 200_000.0) as f32;
+            let (got, want) = (f64::from(f(x)), want(f64::from(x)));
+            let error = (got - want).abs();
+            assert!(error <= relative * want.abs() + absolute, "f({x}) = {got}, want {want}");
+        }
+    }
+
+    #[test]
+    fn exp_within_bound() {
+        sweep(-87.2, 88.7, super::exp, f64::exp, 3e-7, 0.0);
+        assert_eq!(super::exp(-1e9), 0.0);
+        assert_eq!(super::exp(1e9), f32::INFINITY);
+        assert_eq!(super::exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn ln_within_bound() {
+        sweep(1e-3, 4.0, super::ln, f64::ln, 3e-7, 2e-7);
+        sweep(4.0, 1e5, super::ln, f64::ln, 3e-7, 0.0);
+        assert!(super::ln(0.0).is_nan() && super::ln(-1.0).is_nan() && super::ln(f32::INFINITY).is_nan());
+    }
+
+    #[test]
+    fn tanh_and_sigmoid_within_bound() {
+        sweep(-20.0, 20.0, super::tanh, f64::tanh, 0.0, 3e-7);
+        sweep(-80.0, 80.0, super::sigmoid, |x| 1.0 / (1.0 + (-x).exp()), 0.0, 2e-7);
+    }
+}

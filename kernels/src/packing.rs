@@ -1,0 +1,175 @@
+//! Packings: how a junction's nonzeros are laid out in bytes.
+
+use core::fmt;
+
+/// How wide the stored input indices of a row are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IndexWidth {
+    /// One byte an edge: the distance from the row's previous input, the first from input 0.
+    Delta8,
+    /// Two bytes an edge, little-endian: the input itself.
+    Absolute16,
+}
+
+impl IndexWidth {
+    /// Bytes an edge.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Delta8 => 1,
+            Self::Absolute16 => 2,
+        }
+    }
+}
+
+/// The canonical packings. Weights are f32, little-endian; their order is stated for each. Inputs within a row ascend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Packing {
+    /// All `n_out × n_in` weights, row by row.
+    Dense,
+    /// Rows of constant in-degree: `in_degree` weights an output, their inputs in `index`.
+    Rows {
+        /// Nonzeros of every output, 1 to `n_in`.
+        in_degree: u16,
+        /// How the inputs are stored.
+        index: IndexWidth,
+    },
+    /// Rows of any length: `counts` holds each row's in-degree, two bytes little-endian.
+    Csr {
+        /// How the inputs are stored.
+        index: IndexWidth,
+    },
+    /// Dense blocks of `rows` outputs × `cols` consecutive inputs. A *row block* is `rows` outputs; the last may be
+    /// ragged, its missing outputs' weights are zero. `index` holds each block's first input, two bytes little-endian;
+    /// blocks may start at any input, so that the last columns of a ragged width are covered by a block that ends there.
+    /// Weights: block by block, and in a block input by input, `rows` weights each.
+    Block {
+        /// Outputs a block, 1 to 32.
+        rows: u8,
+        /// Inputs a block, 1 to 32.
+        cols: u8,
+        /// Blocks in every row block, or 0: then `counts` holds each row block's number, two bytes little-endian.
+        blocks: u16,
+    },
+    /// Exactly `n` nonzeros in every page of `m` consecutive inputs of every row; a last page of `r < m` inputs has
+    /// `max(1, round(n·r/m))`, halves up. `index` holds, row after row and each row from a fresh byte, the positions within
+    /// the pages, `bits` bits each, least significant bit first.
+    NM {
+        /// Nonzeros a page.
+        n: u8,
+        /// Inputs a page: 4, 8, 16, 32 or 64.
+        m: u8,
+    },
+}
+
+impl Packing {
+    /// The packing's name in kernel names, reports and messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Rows { index: IndexWidth::Delta8, .. } => "rows8",
+            Self::Rows { index: IndexWidth::Absolute16, .. } => "rows16",
+            Self::Csr { index: IndexWidth::Delta8 } => "csr8",
+            Self::Csr { index: IndexWidth::Absolute16 } => "csr16",
+            Self::Block { .. } => "block",
+            Self::NM { .. } => "nm",
+        }
+    }
+}
+
+/// The name with its parameters: `block 8x1`, `nm 4:16`, `rows8 d=40`.
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Dense | Self::Csr { .. } => Ok(()),
+            Self::Rows { in_degree, .. } => write!(f, " d={in_degree}"),
+            Self::Block { rows, cols, .. } => write!(f, " {rows}x{cols}"),
+            Self::NM { n, m } => write!(f, " {n}:{m}"),
+        }
+    }
+}
+
+/// The geometry of N:M rows: how many nonzeros a row has and how many bytes its positions take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NMRow {
+    pub whole_pages: usize,
+    /// Inputs in the ragged last page; 0 where there is none.
+    pub last_page: usize,
+    /// Nonzeros in the ragged last page.
+    pub last_n: usize,
+    pub in_degree: usize,
+    pub position_bits: usize,
+    pub position_bytes: usize,
+}
+
+impl NMRow {
+    /// `n` in 1..=m and `m` a power of two are the caller's to check.
+    pub const fn new(n_in: usize, n: usize, m: usize) -> Self {
+        let whole_pages = n_in / m;
+        let last_page = n_in % m;
+        let last_n = if last_page == 0 {
+            0
+        } else {
+            // round(n·r/m), halves up, at least 1; n ≤ m makes it at most r.
+            let rounded = (2 * n * last_page + m) / (2 * m);
+            if rounded == 0 { 1 } else { rounded }
+        };
+        let in_degree = whole_pages * n + last_n;
+        let position_bits = m.trailing_zeros() as usize;
+        Self {
+            whole_pages,
+            last_page,
+            last_n,
+            in_degree,
+            position_bits,
+            position_bytes: (in_degree * position_bits).div_ceil(8),
+        }
+    }
+}
+
+/// The `k`-th `bits`-wide number (at most 6 bits) of a little-endian bit stream; bits past the end read as 0.
+pub(crate) const fn position_at(stream: &[u8], k: usize, bits: usize) -> usize {
+    let at = k * bits;
+    let low = byte_or_zero(stream, at / 8) as usize;
+    let high = byte_or_zero(stream, at / 8 + 1) as usize;
+    ((low | high << 8) >> (at % 8)) & ((1 << bits) - 1)
+}
+
+const fn byte_or_zero(stream: &[u8], at: usize) -> u8 {
+    match stream.split_at_checked(at) {
+        Some((_, rest)) => match rest.first() {
+            Some(byte) => *byte,
+            None => 0,
+        },
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ragged_page_has_its_share() {
+        // 100 inputs at 4:16: six whole pages, then 4 inputs with round(4·4/16) = 1.
+        let row = NMRow::new(100, 4, 16);
+        assert_eq!((row.whole_pages, row.last_page, row.last_n, row.in_degree), (6, 4, 1, 25));
+        assert_eq!((row.position_bits, row.position_bytes), (4, 13));
+        // A share below one half is still one; halves go up.
+        assert_eq!(NMRow::new(17, 1, 16).last_n, 1);
+        assert_eq!(NMRow::new(20, 2, 8).last_n, 1);
+        assert_eq!(NMRow::new(18, 2, 8).last_n, 1);
+        assert_eq!(NMRow::new(22, 2, 8).last_n, 2);
+    }
+
+    #[test]
+    fn positions_cross_bytes() {
+        // 5-bit numbers 1, 31, 2: 00001 11111 00010 from the low end.
+        let stream = [0b1110_0001, 0b0000_1011];
+        assert_eq!([0, 1, 2].map(|k| position_at(&stream, k, 5)), [1, 31, 2]);
+        assert_eq!(position_at(&stream, 9, 5), 0);
+    }
+}

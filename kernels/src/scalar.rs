@@ -1,0 +1,132 @@
+//! The scalar reference: the specification of every packing, on every target. Plain loops, never optimised.
+//!
+//! Each function computes `y[o] = act(b[o] + Σ w·x[i])` over the stored edges of output `o`, in stored order, one
+//! multiplication and one addition an edge.
+
+use crate::isa::Isa;
+use crate::junction::Junction;
+use crate::kernel::{Accepts, Kernel};
+use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+
+/// `dense_f32_1x1`
+pub static DENSE: Kernel = Kernel::new("dense_f32_1x1", Isa::Scalar, Accepts::Dense, dense);
+/// `rows8_f32_1x1`
+pub static ROWS8: Kernel = Kernel::new("rows8_f32_1x1", Isa::Scalar, Accepts::Rows(IndexWidth::Delta8), rows);
+/// `rows16_f32_1x1`
+pub static ROWS16: Kernel = Kernel::new("rows16_f32_1x1", Isa::Scalar, Accepts::Rows(IndexWidth::Absolute16), rows);
+/// `csr8_f32_1x1`
+pub static CSR8: Kernel = Kernel::new("csr8_f32_1x1", Isa::Scalar, Accepts::Csr(IndexWidth::Delta8), rows);
+/// `csr16_f32_1x1`
+pub static CSR16: Kernel = Kernel::new("csr16_f32_1x1", Isa::Scalar, Accepts::Csr(IndexWidth::Absolute16), rows);
+/// `block_f32_1x1`
+pub static BLOCK: Kernel = Kernel::new("block_f32_1x1", Isa::Scalar, Accepts::AnyBlock, block);
+/// `nm_f32_1x1`
+pub static NM: Kernel = Kernel::new("nm_f32_1x1", Isa::Scalar, Accepts::AnyNM, nm);
+
+/// `values[at]`, without the check.
+///
+/// # Safety
+/// `at < values.len()`.
+unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
+    debug_assert!(at < values.len());
+    // SAFETY: the caller's.
+    unsafe { *values.get_unchecked(at) }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing dense.
+unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights().chunks_exact(j.n_in())) {
+        let mut sum = j.bias(o);
+        for (w, x) in row.iter().zip(x) {
+            sum += f32::from_le_bytes(*w) * x;
+        }
+        *y = j.activation().of(sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing rows or csr.
+unsafe fn rows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let index = match j.packing() {
+        Packing::Rows { index, .. } | Packing::Csr { index } => *index,
+        _ => return,
+    };
+    let mut edge = 0;
+    for (o, y) in y.iter_mut().enumerate() {
+        let in_degree = match j.packing() {
+            Packing::Rows { in_degree, .. } => *in_degree,
+            // SAFETY: csr has a count for each of the n_out rows.
+            _ => u16::from_le_bytes(unsafe { at(j.counts(), o) }),
+        };
+        let mut sum = j.bias(o);
+        let mut input = 0;
+        for _ in 0..in_degree {
+            // SAFETY: Junction::new proved one weight and one index entry for each edge of each row, and that the input
+            // an entry gives is below n_in, which is x's length.
+            unsafe {
+                input = match index {
+                    IndexWidth::Delta8 => input + usize::from(at(j.index8(), edge)),
+                    IndexWidth::Absolute16 => usize::from(u16::from_le_bytes(at(j.index16(), edge))),
+                };
+                sum += f32::from_le_bytes(at(j.weights(), edge)) * at(x, input);
+            }
+            edge += 1;
+        }
+        *y = j.activation().of(sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing block.
+unsafe fn block(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
+    let (rows, cols) = (usize::from(rows), usize::from(cols));
+    let mut first_block = 0;
+    for (row_block, y) in y.chunks_mut(rows).enumerate() {
+        let count = match blocks {
+            // SAFETY: without a constant number there is a count for each row block.
+            0 => u16::from_le_bytes(unsafe { at(j.counts(), row_block) }),
+            constant => constant,
+        };
+        for (r, y) in y.iter_mut().enumerate() {
+            let mut sum = j.bias(row_block * rows + r);
+            for b in first_block..first_block + usize::from(count) {
+                // SAFETY: Junction::new proved one index entry a block, rows·cols weights a block, and that a block's
+                // inputs end at or below n_in, which is x's length.
+                unsafe {
+                    let input = usize::from(u16::from_le_bytes(at(j.index16(), b)));
+                    for c in 0..cols {
+                        sum += f32::from_le_bytes(at(j.weights(), (b * cols + c) * rows + r)) * at(x, input + c);
+                    }
+                }
+            }
+            *y = j.activation().of(sum);
+        }
+        first_block += usize::from(count);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing N:M.
+unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::NM { n, m } = *j.packing() else { return };
+    let (n, m) = (usize::from(n), usize::from(m));
+    let row = NMRow::new(j.n_in(), n, m);
+    let rows = j.weights().chunks_exact(row.in_degree).zip(j.index8().chunks_exact(row.position_bytes));
+    for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
+        let mut sum = j.bias(o);
+        let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
+        for (k, w) in weights.iter().enumerate() {
+            let input = page * m + position_at(positions, k, row.position_bits);
+            // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length.
+            sum += f32::from_le_bytes(*w) * unsafe { at(x, input) };
+            left -= 1;
+            if left == 0 {
+                page += 1;
+                left = if page == row.whole_pages { row.last_n } else { n };
+            }
+        }
+        *y = j.activation().of(sum);
+    }
+}

@@ -1,0 +1,257 @@
+//! Draws junctions of every packing and compares kernels with the scalar reference.
+
+use lacewing_kernels::{Activation, IndexWidth, Isa, Junction, KernelSet, Packing, Parts, kernel_list};
+
+/// A small generator of test data (xorshift64*), seeded.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Uniform in −1..1.
+    pub fn unit(&mut self) -> f32 {
+        (self.next() % 2_000_001) as f32 / 1e6 - 1.0
+    }
+
+    /// `k` of 0..n, ascending.
+    pub fn choose(&mut self, k: usize, n: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..n).collect();
+        for i in 0..k {
+            let j = i + self.below(n - i);
+            all.swap(i, j);
+        }
+        all.truncate(k);
+        all.sort_unstable();
+        all
+    }
+}
+
+/// One junction's bytes and an input. The bytes start at an odd address on purpose.
+pub struct Case {
+    n_in: u16,
+    n_out: u16,
+    packing: Packing,
+    activation: Activation,
+    weights: Vec<u8>,
+    counts: Vec<u8>,
+    index: Vec<u8>,
+    bias: Vec<u8>,
+    x: Vec<f32>,
+    /// (output, input, weight) of every edge, as drawn: what the scalar reference itself is held to.
+    edges: Vec<(usize, usize, f32)>,
+}
+
+impl Case {
+    pub fn draw(
+        n_in: u16,
+        n_out: u16,
+        packing: Packing,
+        activation: Activation,
+        bias: bool,
+        random: &mut Random,
+    ) -> Self {
+        let mut case = Self {
+            n_in,
+            n_out,
+            packing,
+            activation,
+            weights: vec![0],
+            counts: vec![0],
+            index: vec![0],
+            bias: vec![0],
+            edges: Vec::new(),
+            x: (0..n_in).map(|_| if random.below(3) == 0 { 0.0 } else { random.unit() }).collect(),
+        };
+        let (width, outputs) = (usize::from(n_in), usize::from(n_out));
+        match packing {
+            Packing::Dense => (0..outputs).for_each(|o| (0..width).for_each(|i| case.push_edge(o, i, random))),
+            Packing::Rows { in_degree, index } => {
+                for row in 0..outputs {
+                    case.push_row(row, usize::from(in_degree), index, random);
+                }
+            }
+            Packing::Csr { index } => {
+                for row in 0..outputs {
+                    let d = match row % 4 {
+                        0 => 0,
+                        1 => width,
+                        _ => random.below(width + 1),
+                    };
+                    case.counts.extend((d as u16).to_le_bytes());
+                    case.push_row(row, d, index, random);
+                }
+            }
+            Packing::Block { rows, cols, blocks } => case.push_blocks(rows, cols, blocks, random),
+            Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
+            _ => unreachable!("a packing without a generator"),
+        }
+        if bias {
+            for _ in 0..outputs {
+                case.bias.extend(random.unit().to_le_bytes());
+            }
+        }
+        case
+    }
+
+    fn push_edge(&mut self, output: usize, input: usize, random: &mut Random) {
+        let weight = random.unit();
+        self.weights.extend(weight.to_le_bytes());
+        self.edges.push((output, input, weight));
+    }
+
+    /// One row of `d` edges. Where a gap is wider than the index can say, the row's edges are made neighbours.
+    fn push_row(&mut self, row: usize, d: usize, index: IndexWidth, random: &mut Random) {
+        let width = usize::from(self.n_in);
+        let mut inputs = random.choose(d, width);
+        let fits = |inputs: &[usize]| {
+            inputs.first().is_none_or(|first| *first < 256) && inputs.windows(2).all(|pair| pair[1] - pair[0] < 256)
+        };
+        if index == IndexWidth::Delta8 && !fits(&inputs) {
+            let first = random.below((width - d).min(255) + 1);
+            inputs = (first..first + d).collect();
+        }
+        let mut previous = 0;
+        for input in inputs {
+            match index {
+                IndexWidth::Delta8 => self.index.push((input - previous) as u8),
+                IndexWidth::Absolute16 => self.index.extend((input as u16).to_le_bytes()),
+            }
+            previous = input;
+            self.push_edge(row, input, random);
+        }
+    }
+
+    fn push_blocks(&mut self, rows: u8, cols: u8, blocks: u16, random: &mut Random) {
+        let (rows, cols) = (usize::from(rows), usize::from(cols));
+        let starts = usize::from(self.n_in) - cols + 1;
+        let row_blocks = usize::from(self.n_out).div_ceil(rows);
+        for row_block in 0..row_blocks {
+            let count = if blocks == 0 { random.below(starts + 1) } else { usize::from(blocks) };
+            if blocks == 0 {
+                self.counts.extend((count as u16).to_le_bytes());
+            }
+            let real = (usize::from(self.n_out) - row_block * rows).min(rows);
+            for start in random.choose(count, starts) {
+                self.index.extend((start as u16).to_le_bytes());
+                for c in 0..cols {
+                    (0..real).for_each(|r| self.push_edge(row_block * rows + r, start + c, random));
+                    self.weights.extend(std::iter::repeat_n(0, (rows - real) * 4));
+                }
+            }
+        }
+    }
+
+    fn push_pages(&mut self, n: usize, m: usize, random: &mut Random) {
+        let bits = m.ilog2() as usize;
+        for row in 0..usize::from(self.n_out) {
+            let mut stream: Vec<bool> = Vec::new();
+            for page in 0..usize::from(self.n_in).div_ceil(m) {
+                let width = (usize::from(self.n_in) - page * m).min(m);
+                let count = if width == m { n } else { ((n * width) as f64 / m as f64).round().max(1.0) as usize };
+                for position in random.choose(count, width) {
+                    stream.extend((0..bits).map(|bit| position >> bit & 1 == 1));
+                    self.push_edge(row, page * m + position, random);
+                }
+            }
+            for byte in stream.chunks(8) {
+                self.index.push(byte.iter().enumerate().map(|(bit, set)| u8::from(*set) << bit).sum());
+            }
+        }
+    }
+
+    pub fn junction(&self) -> Junction<'_> {
+        Junction::new(Parts {
+            n_in: self.n_in,
+            n_out: self.n_out,
+            packing: self.packing,
+            activation: self.activation,
+            weights: &self.weights[1..],
+            counts: &self.counts[1..],
+            index: &self.index[1..],
+            bias: &self.bias[1..],
+        })
+        .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
+    }
+
+    fn reference(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![f32::NAN; usize::from(self.n_out)];
+        let kernel = KernelSet::SCALAR.choose(&self.packing).ok().flatten().expect("every packing has a reference");
+        kernel.run(&self.junction(), x, &mut y).expect("lengths are right");
+        y
+    }
+
+    /// What the edges and biases say, in f64, and the sum of magnitudes of each output's terms.
+    fn expected(&self) -> Vec<(f64, f64)> {
+        let mut sums: Vec<(f64, f64)> = vec![(0.0, 0.0); usize::from(self.n_out)];
+        for (sum, bias) in sums.iter_mut().zip(self.bias[1..].chunks_exact(4)) {
+            let bias = f64::from(f32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]));
+            *sum = (bias, bias.abs());
+        }
+        for (output, input, weight) in &self.edges {
+            let term = f64::from(*weight) * f64::from(self.x[*input]);
+            sums[*output].0 += term;
+            sums[*output].1 += term.abs();
+        }
+        sums
+    }
+
+    /// The scalar reference against the edges as drawn, and every kernel that accepts the packing, up to the widest
+    /// instruction set, against the reference: within 1e-5 of the sum of magnitudes (no activation here is steeper than
+    /// 1), and 1e-6 for the transcendental ones.
+    pub fn check_all(&self, widest: Isa) {
+        let junction = self.junction();
+        assert_eq!(junction.nnz(), self.edges.len(), "{}", self.packing);
+        let (want, expected) = (self.reference(&self.x), self.expected());
+        let exact: Vec<f32> = expected.iter().map(|(sum, _)| self.activation.of(*sum as f32)).collect();
+        self.compare(&"scalar reference", &want, &exact, &expected);
+        for kernel in kernel_list().iter().filter(|k| k.isa() <= widest && k.accepts(&self.packing)) {
+            let Some(ready) = kernel.ready() else { continue };
+            let mut y = vec![f32::NAN; usize::from(self.n_out)];
+            ready.run(&junction, &self.x, &mut y).expect("lengths are right");
+            self.compare(kernel, &y, &want, &expected);
+        }
+    }
+
+    fn compare(&self, who: &dyn std::fmt::Display, got: &[f32], want: &[f32], expected: &[(f64, f64)]) {
+        for (o, ((got, want), (_, magnitude))) in got.iter().zip(want).zip(expected).enumerate() {
+            assert!(
+                f64::from((got - want).abs()) <= 1e-5 * magnitude + 1e-6,
+                "{who}, {} {}x{}, {:?}: output {o} is {got}, want {want}",
+                self.packing,
+                self.n_in,
+                self.n_out,
+                self.activation
+            );
+        }
+    }
+
+    /// One bad input value: every kernel gives a finite output exactly where the reference does.
+    pub fn check_poisoned(&self, bad: f32) {
+        for at in 0..self.x.len() {
+            let mut x = self.x.clone();
+            x[at] = bad;
+            let want = self.reference(&x);
+            for kernel in kernel_list().iter().filter(|k| k.accepts(&self.packing)) {
+                let Some(ready) = kernel.ready() else { continue };
+                let mut y = vec![0.0; usize::from(self.n_out)];
+                ready.run(&self.junction(), &x, &mut y).expect("lengths are right");
+                for (o, (got, want)) in y.iter().zip(&want).enumerate() {
+                    assert_eq!(got.is_finite(), want.is_finite(), "{kernel}, {}: output {o}", self.packing);
+                }
+            }
+        }
+    }
+}

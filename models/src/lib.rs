@@ -1,0 +1,1 @@
+//! Masks and patterns, recipes and data loaders, and the bundled models.

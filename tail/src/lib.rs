@@ -1,0 +1,1 @@
+//! Finishes on a server what a head was not sure about.

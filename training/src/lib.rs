@@ -1,0 +1,1 @@
+//! Trains multi-exit networks whose masks are fixed beforehand.
