@@ -1,0 +1,91 @@
+//! Which packing a junction gets, and why.
+
+use lacewing_kernels::{IndexWidth, Packing};
+
+use crate::edges::Edges;
+use crate::find::Structure;
+
+/// A packing for a junction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The packing.
+    pub packing: Packing,
+    /// Bytes of weights, counts and index together; biases are the same in every packing.
+    pub bytes: usize,
+    /// Why this one, in words.
+    pub reason: String,
+}
+
+/// A sparse packing has to save a fifth of the dense bytes, or dense is taken: dense kernels need no index at run time.
+const WORTH: (usize, usize) = (4, 5);
+
+/// Takes the packing of the fewest bytes among those that the structure allows; of equals the first in the order of
+/// [`candidates`], which is that of the kernels' speed.
+#[must_use]
+pub fn choose(edges: &Edges, structure: &Structure) -> Choice {
+    let dense = dense_bytes(edges);
+    if structure.dense {
+        return Choice { packing: Packing::Dense, bytes: dense, reason: "every edge is there".into() };
+    }
+    let (packing, bytes) =
+        candidates(edges, structure).into_iter().min_by_key(|(_, bytes)| *bytes).unwrap_or((Packing::Dense, dense));
+    if bytes * WORTH.1 > dense * WORTH.0 {
+        let reason =
+            format!("the best sparse packing, {packing}, would save less than a fifth: {bytes} of {dense} bytes");
+        return Choice { packing: Packing::Dense, bytes: dense, reason };
+    }
+    let why = match packing {
+        Packing::Block { rows: 1, cols, .. } => format!("each output reads runs of {cols} inputs"),
+        Packing::Block { rows, .. } => format!("every {rows} outputs share their inputs"),
+        Packing::NM { n, m } => format!("every page of {m} inputs has {n} edges in every row"),
+        Packing::Rows { in_degree, .. } => {
+            format!("every output has {in_degree} edges and there is no finer structure")
+        }
+        _ => "in-degrees differ and there is no finer structure".into(),
+    };
+    let gap = match packing {
+        Packing::Rows { index: IndexWidth::Absolute16, .. } | Packing::Csr { index: IndexWidth::Absolute16 } => {
+            ", inputs too far apart for one byte"
+        }
+        _ => "",
+    };
+    let percent = 100.0 * bytes as f64 / dense as f64;
+    Choice { packing, bytes, reason: format!("{why}{gap}; {percent:.0} % of the dense bytes") }
+}
+
+/// The sparse packings that fit, with their bytes of weights, counts and index: block, N:M, rows of one in-degree, rows of
+/// any.
+#[must_use]
+pub fn candidates(edges: &Edges, structure: &Structure) -> Vec<(Packing, usize)> {
+    let mut all = Vec::new();
+    for fit in &structure.blocks {
+        let count_bytes =
+            if fit.per_row_block.is_some() { 0 } else { 2 * edges.n_out().div_ceil(usize::from(fit.rows)) };
+        let bytes = fit.blocks * (usize::from(fit.rows) * usize::from(fit.cols) * 4 + 2) + count_bytes;
+        let blocks = fit.per_row_block.unwrap_or(0);
+        all.push((Packing::Block { rows: fit.rows, cols: fit.cols, blocks }, bytes));
+    }
+    let in_degree = structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).filter(|d| *d > 0);
+    if let Some(in_degree) = in_degree {
+        for fit in &structure.nm {
+            let positions = usize::from(in_degree) * fit.m.trailing_zeros() as usize;
+            let bytes = edges.nnz() * 4 + edges.n_out() * positions.div_ceil(8);
+            all.push((Packing::NM { n: fit.n, m: fit.m }, bytes));
+        }
+    }
+    let widths = [IndexWidth::Delta8, IndexWidth::Absolute16];
+    for index in widths.into_iter().skip(usize::from(structure.widest_gap > 255)) {
+        let bytes = edges.nnz() * (4 + index.bytes());
+        match in_degree {
+            Some(in_degree) => all.push((Packing::Rows { in_degree, index }, bytes)),
+            None => all.push((Packing::Csr { index }, bytes + 2 * edges.n_out())),
+        }
+    }
+    all
+}
+
+/// Bytes of the weights in the dense packing.
+#[must_use]
+pub fn dense_bytes(edges: &Edges) -> usize {
+    edges.n_in() * edges.n_out() * 4
+}

@@ -1,0 +1,243 @@
+//! From edges to the bytes of a packing, and back.
+
+use lacewing_kernels::{Activation, IndexWidth, Junction, JunctionError, Packing, Parts};
+use thiserror::Error;
+
+use crate::blocks;
+use crate::edges::Edges;
+
+/// A junction's bytes, owned: what [`Junction`] borrows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packed {
+    n_in: u16,
+    n_out: u16,
+    packing: Packing,
+    activation: Activation,
+    weights: Vec<u8>,
+    counts: Vec<u8>,
+    index: Vec<u8>,
+    bias: Vec<u8>,
+}
+
+/// The edges do not have the structure that a packing needs.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum DoesNotFit {
+    /// More than 65,535 rows, or none.
+    #[error("{0} outputs: a junction has 1 to 65,535")]
+    Outputs(usize),
+    /// A bias for each output is needed, or none at all.
+    #[error("{found} biases for {outputs} outputs")]
+    Biases {
+        /// Biases given.
+        found: usize,
+        /// Outputs.
+        outputs: usize,
+    },
+    /// The rows, pages or row blocks are not what the packing says.
+    #[error("row or row block {row} does not fit the packing {packing}")]
+    Row {
+        /// Which row, or row block, from 0.
+        row: usize,
+        /// The packing asked for.
+        packing: Packing,
+    },
+    /// A packing that this version does not write.
+    #[error("the packing {0} cannot be written by this version")]
+    Unknown(Packing),
+    /// The index proof refused the bytes.
+    #[error("the packed junction is refused: {0}")]
+    Refused(#[from] JunctionError),
+}
+
+impl Packed {
+    /// The bytes, not yet proven.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            n_in: self.n_in,
+            n_out: self.n_out,
+            packing: self.packing,
+            activation: self.activation,
+            weights: &self.weights,
+            counts: &self.counts,
+            index: &self.index,
+            bias: &self.bias,
+        }
+    }
+
+    /// The junction, proven.
+    ///
+    /// # Errors
+    /// As [`Junction::new`]; what [`pack`] made is never refused.
+    pub fn junction(&self) -> Result<Junction<'_>, JunctionError> {
+        Junction::new(self.parts())
+    }
+
+    /// The packing.
+    #[must_use]
+    pub const fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// Bytes of weights, counts, index and biases together.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.weights.len() + self.counts.len() + self.index.len() + self.bias.len()
+    }
+
+    /// Whether there are no bytes at all: no edges and no biases.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Lays out `edges` in `packing`, with one bias an output or none; all-zero biases are left out.
+///
+/// # Errors
+/// The edges do not fit the packing, or a number is NaN or infinite.
+pub fn pack(edges: &Edges, bias: &[f32], activation: Activation, packing: Packing) -> Result<Packed, DoesNotFit> {
+    let outputs = edges.n_out();
+    let n_out = u16::try_from(outputs).map_err(|_| DoesNotFit::Outputs(outputs))?;
+    if !bias.is_empty() && bias.len() != outputs {
+        return Err(DoesNotFit::Biases { found: bias.len(), outputs });
+    }
+    let mut packed = Packed {
+        n_in: u16::try_from(edges.n_in()).unwrap_or(u16::MAX),
+        n_out,
+        packing,
+        activation,
+        weights: Vec::new(),
+        counts: Vec::new(),
+        index: Vec::new(),
+        bias: Vec::new(),
+    };
+    match packing {
+        Packing::Dense => packed.put_weights(&edges.to_dense()),
+        Packing::Rows { in_degree, index } => packed.put_rows(edges, Some(usize::from(in_degree)), index)?,
+        Packing::Csr { index } => packed.put_rows(edges, None, index)?,
+        Packing::Block { rows, cols, blocks } => packed.put_blocks(edges, rows, cols, blocks)?,
+        Packing::NM { n, m } => packed.put_pages(edges, n, m)?,
+        other => return Err(DoesNotFit::Unknown(other)),
+    }
+    if bias.iter().any(|b| *b != 0.0) {
+        packed.bias = bias.iter().flat_map(|b| (b + 0.0).to_le_bytes()).collect();
+    }
+    packed.junction()?;
+    Ok(packed)
+}
+
+impl Packed {
+    fn put_weights(&mut self, weights: &[f32]) {
+        self.weights.extend(weights.iter().flat_map(|w| w.to_le_bytes()));
+    }
+
+    fn misfit(&self, row: usize) -> DoesNotFit {
+        DoesNotFit::Row { row, packing: self.packing }
+    }
+
+    /// Rows of `in_degree` edges, or of any number with their counts.
+    fn put_rows(&mut self, edges: &Edges, in_degree: Option<usize>, index: IndexWidth) -> Result<(), DoesNotFit> {
+        for (row, (inputs, weights)) in edges.rows().enumerate() {
+            match in_degree {
+                Some(degree) if degree != inputs.len() => return Err(self.misfit(row)),
+                Some(_) => {}
+                None => {
+                    let count = u16::try_from(inputs.len()).map_err(|_| self.misfit(row))?;
+                    self.counts.extend(count.to_le_bytes());
+                }
+            }
+            let mut previous = 0;
+            for input in inputs {
+                match index {
+                    IndexWidth::Delta8 => {
+                        self.index.push(u8::try_from(input - previous).map_err(|_| self.misfit(row))?);
+                    }
+                    IndexWidth::Absolute16 => self.index.extend(input.to_le_bytes()),
+                }
+                previous = *input;
+            }
+            self.put_weights(weights);
+        }
+        Ok(())
+    }
+
+    /// Blocks; where two overlap, the second has zeros on the inputs both have.
+    fn put_blocks(&mut self, edges: &Edges, rows: u8, cols: u8, blocks: u16) -> Result<(), DoesNotFit> {
+        if rows == 0 || cols == 0 {
+            return Err(self.misfit(0));
+        }
+        let all_rows: Vec<_> = edges.rows().collect();
+        for (row_block, in_block) in all_rows.chunks(usize::from(rows)).enumerate() {
+            let inputs = in_block.first().map_or(&[][..], |(inputs, _)| inputs);
+            let starts = match blocks::starts(inputs, cols) {
+                Some(starts) if in_block.iter().all(|(others, _)| *others == inputs) => starts,
+                _ => return Err(self.misfit(row_block)),
+            };
+            match (blocks, u16::try_from(starts.len())) {
+                (0, Ok(count)) => self.counts.extend(count.to_le_bytes()),
+                (constant, Ok(count)) if constant == count => {}
+                _ => return Err(self.misfit(row_block)),
+            }
+            let mut edge = 0;
+            for start in starts {
+                self.index.extend(start.to_le_bytes());
+                for column in 0..cols {
+                    let input = start + u16::from(column);
+                    let fresh = inputs.get(edge).is_some_and(|next| *next == input);
+                    for row in 0..usize::from(rows) {
+                        let weight = in_block.get(row).and_then(|(_, weights)| weights.get(edge)).filter(|_| fresh);
+                        self.put_weights(&[weight.copied().unwrap_or(0.0)]);
+                    }
+                    edge += usize::from(fresh);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// N:M rows. That every page has its number is left to the index proof and the length checks here.
+    fn put_pages(&mut self, edges: &Edges, n: u8, m: u8) -> Result<(), DoesNotFit> {
+        if !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
+            return Err(self.misfit(0));
+        }
+        let page = usize::from(m);
+        let bits = m.trailing_zeros() as usize;
+        let (whole, last) = (edges.n_in() / page, edges.n_in() % page);
+        for (row, (inputs, weights)) in edges.rows().enumerate() {
+            let mut stream = vec![0u8; (inputs.len() * bits).div_ceil(8)];
+            let mut found = vec![0usize; edges.n_in().div_ceil(page)];
+            for (k, input) in inputs.iter().enumerate() {
+                let input = usize::from(*input);
+                if let Some(count) = found.get_mut(input / page) {
+                    *count += 1;
+                }
+                put_bits(&mut stream, k * bits, input % page);
+            }
+            let want = |at: usize| if at < whole { usize::from(n) } else { last_page_n(n, last, m) };
+            if found.iter().enumerate().any(|(at, count)| *count != want(at)) {
+                return Err(self.misfit(row));
+            }
+            self.index.extend(stream);
+            self.put_weights(weights);
+        }
+        Ok(())
+    }
+}
+
+/// The number of edges that a ragged last page of `width` inputs has: `max(1, round(n·width/m))`, halves up.
+pub(crate) fn last_page_n(n: u8, width: usize, m: u8) -> usize {
+    let (n, m) = (usize::from(n), usize::from(m));
+    ((2 * n * width + m) / (2 * m)).max(1)
+}
+
+/// Writes `value`, at most 6 bits, at bit `at` of a stream of zeros, least significant bit first.
+fn put_bits(stream: &mut [u8], at: usize, value: usize) {
+    let [low, high, ..] = (value << (at % 8)).to_le_bytes();
+    if let Some(byte) = stream.get_mut(at / 8) {
+        *byte |= low;
+    }
+    if let Some(byte) = stream.get_mut(at / 8 + 1) {
+        *byte |= high;
+    }
+}

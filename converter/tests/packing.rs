@@ -1,0 +1,226 @@
+//! Packing and unpacking: nothing is lost, and the bytes stay within the bounds that the formats promise.
+
+use lacewing_converter::choose::{candidates, choose};
+use lacewing_converter::edges::Edges;
+use lacewing_converter::find::Structure;
+use lacewing_converter::pack::{DoesNotFit, pack};
+use lacewing_converter::unpack::unpack;
+use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
+use proptest::prelude::*;
+
+/// xorshift64*, for masks and weights.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) as usize % n
+    }
+
+    fn weight(&mut self) -> f32 {
+        (self.below(2_000_001) as f32 - 1e6) / 1e6
+    }
+
+    /// `k` of 0..n.
+    fn choose(&mut self, k: usize, n: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..n).collect();
+        for i in 0..k {
+            let j = i + self.below(n - i);
+            all.swap(i, j);
+        }
+        all.truncate(k);
+        all
+    }
+}
+
+/// Which family a mask is drawn from.
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    Dense,
+    InDegree,
+    Any,
+    Block(usize, usize),
+    NM(usize, usize),
+    Runs,
+    Empty,
+}
+
+fn draw(family: Family, n_in: usize, n_out: usize, random: &mut Random) -> Edges {
+    let mut mask = vec![false; n_in * n_out];
+    match family {
+        Family::Dense => mask.fill(true),
+        Family::Empty => {}
+        Family::Any => mask.iter_mut().for_each(|edge| *edge = random.below(7) == 0),
+        Family::InDegree => {
+            let degree = 1 + random.below(n_in);
+            for row in mask.chunks_mut(n_in) {
+                random.choose(degree, n_in).into_iter().for_each(|i| row[i] = true);
+            }
+        }
+        Family::Block(rows, cols) => {
+            let (columns, per) = (n_in / cols, 1 + random.below((n_in / cols).max(1)));
+            for row_block in mask.chunks_mut(n_in * rows) {
+                let chosen = random.choose(per.min(columns), columns);
+                for row in row_block.chunks_mut(n_in) {
+                    chosen.iter().for_each(|c| row[c * cols..(c + 1) * cols].fill(true));
+                }
+            }
+        }
+        Family::NM(n, m) => {
+            for row in mask.chunks_mut(n_in) {
+                for page in row.chunks_mut(m) {
+                    let share = if page.len() == m {
+                        n
+                    } else {
+                        ((n * page.len()) as f64 / m as f64).round().max(1.0) as usize
+                    };
+                    random.choose(share, page.len()).into_iter().for_each(|i| page[i] = true);
+                }
+            }
+        }
+        Family::Runs => {
+            for row in mask.chunks_mut(n_in) {
+                let (start, length) = (random.below(n_in), random.below(40));
+                let end = (start + length).min(n_in);
+                row[start..end].fill(true);
+            }
+        }
+    }
+    let dense: Vec<f32> = mask.iter().map(|_| random.weight()).collect();
+    Edges::from_dense(n_in as u16, n_out as u16, &dense, |o, i, _| mask[o * n_in + i]).unwrap()
+}
+
+fn families() -> impl Strategy<Value = Family> {
+    prop_oneof![
+        Just(Family::Dense),
+        Just(Family::InDegree),
+        Just(Family::Any),
+        Just(Family::Runs),
+        Just(Family::Empty),
+        (prop::sample::select(vec![1usize, 4, 8, 16, 32]), prop::sample::select(vec![1usize, 4, 8, 16]))
+            .prop_map(|(rows, cols)| Family::Block(rows, cols)),
+        prop::sample::select(vec![(1usize, 4usize), (2, 8), (4, 16), (3, 32), (1, 64)])
+            .prop_map(|(n, m)| Family::NM(n, m)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Every packing that fits gives the same edges back, has the bytes that were foretold, and computes what the dense
+    /// weights compute.
+    #[test]
+    fn packing_loses_nothing(family in families(), n_in in 1usize..700, n_out in 1usize..70, seed in 1u64..u64::MAX) {
+        let mut random = Random(seed);
+        let edges = draw(family, n_in, n_out, &mut random);
+        let bias: Vec<f32> = (0..n_out).map(|_| random.weight()).collect();
+        let x: Vec<f32> = (0..n_in).map(|_| random.weight()).collect();
+        let run = |packing: Packing| {
+            let packed = pack(&edges, &bias, Activation::Relu, packing).unwrap();
+            let junction = packed.junction().unwrap();
+            let mut y = vec![f32::NAN; n_out];
+            KernelSet::SCALAR.choose(&packing).unwrap().unwrap().run(&junction, &x, &mut y).unwrap();
+            (packed.len() - 4 * n_out, unpack(&junction).unwrap(), y)
+        };
+        let (_, _, want) = run(Packing::Dense);
+        let structure = Structure::of(&edges);
+        for (packing, bytes) in candidates(&edges, &structure) {
+            let (found, back, y) = run(packing);
+            prop_assert_eq!(found, bytes, "{}", packing);
+            prop_assert_eq!(&back, &edges, "{}", packing);
+            for (y, want) in y.iter().zip(&want) {
+                prop_assert!((y - want).abs() <= 1e-4, "{packing}: {y}, dense gives {want}");
+            }
+        }
+        let chosen = choose(&edges, &structure);
+        prop_assert!(chosen.bytes <= 4 * n_in * n_out);
+        prop_assert_eq!(run(chosen.packing).0, chosen.bytes);
+    }
+
+    /// The structure a mask was drawn with is found.
+    #[test]
+    fn structure_is_found(blocks in 1usize..5, shape in prop::sample::select(vec![(8usize, 1usize), (16, 1), (8, 4), (1, 8)]), seed in 1u64..u64::MAX) {
+        let (rows, cols) = shape;
+        let edges = draw(Family::Block(rows, cols), 20 * cols * blocks, 2 * rows + 1, &mut Random(seed));
+        let found = Structure::of(&edges);
+        let fits = found.dense || found.blocks.iter().any(|fit| (usize::from(fit.rows), usize::from(fit.cols)) == shape && fit.exact);
+        prop_assert!(fits, "{found:?}");
+        for (n, m) in [(2, 8), (4, 16), (8, 32), (1, 64)] {
+            let edges = draw(Family::NM(n, m), 64 * blocks + 40, 9, &mut Random(seed));
+            let found = Structure::of(&edges);
+            prop_assert!(found.nm.iter().any(|fit| usize::from(fit.m) == m && usize::from(fit.n) == n), "{n}:{m} {found:?}");
+        }
+    }
+}
+
+/// What the formats promise for 800×112 at density 1/4 and 1/10, f32, index bytes included.
+#[test]
+fn bytes_stay_within_their_bounds() {
+    for density in [4usize, 10] {
+        let mut random = Random(9);
+        let degree = 800 / density;
+        let mut mask = vec![false; 800 * 112];
+        for row in mask.chunks_mut(800) {
+            random.choose(degree, 800).into_iter().for_each(|i| row[i] = true);
+        }
+        let rows = Edges::from_dense(800, 112, &vec![0.5; 800 * 112], |o, i, _| mask[o * 800 + i]).unwrap();
+        let rows = choose(&rows, &Structure::of(&rows));
+        assert!(matches!(rows.packing, Packing::Rows { index: IndexWidth::Delta8, .. }), "{}", rows.packing);
+        assert!(rows.bytes * 10 <= degree * 112 * 51, "{rows:?}");
+    }
+    let mut random = Random(5);
+    let chosen: Vec<_> = (0..14).map(|_| random.choose(200, 800)).collect();
+    let block = Edges::from_dense(800, 112, &vec![0.5; 800 * 112], |o, i, _| chosen[o / 8].contains(&i)).unwrap();
+    let (choice, nnz) = (choose(&block, &Structure::of(&block)), block.nnz());
+    assert!(
+        matches!(choice.packing, Packing::Block { rows: 8, cols: 1, .. }) && choice.bytes * 10 <= nnz * 43,
+        "{choice:?}"
+    );
+    for (n, m) in [(4, 16), (8, 32), (2, 32), (2, 8)] {
+        let pages = draw(Family::NM(n, m), 800, 112, &mut Random(5));
+        let (choice, nnz) = (choose(&pages, &Structure::of(&pages)), pages.nnz());
+        assert_eq!(choice.packing, Packing::NM { n: n as u8, m: m as u8 });
+        assert!(choice.bytes * 10 <= nnz * 47, "{choice:?}");
+    }
+}
+
+#[test]
+fn dense_is_kept_where_little_is_saved() {
+    let mut random = Random(3);
+    let mask: Vec<bool> = (0..100 * 50).map(|_| random.below(10) < 7).collect();
+    let edges = Edges::from_dense(100, 50, &[0.5; 5000], |o, i, _| mask[o * 100 + i]).unwrap();
+    let choice = choose(&edges, &Structure::of(&edges));
+    assert_eq!(choice.packing, Packing::Dense);
+    assert!(choice.reason.contains("less than a fifth"), "{}", choice.reason);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let edges = Edges::from_dense(600, 2, &[1.0; 1200], |o, i, _| i == 300 + o || (o == 0 && i == 0)).unwrap();
+    let packed = |packing| pack(&edges, &[], Activation::None, packing).map(|_| ());
+    let refused = |row, packing| Err(DoesNotFit::Row { row, packing });
+    for packing in
+        [Packing::Rows { in_degree: 2, index: IndexWidth::Absolute16 }, Packing::Block { rows: 1, cols: 1, blocks: 2 }]
+    {
+        assert_eq!(packed(packing), refused(1, packing));
+    }
+    for packing in [
+        Packing::Csr { index: IndexWidth::Delta8 },
+        Packing::Block { rows: 2, cols: 1, blocks: 0 },
+        Packing::Block { rows: 0, cols: 1, blocks: 0 },
+        Packing::Block { rows: 1, cols: 4, blocks: 0 },
+        Packing::NM { n: 1, m: 16 },
+        Packing::NM { n: 1, m: 5 },
+    ] {
+        assert_eq!(packed(packing), refused(0, packing));
+    }
+    assert!(packed(Packing::Csr { index: IndexWidth::Absolute16 }).is_ok());
+    let nan = Edges::from_dense(1, 1, &[f32::NAN], |_, _, _| true).unwrap();
+    assert!(matches!(pack(&nan, &[], Activation::None, Packing::Dense), Err(DoesNotFit::Refused(_))));
+    assert_eq!(
+        pack(&nan, &[0.0; 2], Activation::None, Packing::Dense),
+        Err(DoesNotFit::Biases { found: 2, outputs: 1 })
+    );
+}
