@@ -43,15 +43,7 @@ impl Activation {
                     v
                 }
             }
-            Self::Relu6 => {
-                if v < 0.0 {
-                    0.0
-                } else if v > 6.0 {
-                    6.0
-                } else {
-                    v
-                }
-            }
+            Self::Relu6 => v.clamp(0.0, 6.0),
             Self::Tanh => math::tanh(v),
             Self::Sigmoid => math::sigmoid(v),
         }

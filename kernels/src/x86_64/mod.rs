@@ -1,3 +1,6 @@
 //! Kernels for x86-64, one file per instruction set.
+//!
+//! Arrays of accumulators have constant lengths and are indexed by loops over those lengths, which the compiler unrolls.
+#![allow(clippy::indexing_slicing, reason = "register arrays of constant length; model bytes are never indexed here")]
 
 pub mod avx2;

@@ -148,7 +148,7 @@ impl Case {
                 self.index.extend((start as u16).to_le_bytes());
                 for c in 0..cols {
                     (0..real).for_each(|r| self.push_edge(row_block * rows + r, start + c, random));
-                    self.weights.extend(std::iter::repeat_n(0, (rows - real) * 4));
+                    self.weights.extend(core::iter::repeat_n(0, (rows - real) * 4));
                 }
             }
         }
@@ -225,7 +225,7 @@ impl Case {
         }
     }
 
-    fn compare(&self, who: &dyn std::fmt::Display, got: &[f32], want: &[f32], expected: &[(f64, f64)]) {
+    fn compare(&self, who: &dyn core::fmt::Display, got: &[f32], want: &[f32], expected: &[(f64, f64)]) {
         for (o, ((got, want), (_, magnitude))) in got.iter().zip(want).zip(expected).enumerate() {
             assert!(
                 f64::from((got - want).abs()) <= 1e-5 * magnitude + 1e-6,
