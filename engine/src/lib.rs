@@ -1,2 +1,58 @@
-//! Runs predefined-sparse early-exit networks from model bytes: no_std, no alloc, no unsafe.
+//! Runs predefined-sparse early-exit networks from model bytes: `no_std`, no allocation, no unsafe code.
+//!
+//! *Model bytes → proof → run → exit decision.* [`Model::parse`] proves a file once, by every rule of FORMAT.md;
+//! [`Engine::new`] takes the scratch that the caller lends and chooses kernels once; [`Engine::run`] is total. A head ends
+//! with an [`Outcome::Answer`] where an exit was sure enough, else with [`Outcome::Offload`]: the features for the tail, and
+//! the exit's own answer for when the link is down.
+//!
+//! ```
+//! use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Outcome, ParseError};
+//!
+//! fn answer(file: &[u8], pixels: &[f32], scratch: &mut [u8]) -> Result<Option<u16>, Box<dyn std::error::Error>> {
+//!     let model = Model::parse(file, &KernelSet::ALL)?;
+//!     let mut engine = Engine::new(&model, scratch)?;
+//!     engine.load(pixels)?;
+//!     Ok(match engine.run(&mut AsTrained) {
+//!         Outcome::Answer(answer) => Some(answer.class),
+//!         Outcome::Offload { fallback, .. } => fallback.map(|answer| answer.class),
+//!     })
+//! }
+//! # assert!(answer(&[], &[], &mut []).is_err());
+//! ```
+//!
+//! # Features
+//! `std` (default): detects instruction sets at run time. Without it the choice is made from compile-time target features.
 #![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+mod answer;
+mod crc;
+mod engine;
+mod error;
+mod features;
+mod include;
+mod layout;
+mod model;
+mod parse;
+mod policy;
+mod read;
+mod scratch;
+
+pub use answer::{Answer, Outcome, Q15, Step};
+pub use engine::{Element, Engine};
+pub use error::{EngineError, ParseError, ResumeError, Rule, WrongLength};
+pub use features::{Features, Packet, PacketError};
+pub use include::Aligned;
+#[doc(hidden)]
+pub use include::{needed_kernel_count, needed_kernels};
+pub use lacewing_kernels::{Kernel, KernelSet};
+pub use model::{Exit, ExitId, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
+pub use policy::{AsTrained, Decision, ExitPolicy, ExitView, Never, Threshold};
+pub use scratch::Scratch;
+
+#[doc = include_str!("../FORMAT.md")]
+pub mod format {}
+
+#[doc = include_str!("../PACKET.md")]
+pub mod packet {}

@@ -1,0 +1,219 @@
+//! A model: proven bytes.
+
+use lacewing_kernels::{Junction, KernelSet};
+
+use crate::layout::Layout;
+
+/// Operations a model may have.
+pub const MAX_OPERATIONS: usize = 16;
+/// Exits a model may have.
+pub const MAX_EXITS: usize = 8;
+
+/// Which part of a network a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// All of it: always answers.
+    Whole,
+    /// From the input to the split point, with the exits on the way: answers or hands over.
+    Head,
+    /// From the split point on: always answers.
+    Tail,
+}
+
+impl Part {
+    /// `whole`, `head` or `tail`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Head => "head",
+            Self::Tail => "tail",
+        }
+    }
+}
+
+/// How sure an exit is, as a number; see FORMAT.md for the formulae.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// The largest probability of the softmax: taken at or above the threshold.
+    MaxProbability,
+    /// The distance of the two largest logits, after temperature: taken at or above the threshold.
+    Margin,
+    /// Entropy of the softmax over ln C: taken at or below the threshold.
+    Entropy,
+}
+
+impl Metric {
+    /// `max_probability`, `margin` or `entropy`, as in recipes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxProbability => "max_probability",
+            Self::Margin => "margin",
+            Self::Entropy => "entropy",
+        }
+    }
+}
+
+/// One operation of a model's plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'m> {
+    /// The exit (of this file, from 1) whose branch it is part of; `None` in the trunk.
+    pub exit: Option<u8>,
+    /// What it computes.
+    pub junction: Junction<'m>,
+}
+
+/// An exit: a place where the network may answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exit {
+    /// Number in the whole network, from 1.
+    pub id: ExitId,
+    /// Trunk junction of the whole network, from 1, behind which it sits.
+    pub after: u8,
+    /// How sure it has to be.
+    pub metric: Metric,
+    /// Operations in its branch; 0 for the end of the trunk, which always answers.
+    pub branch: u8,
+    /// Logits are divided by it before the metric is taken; above 0.
+    pub temperature: f32,
+    /// When to take the exit, in the metric's unit.
+    pub threshold: f32,
+    /// Size of the data the threshold was chosen on, 0 for chosen by hand.
+    pub samples: u32,
+}
+
+/// An exit's number in the whole network, from 1: head and tail count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExitId(pub u8);
+
+/// How raw numbers relate to the network's: `(raw − zero) · scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling {
+    /// Above 0.
+    pub scale: f32,
+    /// The raw number that means 0.
+    pub zero: f32,
+}
+
+/// A model, borrowed from its bytes.
+///
+/// Holding one is the proof for the whole file: [`Model::parse`] is the only door, and nothing after it can go out of range,
+/// fail or panic. The bytes stay where they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'m> {
+    pub(crate) bytes: &'m [u8],
+    pub(crate) part: Part,
+    pub(crate) pair_id: u32,
+    pub(crate) split: u8,
+    pub(crate) head_exits: u8,
+    pub(crate) n_in: u16,
+    pub(crate) classes: u16,
+    pub(crate) input_scaling: Scaling,
+    pub(crate) output_scaling: Scaling,
+    pub(crate) operations: [Option<Operation<'m>>; MAX_OPERATIONS],
+    pub(crate) exits: [Option<Exit>; MAX_EXITS],
+    pub(crate) names: &'m [u8],
+    pub(crate) layout: Layout,
+    pub(crate) kernels: KernelSet,
+}
+
+impl<'m> Model<'m> {
+    /// The file.
+    #[must_use]
+    pub const fn bytes(&self) -> &'m [u8] {
+        self.bytes
+    }
+
+    /// Which part of a network it is.
+    #[must_use]
+    pub const fn part(&self) -> Part {
+        self.part
+    }
+
+    /// The same in the head and tail of one conversion.
+    #[must_use]
+    pub const fn pair_id(&self) -> u32 {
+        self.pair_id
+    }
+
+    /// Trunk junctions in the head; 0 in a whole network.
+    #[must_use]
+    pub const fn split(&self) -> u8 {
+        self.split
+    }
+
+    /// Values of [`Engine::input`](crate::Engine::input).
+    #[must_use]
+    pub const fn n_in(&self) -> usize {
+        self.n_in as usize
+    }
+
+    /// Classes.
+    #[must_use]
+    pub const fn classes(&self) -> usize {
+        self.classes as usize
+    }
+
+    /// How the network's inputs relate to what the sensor or data set delivers.
+    #[must_use]
+    pub const fn input_scaling(&self) -> Scaling {
+        self.input_scaling
+    }
+
+    /// How logits relate to what the last operation of a branch writes; 1 and 0 while that is f32.
+    #[must_use]
+    pub const fn output_scaling(&self) -> Scaling {
+        self.output_scaling
+    }
+
+    /// The operations, in the order in which they run.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation<'m>> {
+        self.operations.iter().flatten()
+    }
+
+    /// The exits, in the order in which they are met.
+    pub fn exits(&self) -> impl Iterator<Item = &Exit> {
+        self.exits.iter().flatten()
+    }
+
+    /// Exits of the head in front of this tail; 0 in another part.
+    #[must_use]
+    pub const fn head_exits(&self) -> u8 {
+        self.head_exits
+    }
+
+    /// Bytes of scratch that an engine needs: exact, the same on every instruction set, and a constant where the model is one.
+    #[must_use]
+    pub const fn scratch_len(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// Values handed over by a head, or the width of the trunk's end.
+    #[must_use]
+    pub fn features_len(&self) -> usize {
+        self.operations().filter(|op| op.exit.is_none()).last().map_or(0, |op| op.junction.n_out())
+    }
+
+    /// The kernels it was parsed with.
+    #[must_use]
+    pub const fn kernels(&self) -> KernelSet {
+        self.kernels
+    }
+
+    /// A class's name, where the file has names.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> Option<&'m str> {
+        let mut rest = self.names;
+        let mut at = 0;
+        while let [len, after @ ..] = rest {
+            let (name, next) = after.split_at_checked(usize::from(*len))?;
+            if at == class {
+                return core::str::from_utf8(name).ok();
+            }
+            rest = next;
+            at += 1;
+        }
+        None
+    }
+}

@@ -1,0 +1,184 @@
+//! Exit decisions: what an exit shows, and who decides.
+
+use lacewing_kernels::math;
+
+use crate::answer::{Answer, Q15};
+use crate::model::{Exit, Metric};
+
+/// What to do at an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Answer here.
+    Take,
+    /// Go on: to the next exit, and at the end of a head to the hand-over.
+    Continue,
+    /// Hand over without looking at further exits. In a whole network or a tail there is nobody to hand over to: as
+    /// `Continue`.
+    Offload,
+}
+
+/// Decides at each exit but the last one of a whole network or tail, which always answers.
+pub trait ExitPolicy<T = f32> {
+    /// Called once for each exit met, with its logits.
+    fn decide(&mut self, exit: &ExitView<'_, T>) -> Decision;
+}
+
+/// The metric, temperature and threshold that the model file gives each exit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsTrained;
+
+impl ExitPolicy for AsTrained {
+    fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
+        take_if(exit.is_sure(exit.exit.threshold))
+    }
+}
+
+/// The model's metrics and temperatures, with this threshold at every exit.
+#[derive(Clone, Copy, Debug)]
+pub struct Threshold(pub f32);
+
+impl ExitPolicy for Threshold {
+    fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
+        take_if(exit.is_sure(self.0))
+    }
+}
+
+/// No exit is taken: a head hands everything over, a whole network answers at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Never;
+
+impl<T> ExitPolicy<T> for Never {
+    fn decide(&mut self, _: &ExitView<'_, T>) -> Decision {
+        Decision::Continue
+    }
+}
+
+const fn take_if(sure: bool) -> Decision {
+    if sure { Decision::Take } else { Decision::Continue }
+}
+
+/// What an exit shows to whoever decides. The exit's own metric is computed once, with one exponential a class for max
+/// probability and entropy and none for the margin; the other metrics are computed when asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct ExitView<'e, T = f32> {
+    exit: &'e Exit,
+    logits: &'e [T],
+    class: u16,
+    top: T,
+    second: T,
+    finite: bool,
+    metric: f32,
+}
+
+impl<'e, T> ExitView<'e, T> {
+    /// The exit, with the model's metric, temperature and threshold.
+    #[must_use]
+    pub const fn exit(&self) -> &'e Exit {
+        self.exit
+    }
+
+    /// One value a class, before temperature.
+    #[must_use]
+    pub const fn logits(&self) -> &'e [T] {
+        self.logits
+    }
+
+    /// The first of the largest logits.
+    #[must_use]
+    pub const fn class(&self) -> u16 {
+        self.class
+    }
+}
+
+impl<'e> ExitView<'e> {
+    pub(crate) fn new(exit: &'e Exit, logits: &'e [f32]) -> Self {
+        let (mut class, mut top, mut second, mut finite) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY, true);
+        for (k, logit) in logits.iter().enumerate() {
+            finite &= logit.is_finite();
+            if *logit > top {
+                (second, top, class) = (top, *logit, k as u16);
+            } else if *logit > second {
+                second = *logit;
+            }
+        }
+        let mut view = Self { exit, logits, class, top, second, finite, metric: f32::NAN };
+        view.metric = match exit.metric {
+            Metric::MaxProbability => view.max_probability(),
+            Metric::Margin => view.margin(),
+            Metric::Entropy => view.entropy(),
+        };
+        view
+    }
+
+    /// Whether the exit's own metric reaches `threshold`: never where a logit is NaN or infinite.
+    #[must_use]
+    pub fn is_sure(&self, threshold: f32) -> bool {
+        match self.exit.metric {
+            Metric::MaxProbability | Metric::Margin => self.metric >= threshold,
+            Metric::Entropy => self.metric <= threshold,
+        }
+    }
+
+    /// The exit's own metric; NaN where a logit is not finite.
+    #[must_use]
+    pub const fn metric(&self) -> f32 {
+        self.metric
+    }
+
+    /// The largest probability of `softmax(logits / temperature)`; NaN where a logit is not finite.
+    #[must_use]
+    pub fn max_probability(&self) -> f32 {
+        if !self.finite {
+            return f32::NAN;
+        }
+        1.0 / self.scaled().map(math::exp).sum::<f32>()
+    }
+
+    /// The two largest logits' distance over the temperature; infinite for one class, NaN where a logit is not finite.
+    #[must_use]
+    pub fn margin(&self) -> f32 {
+        if !self.finite {
+            return f32::NAN;
+        }
+        (self.top - self.second) / self.exit.temperature
+    }
+
+    /// Entropy of `softmax(logits / temperature)` over ln C, 0 to 1; 0 for one class, NaN where a logit is not finite.
+    #[must_use]
+    pub fn entropy(&self) -> f32 {
+        if !self.finite {
+            return f32::NAN;
+        }
+        if self.logits.len() < 2 {
+            return 0.0;
+        }
+        // With s = (z − max)/T: H = ln Σ e^s − Σ s·e^s / Σ e^s.
+        let (mut sum, mut weighted) = (0.0, 0.0);
+        for s in self.scaled() {
+            let e = math::exp(s);
+            sum += e;
+            // Far below the top, e is 0 and s may be −∞ once divided by a small temperature: the limit of s·e^s is 0.
+            if e > 0.0 {
+                weighted += s * e;
+            }
+        }
+        let entropy = (math::ln(sum) - weighted / sum) / math::ln(self.logits.len() as f32);
+        entropy.clamp(0.0, 1.0)
+    }
+
+    /// `(logit − top) / temperature`: at most 0.
+    fn scaled(&self) -> impl Iterator<Item = f32> {
+        let (top, temperature) = (self.top, self.exit.temperature);
+        self.logits.iter().map(move |logit| (*logit - top) / temperature)
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        let sureness = match self.exit.metric {
+            Metric::MaxProbability => self.metric,
+            Metric::Margin if self.metric.is_infinite() => 1.0,
+            Metric::Margin => self.metric / (1.0 + self.metric),
+            Metric::Entropy => 1.0 - self.metric,
+        };
+        Answer { class: self.class, exit: self.exit.id, confidence: Q15::from_f32(sureness) }
+    }
+}

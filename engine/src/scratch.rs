@@ -1,0 +1,41 @@
+//! The working memory that the caller lends.
+
+use core::ops::{Deref, DerefMut};
+
+/// `N` bytes of scratch, aligned for every element. `N` is [`Model::scratch_len`](crate::Model::scratch_len), a constant
+/// where the model is one:
+///
+/// ```ignore
+/// static SCRATCH: StaticCell<Scratch<{ MODEL.scratch_len() }>> = StaticCell::new();
+/// ```
+#[derive(Clone, Debug)]
+#[repr(C, align(16))]
+pub struct Scratch<const N: usize>([u8; N]);
+
+impl<const N: usize> Scratch<N> {
+    /// Zeroed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Default for Scratch<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Deref for Scratch<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Scratch<N> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
