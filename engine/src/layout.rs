@@ -4,8 +4,10 @@
 //! branch runs, the region that the trunk has just read is free, so the branch begins there; a third region exists only for
 //! branches of more than one operation.
 //!
-//!     trunk at depth d     region d mod 2 → region (d + 1) mod 2
-//!     branch at depth d    region d mod 2 → other → third → other → …
+//! ```text
+//! trunk at depth d     region d mod 2 → region (d + 1) mod 2
+//! branch at depth d    region d mod 2 → other → third → other → …
+//! ```
 
 /// Regions start at multiples of this many bytes, so that any element can lie in them.
 const ALIGN: usize = 16;

@@ -5,8 +5,13 @@ use core::ops::{Deref, DerefMut};
 /// `N` bytes of scratch, aligned for every element. `N` is [`Model::scratch_len`](crate::Model::scratch_len), a constant
 /// where the model is one:
 ///
-/// ```ignore
-/// static SCRATCH: StaticCell<Scratch<{ MODEL.scratch_len() }>> = StaticCell::new();
+/// ```
+/// use lacewing_engine::{Engine, Model, Scratch, include_model};
+///
+/// const MODEL: Model<'static> = include_model!("../tests/fixtures/tiny.lace");
+/// let mut scratch = Scratch::<{ MODEL.scratch_len() }>::new();
+/// let engine = Engine::new(&MODEL, &mut scratch);
+/// assert!(engine.is_ok());
 /// ```
 #[derive(Clone, Debug)]
 #[repr(C, align(16))]

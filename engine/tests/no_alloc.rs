@@ -1,0 +1,61 @@
+//! Nothing is allocated between `Engine::new` and the end of `run`.
+
+mod support;
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Never, Outcome, Step};
+use support::{head, rich};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: hands every call on to the system's allocator unchanged; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's, handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's, handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count() -> usize {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// One test, so that no other thread allocates in between.
+#[test]
+fn runs_do_not_allocate() {
+    let before = count();
+    drop(std::hint::black_box(Box::new(1)));
+    assert!(count() > before, "the counter counts");
+
+    for file in [head(), rich()] {
+        let bytes = file.bytes();
+        let mut scratch = lacewing_engine::Scratch::<64>::new();
+        // The environment is read once a process, which allocates.
+        let _ = lacewing_kernels::Isa::widest();
+        let before = count();
+        let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
+        let mut engine = Engine::new(&model, &mut scratch).expect("room enough");
+        engine.load(&[1.0, 2.0]).expect("two inputs");
+        let _ = engine.run(&mut AsTrained);
+        engine.load(&[1.0, 2.0]).expect("two inputs");
+        let mut packet = [0; 64];
+        if let Outcome::Offload { features, .. } = engine.run(&mut Never) {
+            assert!(features.encode(&mut packet).is_ok());
+        }
+        while let Step::More = engine.step(&mut AsTrained) {}
+        assert_eq!(count(), before);
+    }
+}

@@ -1,0 +1,200 @@
+//! Every rule of FORMAT.md has a file that breaks it and nothing before it, kept in `tests/hostile` and in the fuzz corpus.
+
+mod support;
+
+use std::path::PathBuf;
+
+use lacewing_engine::{Kernel, KernelSet, Model, ParseError, Rule};
+use lacewing_kernels::{JunctionError, scalar};
+use support::{EXIT, File, HEADER, OPERATION, dense, exit, head, rich, seal, tail, whole};
+
+/// A file's bytes with some of them overwritten, sealed again.
+fn patched(file: &File, at: usize, with: &[u8]) -> Vec<u8> {
+    let mut bytes = file.bytes();
+    bytes[at..at + with.len()].copy_from_slice(with);
+    seal(&mut bytes);
+    bytes
+}
+
+fn changed(mut file: File, change: impl FnOnce(&mut File)) -> Vec<u8> {
+    change(&mut file);
+    file.bytes()
+}
+
+/// name, file, rule, offset
+fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
+    let second = HEADER + OPERATION;
+    let exits = HEADER + 3 * OPERATION;
+    let damaged = {
+        let mut bytes = whole().bytes();
+        bytes[300] ^= 1;
+        bytes
+    };
+    let cut = whole().bytes()[..whole().bytes().len() - 1].to_vec();
+    let mut longer = whole().bytes();
+    longer.push(0);
+    seal(&mut longer);
+    let nan = f32::NAN.to_le_bytes();
+    let infinite = f32::INFINITY.to_le_bytes();
+    let not_finite = JunctionError::NotFinite { section: lacewing_kernels::Section::Weights };
+    vec![
+        ("empty", vec![], Rule::TooShort, 0),
+        ("header-cut", whole().bytes()[..63].to_vec(), Rule::TooShort, 63),
+        ("records-cut", patched(&whole(), 21, &[16, 8])[..].to_vec(), Rule::TooShort, whole().bytes().len()),
+        ("not-a-model", b"\x7fELF and more".to_vec(), Rule::NotAModel, 0),
+        ("wrong-endian", patched(&whole(), 4, &[1, 2]), Rule::WrongEndian, 4),
+        ("bad-byte-order", patched(&whole(), 4, &[2, 2]), Rule::BadByteOrder, 4),
+        ("version-0", patched(&whole(), 6, &[0]), Rule::UnknownVersion, 6),
+        ("version-2", patched(&whole(), 6, &[2, 2]), Rule::UnknownVersion, 6),
+        ("write-version-0", patched(&whole(), 7, &[0]), Rule::BadWriteVersion, 7),
+        ("cut-off", cut, Rule::WrongFileLength, 8),
+        ("bit-flipped", damaged, Rule::WrongChecksum, 12),
+        ("part-3", patched(&whole(), 20, &[3]), Rule::UnknownPart, 20),
+        ("no-operations", patched(&whole(), 21, &[0]), Rule::OperationCount, 21),
+        ("operations-17", patched(&whole(), 21, &[17]), Rule::OperationCount, 21),
+        ("exits-9", patched(&whole(), 22, &[9]), Rule::ExitCount, 22),
+        ("split-in-whole", patched(&whole(), 23, &[1]), Rule::BadSplit, 23),
+        ("head-without-split", patched(&head(), 23, &[0]), Rule::BadSplit, 23),
+        ("split-16", patched(&tail(), 23, &[16]), Rule::BadSplit, 23),
+        ("head-exits-in-whole", patched(&whole(), 29, &[1]), Rule::BadHeadExits, 29),
+        ("head-exits-9", patched(&tail(), 29, &[9]), Rule::BadHeadExits, 29),
+        ("no-inputs", patched(&whole(), 24, &[0, 0]), Rule::ZeroInputs, 24),
+        ("no-classes", patched(&whole(), 26, &[0, 0]), Rule::ZeroClasses, 26),
+        ("input-element", patched(&whole(), 28, &[7]), Rule::UnknownElement, 28),
+        ("weight-element", patched(&whole(), HEADER + 12, &[7]), Rule::UnknownElement, HEADER + 12),
+        ("input-scale-0", patched(&whole(), 32, &[0; 4]), Rule::BadScaling, 32),
+        ("input-zero-nan", patched(&whole(), 36, &nan), Rule::BadScaling, 32),
+        ("output-scale-2", patched(&whole(), 40, &2f32.to_le_bytes()), Rule::BadScaling, 40),
+        ("reserved-30", patched(&whole(), 30, &[1]), Rule::ReservedNotZero, 30),
+        ("reserved-52", patched(&whole(), 63, &[1]), Rule::ReservedNotZero, 52),
+        ("reserved-operation-13", patched(&whole(), HEADER + 13, &[1]), Rule::ReservedNotZero, HEADER + 13),
+        ("reserved-operation-18", patched(&whole(), HEADER + 23, &[1]), Rule::ReservedNotZero, HEADER + 18),
+        ("reserved-operation-40", patched(&whole(), HEADER + 47, &[1]), Rule::ReservedNotZero, HEADER + 40),
+        ("reserved-exit-3", patched(&whole(), exits + 3, &[1]), Rule::ReservedNotZero, exits + 3),
+        ("reserved-exit-16", patched(&whole(), exits + 31, &[1]), Rule::ReservedNotZero, exits + 16),
+        ("operation-0", patched(&whole(), HEADER, &[0]), Rule::UnknownOperation, HEADER),
+        ("packing-63", patched(&whole(), HEADER + 2, &[63]), Rule::UnknownPacking, HEADER + 2),
+        ("packing-parameter", patched(&whole(), HEADER + 15, &[1]), Rule::BadPackingParameter, HEADER + 14),
+        ("index-width-2", patched(&rich(), HEADER + 4 * OPERATION + 14, &[2]), Rule::BadPackingParameter, 270),
+        ("activation-6", patched(&whole(), HEADER + 3, &[6]), Rule::UnknownActivation, HEADER + 3),
+        ("slope-of-relu", patched(&whole(), HEADER + 8, &[0, 0, 0, 128]), Rule::SlopeWithoutUse, HEADER + 8),
+        (
+            "row-out-of-range",
+            changed(rich(), |f| f.operations[4].index[1] = 3),
+            Rule::Junction(JunctionError::InputOutOfRange { row: 0 }),
+            HEADER + 4 * OPERATION,
+        ),
+        ("weight-nan", changed(whole(), |f| f.operations[0].weights[5] = f32::NAN), Rule::Junction(not_finite), HEADER),
+        ("first-width", patched(&whole(), 24, &[3, 0]), Rule::WidthMismatch, HEADER + 4),
+        ("branch-width", patched(&whole(), second + 4, &[2, 0]), Rule::WidthMismatch, second + 4),
+        (
+            "trunk-width",
+            patched(&whole(), second + OPERATION + 4, &[2, 0]),
+            Rule::WidthMismatch,
+            second + OPERATION + 4,
+        ),
+        ("branch-of-exit-2", patched(&whole(), second + 1, &[2]), Rule::BranchOutOfOrder, second + 1),
+        ("branch-of-none", patched(&whole(), second + OPERATION + 1, &[1]), Rule::BranchOutOfOrder, 161),
+        ("branch-missing", changed(whole(), |f| drop(f.operations.remove(1))), Rule::BranchIncomplete, second + 1),
+        ("branch-cut", changed(whole(), |f| f.exits[0].branch = 2), Rule::BranchIncomplete, second + OPERATION + 1),
+        ("branch-missing-at-end", changed(head(), |f| drop(f.operations.pop())), Rule::BranchIncomplete, second),
+        ("classes-3", patched(&whole(), 26, &[3, 0]), Rule::NotTheClasses, second + 6),
+        (
+            "trunk-not-the-classes",
+            changed(whole(), |f| f.operations[2] = dense(0, 3, &[0.5; 9], &[0.0; 3], false)),
+            Rule::NotTheClasses,
+            26,
+        ),
+        (
+            "exit-before-first",
+            changed(head(), |f| f.operations.rotate_left(1)),
+            Rule::ExitOutOfPlace,
+            second + OPERATION,
+        ),
+        ("exit-passed", changed(tail(), |f| f.exits.insert(0, exit(1, 1, 0.5))), Rule::BranchIncomplete, HEADER + 1),
+        ("last-exit-elsewhere", changed(whole(), |f| f.exits[1].after = 3), Rule::ExitOutOfPlace, exits + EXIT),
+        ("metric-3", patched(&whole(), exits + 1, &[3]), Rule::UnknownMetric, exits + 1),
+        ("temperature-0", patched(&whole(), exits + 4, &[0; 4]), Rule::BadTemperature, exits + 4),
+        ("threshold-infinite", patched(&whole(), exits + 8, &infinite), Rule::BadThreshold, exits + 8),
+        ("no-last-exit", changed(whole(), |f| drop(f.exits.pop())), Rule::NoLastExit, 22),
+        ("exit-without-branch", changed(whole(), |f| f.exits.insert(1, exit(2, 0, 0.0))), Rule::ExitWithoutBranch, 240),
+        ("head-with-last-exit", changed(head(), |f| f.exits.push(exit(1, 0, 0.0))), Rule::ExitWithoutBranch, 192),
+        ("head-not-at-split", patched(&head(), 23, &[2]), Rule::HeadNotAtSplit, 23),
+        ("section-past-end", patched(&whole(), HEADER + 24, &u32::MAX.to_le_bytes()), Rule::SectionPastEnd, 272),
+        ("padding", patched(&whole(), 296, &[1]), Rule::PaddingNotZero, 296),
+        ("trailing", longer, Rule::TrailingBytes, whole().bytes().len()),
+        ("names-for-one", changed(rich(), |f| f.names.truncate(3)), Rule::BadClassNames, names_at()),
+        ("names-empty-one", changed(rich(), |f| f.names = vec![0, 1, b'a']), Rule::BadClassNames, names_at()),
+        ("names-cut", changed(rich(), |f| f.names = vec![1, b'a', 9, b'b']), Rule::BadClassNames, names_at()),
+        ("names-not-utf8", changed(rich(), |f| f.names = vec![1, 255, 1, b'b']), Rule::BadClassNames, names_at()),
+    ]
+}
+
+/// Where `rich`'s names begin.
+fn names_at() -> usize {
+    rich().bytes().len() - rich().names.len()
+}
+
+#[test]
+fn every_rule_refuses_its_file() {
+    for (name, bytes, rule, at) in hostile() {
+        let found = Model::parse(&bytes, &KernelSet::ALL).map(|_| ()).expect_err(name);
+        assert_eq!(found, ParseError { rule, at }, "{name}");
+        assert!(found.to_string().starts_with(&format!("byte {at}: ")) && found.to_string().len() > 20, "{found}");
+    }
+}
+
+#[test]
+fn a_packing_outside_the_kernel_set_is_named() {
+    const LIST: &[&Kernel] = &[&scalar::DENSE];
+    const DENSE_ONLY: KernelSet = KernelSet::new(LIST);
+    assert!(Model::parse(&whole().bytes(), &DENSE_ONLY).is_ok());
+    let error = Model::parse(&rich().bytes(), &DENSE_ONLY).map(|_| ()).expect_err("rows are not in the set");
+    assert_eq!(error, ParseError { rule: Rule::NoKernel("rows8"), at: HEADER + 4 * OPERATION + 2 });
+    assert!(error.to_string().contains("rows8"), "{error}");
+}
+
+#[test]
+fn sound_files_are_taken() {
+    for file in [whole(), head(), tail(), rich()] {
+        let bytes = file.bytes();
+        let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
+        assert_eq!(model.operations().count(), file.operations.len());
+        assert_eq!(model.exits().count(), file.exits.len());
+    }
+    let mut newer = whole().bytes();
+    newer[7] = 9;
+    seal(&mut newer);
+    assert!(Model::parse(&newer, &KernelSet::ALL).is_ok(), "a higher write version is no reason to refuse");
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_refused() {
+    let bytes = rich().bytes();
+    for len in 0..bytes.len() {
+        assert!(Model::parse(&bytes[..len], &KernelSet::ALL).is_err(), "cut to {len}");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // The write version is the one field that may be higher; the checksum sees its change all the same.
+        assert!(Model::parse(&flipped, &KernelSet::ALL).is_err(), "bit {bit}");
+    }
+}
+
+/// The same files lie on disk for the fuzzer and for other readers of the format. `LACEWING_BLESS=1` writes them.
+#[test]
+fn the_hostile_files_are_checked_in() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let sound = [("sound-whole", whole()), ("sound-head", head()), ("sound-tail", tail()), ("sound-rich", rich())];
+    let mut files: Vec<(&str, Vec<u8>)> = hostile().into_iter().map(|(name, bytes, ..)| (name, bytes)).collect();
+    files.extend(sound.map(|(name, file)| (name, file.bytes())));
+    for (name, bytes) in &files {
+        let path = folder.join(format!("{name}.lace"));
+        if std::env::var_os("LACEWING_BLESS").is_some() {
+            std::fs::write(&path, bytes).expect("the folder is there");
+        }
+        assert_eq!(&std::fs::read(&path).unwrap_or_default(), bytes, "{}: bless it", path.display());
+    }
+    assert_eq!(std::fs::read_dir(folder).expect("the folder is there").count(), files.len(), "a file without a rule");
+}
