@@ -1,0 +1,147 @@
+#!/bin/bash
+# The project's test command: everything that must hold before a change lands, here and in CI.
+#
+#   ./ci.sh              every step, at most 15 minutes on two cores from nothing
+#   ./ci.sh --long       the same and then the long steps
+#   ./ci.sh STEP ...     these steps only, by the names that --list prints
+#   ./ci.sh --list       the steps
+#
+# A step is a function below named step_<name>, entered in one of the two lists. It fails where any command of it
+# fails. No step is skipped for want of a tool, and a suite that this machine cannot run is named.
+#
+#   LACEWING_REQUIRE     instruction sets (avx512 ...) whose absence from this machine is a failure
+#   LACEWING_CROSS       rustup or debian: where cross compilers come from (scripts/setup-cross.sh)
+set -euo pipefail
+cd "$(dirname "$0")"
+
+STEPS="setup format lint docs msrv tests no_std isa aarch64"
+LONG_STEPS="miri"
+
+export CARGO_INCREMENTAL=0
+readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu
+# The crates that run on devices.
+readonly DEVICE="-p lacewing-kernels -p lacewing-engine"
+
+say() { echo "ci: $*"; }
+fail() { say "$*" >&2; return 1; }
+
+# Compilers, emulators and standard libraries of other targets.
+step_setup() {
+  local tool
+  for tool in cargo rustc rustfmt cargo-clippy; do
+    command -v $tool >/dev/null || fail "no $tool here: install Rust with rustup (https://rustup.rs)"
+  done
+  scripts/setup-cross.sh $ARM_LINUX $BARE
+}
+
+step_format() { cargo fmt --all --check; }
+
+step_lint() {
+  cargo clippy --locked --workspace --all-targets -- -D warnings
+  scripts/cross $ARM_LINUX clippy --locked $DEVICE --all-targets -- -D warnings
+  scripts/cross $BARE clippy --locked $DEVICE --no-default-features -- -D warnings
+}
+
+step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps; }
+
+# The oldest Rust we promise is the one that every step builds with, or is here to check with.
+step_msrv() {
+  local promised active
+  promised=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  active=$(rustc --version | cut -d' ' -f2)
+  case $active in
+    "$promised"|"$promised".*) say "the oldest Rust promised, $promised, is what all steps build with";;
+    *) cargo "+$promised" check --locked --workspace --all-targets;;
+  esac
+}
+
+# With overflow checks and debug assertions on, optimised.
+step_tests() { cargo test --locked --workspace --profile checked; }
+
+# The device crates as a device has them.
+step_no_std() {
+  cargo test --locked --profile checked $DEVICE --no-default-features
+  scripts/cross $BARE build --locked --release $DEVICE --no-default-features
+}
+
+# The processor flags of an instruction set, by the name that LACEWING_ISA uses.
+flags_of() {
+  case $1 in
+    avx2) echo "avx2 fma";;
+    avx512) echo "avx2 fma avx512f avx512bw avx512vl";;
+    neon) echo "asimd";;
+    *) fail "instruction set $1 has kernels, but ci.sh does not know its processor flags";;
+  esac
+}
+processor_has() { # FLAG ...
+  local flag
+  for flag in "$@"; do grep -qw "$flag" /proc/cpuinfo || return 1; done
+}
+
+# The suites of the device crates, forced onto one instruction set after the other, as released.
+step_isa() {
+  local arch isa sets flags ran=" "
+  arch=$(uname -m)
+  # Those that have kernels for this architecture.
+  sets=$(grep -rhoE 'Isa::[A-Z][A-Za-z0-9]+' "kernels/src/$arch" | sed 's/Isa:://' | tr '[:upper:]' '[:lower:]' | sort -u)
+  for isa in scalar $sets; do
+    flags=$([ "$isa" = scalar ] || flags_of "$isa")
+    if processor_has $flags; then
+      say "suites on $isa"
+      LACEWING_ISA=$isa cargo test --locked --release $DEVICE
+      ran="$ran$isa "
+    else
+      say "suites on $isa LEFT OUT: this processor lacks it"
+    fi
+  done
+  local required=scalar
+  [ "$arch" != x86_64 ] || required="scalar avx2"
+  [ "$arch" != aarch64 ] || required="scalar neon"
+  for isa in $required ${LACEWING_REQUIRE:-}; do
+    case $ran in *" $isa "*) ;; *) fail "the suites on $isa are required and did not run here";; esac
+  done
+}
+
+step_aarch64() {
+  local isa
+  for isa in neon scalar; do
+    say "suites on $isa, $ARM_LINUX under QEMU"
+    LACEWING_ISA=$isa scripts/cross $ARM_LINUX test --locked --release $DEVICE
+  done
+}
+
+# Undefined behaviour in the proofs and the scalar kernels, looked for by the interpreter.
+step_miri() {
+  rustup component add --toolchain nightly miri rust-src
+  LACEWING_ISA=scalar MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked -p lacewing-kernels --lib --test refusals
+}
+
+# Runs every step named, however many fail, and prints how long each took.
+run() {
+  local name rc begin table="" passed=0 failed=0
+  for name in "$@"; do
+    printf '\n=== %s\n' "$name"
+    begin=$SECONDS
+    # Not in a condition: there bash would go on after a failing command.
+    set +e
+    (set -e; "step_$name")
+    rc=$?
+    set -e
+    if [ $rc = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    table+=$(printf '%-12s %5d s  %s' "$name" $((SECONDS - begin)) "$([ $rc = 0 ] && echo ok || echo FAILED)")$'\n'
+  done
+  printf '\n=== steps\n%stotal        %5d s\n\n%d passed, %d failed\n' "$table" "$SECONDS" "$passed" "$failed"
+  [ "$failed" = 0 ]
+}
+
+case ${1:-} in
+  '') run $STEPS;;
+  --long) run $STEPS $LONG_STEPS;;
+  --list) echo "steps: $STEPS"; echo "with --long: $LONG_STEPS";;
+  -*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2;;
+  *)
+    for name in "$@"; do
+      declare -F "step_$name" >/dev/null || { echo "ci: no step $name; ./ci.sh --list names them" >&2; exit 2; }
+    done
+    run "$@";;
+esac
