@@ -2,8 +2,8 @@
 
 mod support;
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::alloc::{GlobalAlloc, Layout, System};
 
 use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Never, Outcome, Step};
 use support::{head, rich};
@@ -17,12 +17,12 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's, handed on.
-        unsafe { System.alloc(layout) }
+        unsafe { std::alloc::System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's, handed on.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { std::alloc::System.dealloc(pointer, layout) }
     }
 }
 
@@ -37,7 +37,7 @@ fn count() -> usize {
 #[test]
 fn runs_do_not_allocate() {
     let before = count();
-    drop(std::hint::black_box(Box::new(1)));
+    drop(core::hint::black_box(Box::new(1)));
     assert!(count() > before, "the counter counts");
 
     for file in [head(), rich()] {

@@ -116,7 +116,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("metric-3", patched(&whole(), exits + 1, &[3]), Rule::UnknownMetric, exits + 1),
         ("temperature-0", patched(&whole(), exits + 4, &[0; 4]), Rule::BadTemperature, exits + 4),
         ("threshold-infinite", patched(&whole(), exits + 8, &infinite), Rule::BadThreshold, exits + 8),
-        ("no-last-exit", changed(whole(), |f| drop(f.exits.pop())), Rule::NoLastExit, 22),
+        ("no-last-exit", changed(whole(), |f| f.exits.truncate(1)), Rule::NoLastExit, 22),
         ("exit-without-branch", changed(whole(), |f| f.exits.insert(1, exit(2, 0, 0.0))), Rule::ExitWithoutBranch, 240),
         ("head-with-last-exit", changed(head(), |f| f.exits.push(exit(1, 0, 0.0))), Rule::ExitWithoutBranch, 192),
         ("head-not-at-split", patched(&head(), 23, &[2]), Rule::HeadNotAtSplit, 23),
