@@ -1,2 +1,3 @@
 //! The `lacewing` command.
+#![forbid(unsafe_code)]
 fn main() {}

@@ -1,1 +1,2 @@
 //! Finishes on a server what a head was not sure about.
+#![forbid(unsafe_code)]

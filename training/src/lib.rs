@@ -1,1 +1,2 @@
 //! Trains multi-exit networks whose masks are fixed beforehand.
+#![forbid(unsafe_code)]
