@@ -1,1 +1,22 @@
-//! Masks and patterns, recipes and data loaders, and the bundled models.
+//! What surrounds a network on the host: recipes, masks and the patterns they are drawn from, data, tensor names.
+//!
+//! * [`Recipe`] describes a multi-exit network and how it is trained; a TOML file, documented in `models/RECIPES.md`.
+//! * [`Pattern`] draws a [`Mask`], the edges of one junction, from a seed: the same on every platform.
+//! * [`data`] reads image sets (IDX, `.npz`) into a [`Dataset`], as the recipe's input section asks.
+//! * [`JunctionId`] makes the names under which weights, biases and masks are stored in files.
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod data;
+pub mod mask;
+pub mod names;
+pub mod pattern;
+pub mod recipe;
+mod rng;
+
+pub use data::{DataError, Dataset, Part};
+pub use mask::{Mask, MaskError};
+pub use names::JunctionId;
+pub use pattern::{Pattern, PatternError};
+pub use recipe::{Recipe, RecipeError};

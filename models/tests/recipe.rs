@@ -1,0 +1,178 @@
+//! Recipes: what a good one says, and how every bad one is refused.
+#![allow(missing_docs)]
+
+use lacewing_kernels::Activation;
+use lacewing_models::recipe::{Layout, Metric, Schedule};
+use lacewing_models::{JunctionId, Pattern, Recipe};
+
+const GOOD: &str = r#"
+name = "two-exits"
+classes = 10
+[input]
+width = 800
+[[junction]]
+outputs = 100
+pattern = "random"
+out_degree = 50
+[[junction]]
+outputs = 40
+activation = "leaky_relu"
+slope = 0.01
+weight = "fc2.weight"
+[[junction]]
+outputs = 10
+[[exit]]
+after = 1
+threshold = 0.9
+[[exit]]
+after = 2
+metric = "margin"
+threshold = 3.5
+temperature = 2.0
+loss_weight = 0.3
+[[exit.junction]]
+outputs = 20
+pattern = "random"
+out_degree = 5
+[[exit.junction]]
+outputs = 10
+[split]
+after = 1
+[training]
+epochs = 3
+schedule = "cosine"
+[tensors]
+layout = "in_out"
+"#;
+
+#[test]
+fn a_good_recipe_says_everything() {
+    let recipe = Recipe::parse(GOOD).unwrap();
+    assert_eq!((recipe.junctions.len(), recipe.exits.len(), recipe.split), (3, 2, Some(1)));
+    assert_eq!(recipe.junctions[0].pattern, Pattern::Random { out_degree: 50 });
+    assert_eq!(recipe.junctions[0].activation, Activation::Relu);
+    assert_eq!(recipe.junctions[1].activation, Activation::LeakyRelu { slope: 0.01 });
+    assert_eq!(recipe.junctions[2].activation, Activation::None);
+    assert_eq!((recipe.exits[0].metric, recipe.exits[0].loss_weight), (Metric::MaxProbability, 1.0));
+    assert_eq!(recipe.exits[0].junctions[0].outputs, 10);
+    assert_eq!((recipe.exits[1].metric, recipe.exits[1].temperature), (Metric::Margin, 2.0));
+    assert_eq!((recipe.training.epochs, recipe.training.batch), (3, 256));
+    assert_eq!((recipe.training.schedule, recipe.tensors.layout), (Schedule::Cosine, Layout::InOut));
+}
+
+#[test]
+fn junctions_are_placed_in_running_order() {
+    let recipe = Recipe::parse(GOOD).unwrap();
+    let placed: Vec<_> = recipe.placed_junctions().iter().map(|p| (p.id, p.n_in, p.n_out())).collect();
+    let exit = |exit, junction| JunctionId::Exit { exit, junction };
+    assert_eq!(
+        placed,
+        [
+            (JunctionId::Trunk(1), 800, 100),
+            (exit(1, 1), 100, 10),
+            (JunctionId::Trunk(2), 100, 40),
+            (exit(2, 1), 40, 20),
+            (exit(2, 2), 20, 10),
+            (JunctionId::Trunk(3), 40, 10),
+        ]
+    );
+    let names: Vec<_> = recipe.placed_junctions().iter().map(|p| p.weight_name()).collect();
+    assert_eq!(names[2], "fc2.weight");
+    assert_eq!(names[4], "exit.2.junction.2.weight");
+    let mask = recipe.placed_junctions()[0].mask(1).unwrap();
+    assert_eq!((mask.n_in(), mask.n_out(), mask.nnz()), (800, 100, 40_000));
+}
+
+#[test]
+fn toml_there_and_back() {
+    let recipe = Recipe::parse(GOOD).unwrap();
+    assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+}
+
+/// `GOOD` with the first `from` replaced must be refused with a message that has all of `says`.
+fn refused(from: &str, to: &str, says: &[&str]) {
+    assert!(GOOD.contains(from), "{from}");
+    let error = Recipe::parse(&GOOD.replacen(from, to, 1)).expect_err(to).to_string();
+    for words in says {
+        assert!(error.contains(words), "{to}: {error:?} does not say {words:?}");
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_stand() {
+    refused("classes = 10", "classes = 10\nclases = 9", &["clases", "line 4"]);
+    refused("width = 800", "width = 800\nheight = 1", &["height"]);
+    refused("out_degree = 50", "out_degree = 50\nindegree = 3", &["indegree"]);
+    refused("threshold = 0.9", "threshold = 0.9\ntreshold = 1", &["treshold"]);
+    refused("[split]", "[split]\nbefore = 1", &["before"]);
+    refused("epochs = 3", "epoch = 3", &["epoch"]);
+    refused("layout = \"in_out\"", "layout = \"sideways\"", &["sideways", "in_out"]);
+    refused("pattern = \"random\"", "pattern = \"radnom\"", &["radnom", "random"]);
+}
+
+#[test]
+fn impossible_degrees_are_refused_with_the_nearest() {
+    let nearest = "49 (in-degree 350) and 56 (in-degree 400)";
+    refused("outputs = 100", "outputs = 112", &["junction 1", "in-degree of 357.14", nearest]);
+    refused("out_degree = 5\n", "out_degree = 21\n", &["exit 2, junction 1", "1 to 20"]);
+    refused("out_degree = 50", "out_degree = 0", &["1 to 100"]);
+}
+
+#[test]
+fn splits_and_exits_out_of_place_are_refused() {
+    for after in ["0", "3", "4"] {
+        refused("[split]\nafter = 1", &format!("[split]\nafter = {after}"), &["split", "1 to 2"]);
+        refused("after = 2", &format!("after = {after}"), &["exit 2", "1 to 2"]);
+    }
+    refused("after = 2", "after = 1", &["exit 2", "above"]);
+    refused("after = 1", "after = -1", &["-1"]);
+}
+
+#[test]
+fn numbers_out_of_range_are_refused() {
+    refused("classes = 10", "classes = 11", &["junction 3", "10 outputs for 11 classes"]);
+    refused("classes = 10", "classes = 0", &["classes", "65535"]);
+    refused("classes = 10", "classes = 10\nclass_names = [\"a\"]", &["1 names for 10 classes"]);
+    refused("width = 800", "width = 0", &["width"]);
+    refused("outputs = 100", "outputs = 65536", &["junction 1", "65536"]);
+    refused("width = 800", "width = 800\nscale = nan", &["scale"]);
+    refused("width = 800", "width = 800\ncrop = 20\naverage_pool = 3", &["divisor of crop = 20"]);
+    refused("threshold = 0.9", "threshold = 1.5", &["exit 1", "0 to 1"]);
+    refused("threshold = 3.5", "threshold = inf", &["exit 2", "finite"]);
+    refused("temperature = 2.0", "temperature = 0.0", &["exit 2", "above 0"]);
+    refused("loss_weight = 0.3", "loss_weight = -1.0", &["loss_weight"]);
+    refused("slope = 0.01", "slope = nan", &["junction 2", "slope"]);
+    refused("epochs = 3", "epochs = 0", &["epochs"]);
+    refused("epochs = 3", "learning_rate = 0.0", &["learning_rate"]);
+    refused("name = \"two-exits\"", "name = \"Two exits\"", &["Two exits"]);
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_refused() {
+    refused("outputs = 40", "outputs = 40\nout_degree = 4", &["junction 2", "out_degree", "dense"]);
+    refused("out_degree = 50", "", &["junction 1", "random", "out_degree"]);
+    refused("slope = 0.01", "", &["junction 2", "slope"]);
+    refused("outputs = 100", "outputs = 100\nslope = 0.1", &["junction 1", "slope"]);
+    refused(
+        "[[junction]]\noutputs = 10\n",
+        "[[junction]]\noutputs = 10\nactivation = \"relu\"\n",
+        &["junction 3", "none"],
+    );
+}
+
+#[test]
+fn too_many_or_too_few_junctions_are_refused() {
+    refused("[[exit]]", &format!("{}[[exit]]", "[[junction]]\noutputs = 10\n".repeat(12)), &["18 junctions", "16"]);
+    let bare = "name = \"a\"\nclasses = 2\n[input]\nwidth = 4\n";
+    assert!(Recipe::parse(bare).unwrap_err().to_string().contains("no [[junction]]"));
+    let one = format!("{bare}[[junction]]\noutputs = 2\n");
+    assert!(Recipe::parse(&one).is_ok());
+    let split = Recipe::parse(&format!("{one}[split]\nafter = 1\n")).unwrap_err().to_string();
+    assert!(split.contains("at least 2 junctions"), "{split}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Recipe::read("no/such/recipe.toml").unwrap_err().to_string();
+    assert!(error.contains("no/such/recipe.toml"), "{error}");
+}
