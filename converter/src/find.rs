@@ -18,7 +18,7 @@ pub struct Degrees {
 }
 
 impl Degrees {
-    fn of(degrees: impl Iterator<Item = usize>) -> Self {
+    pub(crate) fn of(degrees: impl Iterator<Item = usize>) -> Self {
         let (min, max) = degrees.fold((usize::MAX, 0), |(min, max), d| (min.min(d), max.max(d)));
         Self { min: min.min(max), max }
     }

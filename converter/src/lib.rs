@@ -1,8 +1,36 @@
 //! Turns trained masked weights into model files, and evaluates them with the engine.
+//!
+//! *File of tensors + recipe → edges → structure → packing → bytes → comparison.* [`convert`](convert::convert) goes the whole
+//! way:
+//!
+//! 1. [`source`] opens safetensors and .npz files; [`import`] makes a [`network::Network`] of one, by a recipe. A mask says
+//!    what an edge is; where there is none, exact zeros of either sign are the absence of edges.
+//! 2. [`find`] looks for structure in the [`edges`]; [`choose`] takes a packing and says why; [`pack`] lays the bytes out.
+//! 3. [`encode`] writes head and tail by `FORMAT.md`; [`verify`] runs them in the engine and compares every logit, feature and
+//!    class with the network in f64; only then [`write`] puts the files in place, all or none.
+//!
+//! [`evaluate`] runs models on data sets and [`inspect`] lays a model open, both as data for tables and JSON.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![deny(unsafe_code)]
 
 mod blocks;
 pub mod choose;
+pub mod convert;
 pub mod edges;
+pub mod encode;
+pub mod evaluate;
 pub mod find;
+pub mod import;
+pub mod inspect;
+#[allow(unsafe_code, reason = "the one function that maps files")]
+mod map;
+pub mod network;
 pub mod pack;
+pub mod plan;
+mod reference;
+mod scratch;
+pub mod source;
 pub mod unpack;
+pub mod verify;
+pub mod write;

@@ -1,5 +1,7 @@
 //! Packing and unpacking: nothing is lost, and the bytes stay within the bounds that the formats promise.
 
+mod support;
+
 use lacewing_converter::choose::{candidates, choose};
 use lacewing_converter::edges::Edges;
 use lacewing_converter::find::Structure;
@@ -7,33 +9,7 @@ use lacewing_converter::pack::{DoesNotFit, pack};
 use lacewing_converter::unpack::unpack;
 use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
 use proptest::prelude::*;
-
-/// xorshift64*, for masks and weights.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) as usize % n
-    }
-
-    fn weight(&mut self) -> f32 {
-        (self.below(2_000_001) as f32 - 1e6) / 1e6
-    }
-
-    /// `k` of 0..n.
-    fn choose(&mut self, k: usize, n: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..n).collect();
-        for i in 0..k {
-            let j = i + self.below(n - i);
-            all.swap(i, j);
-        }
-        all.truncate(k);
-        all
-    }
-}
+use support::Random;
 
 /// Which family a mask is drawn from.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,191 @@
+//! The whole way: a trained network in, model files out, each number compared.
+
+use std::path::{Path, PathBuf};
+
+use lacewing_engine::Part;
+use lacewing_models::{Dataset, Recipe, RecipeError};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::choose::dense_bytes;
+use crate::encode::{EncodeError, encode};
+use crate::import::{ImportError, Imported, embedded_recipe, import};
+use crate::network::Network;
+use crate::plan::{PlanError, PlannedJunction, plan};
+use crate::source::{Source, SourceError};
+use crate::verify::{Verified, VerifyError, verify};
+use crate::write::{WriteError, write_all};
+
+/// Name of the file that holds a head or a whole network.
+pub const HEAD: &str = "head.lace";
+/// Name of the file that holds a tail.
+pub const TAIL: &str = "tail.lace";
+
+/// What can be asked of a conversion.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'d> {
+    /// Splits behind this trunk junction, from 1, whatever the recipe says; 0 makes one whole network.
+    pub split_after: Option<usize>,
+    /// Data to verify with, beside random inputs.
+    pub data: Option<&'d Dataset>,
+}
+
+/// What a conversion made.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The network's name.
+    pub name: String,
+    /// Eight hexadecimal digits: the same in head and tail.
+    pub pair_id: String,
+    /// The files written.
+    pub files: Vec<FileReport>,
+    /// The junctions, in the order in which they run.
+    pub junctions: Vec<JunctionReport>,
+    /// What is worth knowing about the network read.
+    pub warnings: Vec<String>,
+    /// How the files were compared with the network.
+    pub verified: Verified,
+}
+
+/// A file written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Where.
+    pub path: PathBuf,
+    /// `whole`, `head` or `tail`.
+    pub part: &'static str,
+    /// Its length.
+    pub bytes: usize,
+}
+
+/// A junction packed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JunctionReport {
+    /// `junction 1`, or `exit 1, junction 1`.
+    pub place: String,
+    /// Inputs.
+    pub n_in: usize,
+    /// Outputs.
+    pub n_out: usize,
+    /// Edges.
+    pub nnz: usize,
+    /// nnz / (n_in · n_out).
+    pub density: f64,
+    /// What was found in the edges, in words.
+    pub structure: String,
+    /// The packing chosen.
+    pub packing: String,
+    /// Why it was chosen.
+    pub reason: String,
+    /// Bytes of weights and indices.
+    pub bytes: usize,
+    /// Bytes that dense weights would take.
+    pub dense_bytes: usize,
+}
+
+/// A conversion failed; no file was written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The trained network cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// It is not what the recipe says.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The recipe, or a split asked for, is impossible.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A junction cannot be packed.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The network exceeds what a model file can hold.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The engine does not compute what the network computes.
+    #[error("the converted network is wrong and was not written: {0}; please report this")]
+    Verify(#[from] VerifyError),
+    /// The files cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// A network as model bytes.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// The head, or the whole network.
+    pub head: Vec<u8>,
+    /// The tail, where the network is split.
+    pub tail: Option<Vec<u8>>,
+    /// What each junction became.
+    pub junctions: Vec<PlannedJunction>,
+    /// How the bytes were compared with the network.
+    pub verified: Verified,
+}
+
+/// Packs a network, splits it, and compares what the engine makes of the bytes with the network itself.
+///
+/// # Errors
+/// The network holds numbers that are not finite, exceeds the format's limits, or comes out wrong.
+pub fn convert_network(network: &Network, data: Option<&Dataset>) -> Result<Converted, ConvertError> {
+    let junctions = plan(network)?;
+    let (first, second) = if network.split.is_some() { (Part::Head, Some(Part::Tail)) } else { (Part::Whole, None) };
+    let head = encode(network, &junctions, first)?;
+    let tail = second.map(|part| encode(network, &junctions, part)).transpose()?;
+    let verified = verify(network, &head, tail.as_deref(), data)?;
+    Ok(Converted { head, tail, junctions, verified })
+}
+
+/// Reads the trained network in the file `model`, with `recipe` or the one inside the file, and writes [`HEAD`] and, where it is
+/// split, [`TAIL`] into the folder `out`.
+///
+/// # Errors
+/// Anything between the two; nothing is written then.
+pub fn convert(
+    model: &Path,
+    recipe: Option<Recipe>,
+    out: &Path,
+    options: &Options<'_>,
+) -> Result<Report, ConvertError> {
+    let mut source = Source::open(model)?;
+    let embedded = embedded_recipe(&source)?;
+    let mut recipe = recipe.or(embedded).ok_or_else(|| ImportError::NoRecipe(model.into()))?;
+    if let Some(after) = options.split_after {
+        recipe.split = (after > 0).then_some(after);
+        recipe.check()?;
+    }
+    let Imported { network, warnings, .. } = import(&mut source, recipe)?;
+    let converted = convert_network(&network, options.data)?;
+    let mut files = vec![(HEAD, converted.head.as_slice())];
+    files.extend(converted.tail.as_ref().map(|tail| (TAIL, tail.as_slice())));
+    let paths = write_all(out, &files)?;
+    let parts = if converted.tail.is_some() { [Part::Head, Part::Tail] } else { [Part::Whole, Part::Tail] };
+    let files = paths.into_iter().zip(parts).zip(&files).map(|((path, part), (_, bytes))| FileReport {
+        path,
+        part: part.name(),
+        bytes: bytes.len(),
+    });
+    Ok(Report {
+        name: network.name.clone(),
+        pair_id: format!("{:08x}", network.pair_id()),
+        files: files.collect(),
+        junctions: network
+            .junctions()
+            .zip(&converted.junctions)
+            .map(|(trained, planned)| JunctionReport {
+                place: planned.id.to_string(),
+                n_in: trained.edges.n_in(),
+                n_out: trained.edges.n_out(),
+                nnz: trained.edges.nnz(),
+                density: trained.edges.density(),
+                structure: planned.structure.to_string(),
+                packing: planned.choice.packing.to_string(),
+                reason: planned.choice.reason.clone(),
+                bytes: planned.choice.bytes,
+                dense_bytes: dense_bytes(&trained.edges),
+            })
+            .collect(),
+        warnings,
+        verified: converted.verified,
+    })
+}

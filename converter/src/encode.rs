@@ -1,0 +1,259 @@
+//! Model bytes, by FORMAT.md.
+
+use lacewing_engine::{MAX_EXITS, Part};
+use lacewing_kernels::{Activation, IndexWidth, Packing};
+use lacewing_models::JunctionId;
+use lacewing_models::recipe::Metric;
+use thiserror::Error;
+
+use crate::network::{Network, TrainedExit};
+use crate::pack::Packed;
+use crate::plan::PlannedJunction;
+
+const MAGIC: [u8; 4] = *b"LACE";
+const BYTE_ORDER: u16 = 0x0102;
+const VERSION: u8 = 1;
+const HEADER: usize = 64;
+const CHECKSUM: core::ops::Range<usize> = 12..16;
+const ALIGN: usize = 16;
+
+/// What pixels are multiplied with where the recipe does not say.
+pub(crate) const BYTE_SCALE: f32 = 1.0 / 255.0;
+
+/// A network does not fit the format's limits. A checked recipe keeps all of them but the file's length.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// More than a field can hold.
+    #[error("{what}: {value} is more than a model file can hold ({limit})")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much.
+        value: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A packing that the format has no id for.
+    #[error("the packing {0} has no id in the model format")]
+    Packing(Packing),
+}
+
+/// The bytes of one part of a network; `junctions` are all of the network's, in the order in which they run.
+///
+/// # Errors
+/// Something exceeds the format's limits.
+pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Vec<u8>, EncodeError> {
+    let split = network.split.unwrap_or(0);
+    let end = network.trunk.len();
+    // Trunk junctions of this part: those above `from`, up to `to`.
+    let (from, to) = match part {
+        Part::Whole => (0, end),
+        Part::Head => (0, split),
+        Part::Tail => (split, end),
+    };
+    let here = |exit: &&TrainedExit| exit.after > from && exit.after <= to;
+    let head_exits = network.exits.iter().filter(|exit| exit.after <= from).count();
+    let exits: Vec<&TrainedExit> = network.exits.iter().filter(here).collect();
+    let operations = junctions.iter().filter_map(|junction| {
+        // The exit's number in this file, 0 in the trunk.
+        let number = match junction.id {
+            JunctionId::Trunk(k) => (k > from && k <= to).then_some(0),
+            JunctionId::Exit { exit, .. } => {
+                exit.checked_sub(head_exits).filter(|number| (1..=exits.len()).contains(number))
+            }
+        };
+        number.map(|number| (number, junction))
+    });
+    let operations: Vec<(usize, &PlannedJunction)> = operations.collect();
+    let names = class_names(network)?;
+    let ends = usize::from(part != Part::Head);
+    let records = exits.len() + ends;
+    if records > MAX_EXITS {
+        return Err(EncodeError::TooMany {
+            what: "exits, the end of the trunk included",
+            value: records,
+            limit: MAX_EXITS,
+        });
+    }
+    let n_in = operations.first().map_or(0, |(_, junction)| usize::from(junction.packed.parts().n_in));
+
+    let mut file = Bytes(Vec::with_capacity(HEADER));
+    file.put(&MAGIC);
+    file.u16(BYTE_ORDER);
+    file.put(&[VERSION, VERSION]);
+    file.put(&[0; 8]); // file length and checksum
+    file.put(&network.pair_id().to_le_bytes());
+    file.put(&[part_id(part)]);
+    file.u8("operations", operations.len())?;
+    file.u8("exits", records)?;
+    file.u8("split", split)?;
+    file.u16(narrow("inputs", n_in)?);
+    file.u16(narrow("classes", network.classes)?);
+    file.put(&[0]); // f32 inputs
+    file.u8("head exits", if part == Part::Tail { head_exits } else { 0 })?;
+    file.u16(0);
+    // A tail's inputs are features, which come as they are.
+    let scale = if part == Part::Tail { 1.0 } else { network.input.scale.unwrap_or(BYTE_SCALE) };
+    [scale, 0.0, 1.0, 0.0].into_iter().for_each(|number| file.f32(number));
+    file.u32("class names, bytes", names.len())?;
+    file.put(&[0; 12]);
+    for (number, junction) in &operations {
+        file.operation(*number, &junction.packed)?;
+    }
+    for exit in exits {
+        file.exit(exit.after, metric_id(exit.metric), exit.branch.len(), exit.temperature, exit.threshold)?;
+    }
+    if ends > 0 {
+        file.exit(end, metric_id(Metric::MaxProbability), 0, 1.0, 0.0)?;
+    }
+    for (_, junction) in &operations {
+        let parts = junction.packed.parts();
+        [parts.weights, parts.counts, parts.index, parts.bias].into_iter().for_each(|section| file.section(section));
+    }
+    file.section(&names);
+    file.sealed()
+}
+
+fn class_names(network: &Network) -> Result<Vec<u8>, EncodeError> {
+    let mut names = Vec::new();
+    for name in &network.class_names {
+        names.push(narrow("class name, bytes", name.len())?);
+        names.extend(name.as_bytes());
+    }
+    Ok(names)
+}
+
+fn narrow<T: TryFrom<usize> + Into<u64>>(what: &'static str, value: usize) -> Result<T, EncodeError> {
+    let limit = (1usize << (8 * size_of::<T>())) - 1;
+    T::try_from(value).map_err(|_| EncodeError::TooMany { what, value, limit })
+}
+
+/// A file being written.
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+
+    fn u8(&mut self, what: &'static str, value: usize) -> Result<(), EncodeError> {
+        self.0.push(narrow(what, value)?);
+        Ok(())
+    }
+
+    fn u16(&mut self, value: u16) {
+        self.put(&value.to_le_bytes());
+    }
+
+    fn u32(&mut self, what: &'static str, value: usize) -> Result<(), EncodeError> {
+        self.put(&narrow::<u32>(what, value)?.to_le_bytes());
+        Ok(())
+    }
+
+    fn f32(&mut self, value: f32) {
+        self.put(&value.to_le_bytes());
+    }
+
+    fn operation(&mut self, exit: usize, packed: &Packed) -> Result<(), EncodeError> {
+        let parts = packed.parts();
+        let (packing, a, b, c) = packing_id(parts.packing)?;
+        let (activation, slope) = activation_id(parts.activation);
+        self.put(&[1]);
+        self.u8("exits", exit)?;
+        self.put(&[packing, activation]);
+        self.u16(parts.n_in);
+        self.u16(parts.n_out);
+        self.f32(slope);
+        self.put(&[0, 0, a, b]);
+        self.u16(c);
+        self.put(&[0; 6]);
+        self.u32("weights, bytes", parts.weights.len())?;
+        self.u32("counts, bytes", parts.counts.len())?;
+        self.u32("index, bytes", parts.index.len())?;
+        self.u32("biases, bytes", parts.bias.len())?;
+        self.put(&[0; 8]);
+        Ok(())
+    }
+
+    fn exit(
+        &mut self,
+        after: usize,
+        metric: u8,
+        branch: usize,
+        temperature: f32,
+        threshold: f32,
+    ) -> Result<(), EncodeError> {
+        self.u8("trunk junctions", after)?;
+        self.put(&[metric]);
+        self.u8("junctions of a branch", branch)?;
+        self.put(&[0]);
+        self.f32(temperature);
+        self.f32(threshold);
+        self.put(&[0; 20]);
+        Ok(())
+    }
+
+    /// A section, at the next multiple of 16; nothing where it is empty.
+    fn section(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
+            self.put(bytes);
+        }
+    }
+
+    /// With length and checksum filled in.
+    fn sealed(mut self) -> Result<Vec<u8>, EncodeError> {
+        let length = narrow::<u32>("file, bytes", self.0.len())?;
+        if let Some(field) = self.0.get_mut(8..12) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+        let checksum = crc32fast::hash(&self.0);
+        if let Some(field) = self.0.get_mut(CHECKSUM) {
+            field.copy_from_slice(&checksum.to_le_bytes());
+        }
+        Ok(self.0)
+    }
+}
+
+const fn part_id(part: Part) -> u8 {
+    match part {
+        Part::Whole => 0,
+        Part::Head => 1,
+        Part::Tail => 2,
+    }
+}
+
+/// Metrics that this crate does not know are none: models' list and the format's are the same.
+const fn metric_id(metric: Metric) -> u8 {
+    match metric {
+        Metric::MaxProbability => 0,
+        Metric::Margin => 1,
+        _ => 2,
+    }
+}
+
+/// The activation's id and slope; +0 where it has none.
+pub(crate) const fn activation_id(activation: Activation) -> (u8, f32) {
+    match activation {
+        Activation::Relu => (1, 0.0),
+        Activation::LeakyRelu { slope } => (2, slope),
+        Activation::Relu6 => (3, 0.0),
+        Activation::Tanh => (4, 0.0),
+        Activation::Sigmoid => (5, 0.0),
+        _ => (0, 0.0),
+    }
+}
+
+/// The packing's id and parameters a, b, c.
+fn packing_id(packing: Packing) -> Result<(u8, u8, u8, u16), EncodeError> {
+    let width = |index: IndexWidth| u8::from(index == IndexWidth::Absolute16);
+    Ok(match packing {
+        Packing::Dense => (1, 0, 0, 0),
+        Packing::Rows { in_degree, index } => (2, width(index), 0, in_degree),
+        Packing::Csr { index } => (3, width(index), 0, 0),
+        Packing::Block { rows, cols, blocks } => (4, rows, cols, blocks),
+        Packing::NM { n, m } => (5, n, m, 0),
+        other => return Err(EncodeError::Packing(other)),
+    })
+}

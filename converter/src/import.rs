@@ -1,0 +1,297 @@
+//! From a file of tensors and a recipe to a network.
+
+use std::path::PathBuf;
+
+use lacewing_models::names::{RECIPE_KEY, VERSION, VERSION_KEY};
+use lacewing_models::recipe::{Layout, PlacedJunction, Recipe};
+use lacewing_models::{JunctionId, RecipeError};
+use thiserror::Error;
+
+use crate::edges::Edges;
+use crate::network::{Network, TrainedExit, TrainedJunction};
+use crate::source::{Source, SourceError, Tensor};
+
+/// A network could not be made of a file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file, or one of its tensors, cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The recipe in the file is refused.
+    #[error("the recipe inside {path} is refused: {error}")]
+    EmbeddedRecipe {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<RecipeError>,
+    },
+    /// No recipe was given and none is in the file.
+    #[error("{0} holds no recipe: give one with --recipe RECIPE.toml")]
+    NoRecipe(PathBuf),
+    /// The file was written by a version that names tensors in another way.
+    #[error("{path} has version {found:?} of the trained-network format, this program reads {VERSION}: update it")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: String,
+    },
+    /// A tensor is not there.
+    #[error("{path}: there is no tensor {name} (the {what} of {junction}); there are: {present}")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The name looked for.
+        name: String,
+        /// Weights, biases or mask.
+        what: &'static str,
+        /// Of which junction.
+        junction: JunctionId,
+        /// The names that are there.
+        present: String,
+    },
+    /// A tensor has another shape than the recipe says.
+    #[error("{path}: tensor {name} has shape {found:?}, {junction} needs {wanted:?}{hint}")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Of which junction.
+        junction: JunctionId,
+        /// Its shape.
+        found: Box<[usize]>,
+        /// The shape that the recipe's widths give.
+        wanted: Box<[usize]>,
+        /// What to do, where it is known.
+        hint: &'static str,
+    },
+    /// A weight or bias is NaN, infinite or beyond f32.
+    #[error("{path}: tensor {name} holds {value} at {position:?}: train again, weights must be finite f32 numbers")]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// NaN or an infinity.
+        value: f32,
+        /// Where in the tensor, from 0.
+        position: Vec<usize>,
+    },
+    /// A mask entry is neither 0 nor 1.
+    #[error("{path}: mask {name} holds {value} at {position:?}: a mask has 1 for an edge and 0 for none")]
+    MaskEntry {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What was found.
+        value: f32,
+        /// Where in the tensor, from 0.
+        position: Vec<usize>,
+    },
+}
+
+/// A network, the recipe it was read with, and what is worth knowing about how it was read.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The network.
+    pub network: Network,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// In words: weights dropped because a mask says there is no edge, tensors that were not there.
+    pub warnings: Vec<String>,
+}
+
+/// The recipe that a file carries, if it does.
+///
+/// # Errors
+/// It carries one that is refused, or is of an unknown version.
+pub fn embedded_recipe(source: &Source) -> Result<Option<Recipe>, ImportError> {
+    let path = source.path();
+    if let Some(found) = source.metadata(VERSION_KEY).filter(|version| *version != VERSION) {
+        return Err(ImportError::Version { path: path.into(), found: found.into() });
+    }
+    let parsed = source.metadata(RECIPE_KEY).map(Recipe::parse).transpose();
+    parsed.map_err(|error| ImportError::EmbeddedRecipe { path: path.into(), error: error.into() })
+}
+
+/// Reads the network that `recipe` describes, which must be checked: each junction's weights, its biases where there are
+/// any, and its mask where there is one; else exact zeros, of either sign, are the absence of edges.
+///
+/// # Errors
+/// A tensor is missing, broken, of another shape, or holds what is no weight or mask.
+pub fn import(source: &mut Source, recipe: Recipe) -> Result<Imported, ImportError> {
+    let mut reader = Reader { layout: recipe.tensors.layout, warnings: Vec::new(), source };
+    let mut network = Network {
+        name: recipe.name.clone(),
+        classes: recipe.classes,
+        class_names: recipe.class_names.clone(),
+        input: recipe.input,
+        trunk: Vec::new(),
+        exits: Vec::new(),
+        split: recipe.split,
+    };
+    network.exits.extend(recipe.exits.iter().map(|exit| TrainedExit {
+        after: exit.after,
+        metric: exit.metric,
+        threshold: exit.threshold,
+        temperature: exit.temperature,
+        branch: Vec::new(),
+    }));
+    for placed in recipe.placed_junctions() {
+        let junction = reader.junction(&placed)?;
+        match placed.id {
+            JunctionId::Trunk(_) => network.trunk.push(junction),
+            JunctionId::Exit { exit, .. } => {
+                network.exits.get_mut(exit - 1).into_iter().for_each(|exit| exit.branch.push(junction.clone()));
+            }
+        }
+    }
+    let warnings = reader.warnings;
+    Ok(Imported { network, recipe, warnings })
+}
+
+struct Reader<'s> {
+    source: &'s mut Source,
+    layout: Layout,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn junction(&mut self, placed: &PlacedJunction<'_>) -> Result<TrainedJunction, ImportError> {
+        let (n_in, n_out, id) = (placed.n_in, placed.n_out(), placed.id);
+        let names = &placed.recipe.tensors;
+        let weight_name = placed.weight_name();
+        let Some(weights) = self.matrix(&weight_name, placed)? else {
+            return Err(self.missing(weight_name, "weights", id));
+        };
+        self.finite(&weight_name, &weights, true)?;
+        let bias_name = placed.bias_name();
+        let bias = match self.shaped(&bias_name, id, &[n_out], "")? {
+            Some(bias) => {
+                self.finite(&bias_name, &bias, false)?;
+                bias.values
+            }
+            None if names.bias.is_some() => return Err(self.missing(bias_name, "biases", id)),
+            None => {
+                self.warnings.push(format!("{id} has no tensor {bias_name}: it gets no biases"));
+                Vec::new()
+            }
+        };
+        let mask_name = placed.mask_name();
+        let mask = self.matrix(&mask_name, placed)?;
+        if mask.is_none() && names.mask.is_some() {
+            return Err(self.missing(mask_name, "mask", id));
+        }
+        if let Some(mask) = &mask {
+            self.binary(&mask_name, mask)?;
+        }
+        let widths = (u16::try_from(n_in).unwrap_or(0), u16::try_from(n_out).unwrap_or(0));
+        let mut dropped = 0usize;
+        let edges = Edges::from_dense(widths.0, widths.1, &weights.values, |output, input, weight| {
+            let Some(mask) = &mask else { return weight != 0.0 };
+            let edge = mask.values.get(output * n_in + input).is_some_and(|entry| *entry != 0.0);
+            dropped += usize::from(!edge && weight != 0.0);
+            edge
+        });
+        // The shape was checked: None would be a width that a checked recipe cannot have.
+        let edges = edges.ok_or_else(|| self.shape_error(&weight_name, id, weights.shape, &[n_out, n_in], ""))?;
+        if dropped > 0 {
+            let places = if dropped == 1 { "1 weight" } else { &format!("{dropped} weights") };
+            self.warnings.push(format!("{id}: {places} outside the mask {mask_name} dropped, though not zero"));
+        }
+        Ok(TrainedJunction { id, edges, bias, activation: placed.recipe.activation })
+    }
+
+    /// A matrix of the junction's shape, brought to (outputs, inputs).
+    fn matrix(&mut self, name: &str, placed: &PlacedJunction<'_>) -> Result<Option<Tensor>, ImportError> {
+        let (n_in, n_out) = (placed.n_in, placed.n_out());
+        match self.layout {
+            Layout::OutIn => {
+                let hint = "; it fits transposed: set layout = \"in_out\" under [tensors] in the recipe";
+                self.shaped(name, placed.id, &[n_out, n_in], hint)
+            }
+            Layout::InOut => {
+                let hint = "; it fits transposed: set layout = \"out_in\" under [tensors] in the recipe";
+                let found = self.shaped(name, placed.id, &[n_in, n_out], hint)?;
+                Ok(found.map(|tensor| transposed(&tensor, n_in, n_out)))
+            }
+        }
+    }
+
+    /// A tensor of exactly this shape; `hint` is given where it has the transposed one.
+    fn shaped(
+        &mut self,
+        name: &str,
+        id: JunctionId,
+        wanted: &[usize],
+        hint: &'static str,
+    ) -> Result<Option<Tensor>, ImportError> {
+        let values = wanted.iter().product();
+        let Some(tensor) = self.source.tensor(name, values)? else { return Ok(None) };
+        if tensor.shape != wanted || tensor.values.len() != values {
+            let fits_transposed = tensor.shape.iter().rev().eq(wanted);
+            return Err(self.shape_error(name, id, tensor.shape, wanted, if fits_transposed { hint } else { "" }));
+        }
+        Ok(Some(tensor))
+    }
+
+    fn shape_error(
+        &self,
+        name: &str,
+        junction: JunctionId,
+        found: Vec<usize>,
+        wanted: &[usize],
+        hint: &'static str,
+    ) -> ImportError {
+        let (path, name) = (self.source.path().into(), name.into());
+        ImportError::Shape { path, name, junction, found: found.into(), wanted: wanted.into(), hint }
+    }
+
+    fn missing(&self, name: String, what: &'static str, junction: JunctionId) -> ImportError {
+        const SHOWN: usize = 32;
+        let names = self.source.names();
+        let mut present = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if names.is_empty() {
+            present.push_str("none");
+        } else if names.len() > SHOWN {
+            present.push_str(&format!(" and {} more", names.len() - SHOWN));
+        }
+        ImportError::Missing { path: self.source.path().into(), name, what, junction, present }
+    }
+
+    fn finite(&self, name: &str, tensor: &Tensor, matrix: bool) -> Result<(), ImportError> {
+        let Some((at, value)) = tensor.values.iter().enumerate().find(|(_, value)| !value.is_finite()) else {
+            return Ok(());
+        };
+        let position = if matrix { self.position(tensor, at) } else { vec![at] };
+        Err(ImportError::NotFinite { path: self.source.path().into(), name: name.into(), value: *value, position })
+    }
+
+    fn binary(&self, name: &str, mask: &Tensor) -> Result<(), ImportError> {
+        let Some((at, value)) = mask.values.iter().enumerate().find(|(_, value)| **value != 0.0 && **value != 1.0)
+        else {
+            return Ok(());
+        };
+        let (path, position) = (self.source.path().into(), self.position(mask, at));
+        Err(ImportError::MaskEntry { path, name: name.into(), value: *value, position })
+    }
+
+    /// Where value `at` of a matrix in (outputs, inputs) order stands in the file.
+    fn position(&self, matrix: &Tensor, at: usize) -> Vec<usize> {
+        let columns = matrix.shape.last().copied().unwrap_or(1).max(1);
+        match self.layout {
+            Layout::OutIn => vec![at / columns, at % columns],
+            Layout::InOut => vec![at % columns, at / columns],
+        }
+    }
+}
+
+/// A `rows × columns` matrix, turned.
+fn transposed(matrix: &Tensor, rows: usize, columns: usize) -> Tensor {
+    let column = |c: usize| matrix.values.iter().skip(c).step_by(columns.max(1)).copied();
+    let values = (0..columns).flat_map(column).collect();
+    Tensor { shape: vec![columns, rows], values }
+}

@@ -1,0 +1,105 @@
+//! NumPy .npz archives, stored or deflated. Reading a member stops at a limit, whatever sizes the archive claims.
+
+use core::fmt;
+use std::io::{Cursor, Read};
+
+use memmap2::Mmap;
+use ndarray::ArrayViewD;
+use ndarray_npy::{ViewNpyError, ViewNpyExt};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::{Tensor, TensorError};
+
+/// An open .npz archive.
+pub(super) struct File {
+    archive: ZipArchive<Cursor<Mmap>>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.archive.file_names()).finish()
+    }
+}
+
+impl File {
+    pub(super) fn open(map: Mmap) -> Result<Self, String> {
+        let archive = ZipArchive::new(Cursor::new(map)).map_err(|error| error.to_string())?;
+        Ok(Self { archive })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect()
+    }
+
+    pub(super) fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+        let member = match self.archive.by_name(&format!("{name}.npy")) {
+            Ok(member) => member,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(error) => return Err(TensorError::Damaged(error.to_string())),
+        };
+        let mut bytes = Vec::new();
+        member.take(limit + 1).read_to_end(&mut bytes).map_err(TensorError::Io)?;
+        if bytes.len() as u64 > limit {
+            return Err(TensorError::TooLarge(limit));
+        }
+        read_npy(&bytes).map(Some)
+    }
+}
+
+/// A header has about 100 bytes. A long or deeply nested one is no array of numbers, and would only cost its parser stack.
+fn has_plain_header(npy: &[u8]) -> bool {
+    let (header, length) = match npy {
+        // Versions above 1 have four bytes of length.
+        [_, _, _, _, _, _, 1, _, a, b, rest @ ..] => (rest, u32::from_le_bytes([*a, *b, 0, 0])),
+        [_, _, _, _, _, _, _, _, a, b, c, d, rest @ ..] => (rest, u32::from_le_bytes([*a, *b, *c, *d])),
+        _ => return false,
+    };
+    let nests = |byte: &&u8| b"([{".contains(byte);
+    length <= 4096 && header.get(..length as usize).is_some_and(|header| header.iter().filter(nests).count() <= 4)
+}
+
+fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
+    if !has_plain_header(bytes) {
+        return Err(TensorError::Damaged("not an array of numbers".into()));
+    }
+    // Views need aligned memory.
+    let mut aligned = vec![0u64; bytes.len().div_ceil(8)];
+    let bytes = {
+        let place = bytemuck::cast_slice_mut::<u64, u8>(&mut aligned).get_mut(..bytes.len()).unwrap_or_default();
+        place.copy_from_slice(bytes);
+        &*place
+    };
+    let mut unread = match view::<f32>(bytes, |value| *value) {
+        Ok(tensor) => return Ok(tensor),
+        Err(error) => error,
+    };
+    let others: [View; 6] = [
+        |bytes| view::<f64>(bytes, |value| *value as f32),
+        |bytes| view::<u8>(bytes, |value| f32::from(*value)),
+        |bytes| view::<bool>(bytes, |value| f32::from(u8::from(*value))),
+        |bytes| view::<i8>(bytes, |value| f32::from(*value)),
+        |bytes| view::<i32>(bytes, |value| *value as f32),
+        |bytes| view::<i64>(bytes, |value| *value as f32),
+    ];
+    for other in others {
+        match (unread, other(bytes)) {
+            (ViewNpyError::WrongDescriptor(_), Ok(tensor)) => return Ok(tensor),
+            (ViewNpyError::WrongDescriptor(_), Err(error)) => unread = error,
+            (error, _) => return Err(TensorError::Damaged(error.to_string())),
+        }
+    }
+    Err(match unread {
+        ViewNpyError::WrongDescriptor(element) => TensorError::Element(element.to_string()),
+        ViewNpyError::NonNativeEndian => TensorError::Element("the other endianness".into()),
+        error => TensorError::Damaged(error.to_string()),
+    })
+}
+
+type View = fn(&[u8]) -> Result<Tensor, ViewNpyError>;
+
+/// The array as f32 in row-major order, where its elements are of type `T`.
+fn view<T: ndarray_npy::ViewElement>(bytes: &[u8], to_f32: impl Fn(&T) -> f32) -> Result<Tensor, ViewNpyError> {
+    let array = ArrayViewD::<T>::view_npy(bytes)?;
+    Ok(Tensor { shape: array.shape().to_vec(), values: array.iter().map(to_f32).collect() })
+}

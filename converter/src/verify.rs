@@ -1,0 +1,269 @@
+//! The converter's own output, run by the engine and compared with the network it was made from.
+
+use core::fmt;
+
+use lacewing_engine::{
+    Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, ParseError, ResumeError,
+    WrongLength,
+};
+use lacewing_models::Dataset;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::network::Network;
+use crate::reference::{self, Layer};
+use crate::scratch::HeapScratch;
+
+/// Random inputs that every conversion is checked on.
+const RANDOM_INPUTS: usize = 64;
+/// Samples an engine runs before the next one is made: work for one thread.
+const BATCH: usize = 32;
+
+/// What was compared, and how close it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Verified {
+    /// Inputs, random and from data.
+    pub samples: usize,
+    /// Exits compared on each, the end of the trunk included.
+    pub exits: usize,
+    /// The largest difference of a logit from the reference, over the largest |logit| of its exit and sample.
+    pub largest_error: f64,
+}
+
+/// Where a number was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A logit of an exit, from 1; the end of the trunk counts as the last.
+    Logit {
+        /// The exit.
+        exit: usize,
+        /// The class, from 0.
+        class: usize,
+    },
+    /// A feature at the split point, from 0.
+    Feature(
+        /// Which.
+        usize,
+    ),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Logit { exit, class } => write!(f, "exit {exit}, logit of class {class}"),
+            Self::Feature(at) => write!(f, "feature {at} at the split point"),
+        }
+    }
+}
+
+/// The engine computes something else than the network, or refuses the files. Nothing of this is the user's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The engine refuses a file.
+    #[error("the engine refuses the converted file: {0}")]
+    Parse(#[from] ParseError),
+    /// No engine could be made.
+    #[error("the converted file does not run: {0}")]
+    Engine(#[from] EngineError),
+    /// The tail refuses the head's features.
+    #[error("the tail does not go with the head: {0}")]
+    Resume(#[from] ResumeError),
+    /// Data of another width.
+    #[error("the data to verify with does not fit: {0}")]
+    Width(#[from] WrongLength),
+    /// A number differs.
+    #[error(
+        "sample {sample} with {kernels} kernels: {place} is {found} in the engine and {wanted} in f64; f32 arithmetic explains \
+         at most {allowed:.1e}"
+    )]
+    Differs {
+        /// Which sample, from 0: the random ones first.
+        sample: usize,
+        /// Which kernels ran.
+        kernels: &'static str,
+        /// Where.
+        place: Place,
+        /// The engine's number.
+        found: f32,
+        /// The reference's.
+        wanted: f64,
+        /// The difference that may be.
+        allowed: f64,
+    },
+    /// Another class answers.
+    #[error(
+        "sample {sample} with {kernels} kernels: exit {exit} answers class {found} in the engine and {wanted} in f64"
+    )]
+    Class {
+        /// Which sample, from 0.
+        sample: usize,
+        /// Which kernels ran.
+        kernels: &'static str,
+        /// The exit, from 1.
+        exit: usize,
+        /// The engine's class.
+        found: usize,
+        /// The reference's.
+        wanted: usize,
+    },
+    /// The engine met another number of exits, or handed over where it should answer.
+    #[error("sample {sample} with {kernels} kernels: the run ends in another place than the network's")]
+    Path {
+        /// Which sample, from 0.
+        sample: usize,
+        /// Which kernels ran.
+        kernels: &'static str,
+    },
+}
+
+/// Runs `head` (and `tail`, where the network is split) on random inputs and on `data`, with the fastest kernels and with the
+/// scalar reference, and compares every exit's logits, every feature and every class with the network in f64.
+///
+/// # Errors
+/// The first difference that rounding does not explain.
+pub fn verify(
+    network: &Network,
+    head: &[u8],
+    tail: Option<&[u8]>,
+    data: Option<&Dataset>,
+) -> Result<Verified, VerifyError> {
+    let random = random_inputs(network.input.width);
+    let mut inputs: Vec<&[f32]> = random.iter().map(Vec::as_slice).collect();
+    inputs.extend(data.into_iter().flat_map(|data| (0..data.len()).map(|at| data.sample(at))));
+    let mut largest_error = 0.0;
+    for (name, kernels) in [("all", KernelSet::ALL), ("scalar", KernelSet::SCALAR)] {
+        let head = Model::parse(head, &kernels)?;
+        let tail = tail.map(|tail| Model::parse(tail, &kernels)).transpose()?;
+        let check = Check { network, kernels: name, head: &head, tail: tail.as_ref() };
+        let batches = inputs.par_chunks(BATCH).enumerate();
+        let errors = batches.map(|(at, batch)| check.batch(at * BATCH, batch)).collect::<Result<Vec<f64>, _>>()?;
+        largest_error = errors.into_iter().fold(largest_error, f64::max);
+    }
+    Ok(Verified { samples: inputs.len(), exits: network.exits.len() + 1, largest_error })
+}
+
+/// All zeros, all ones, then values in 0..1 of which a growing share is zero, as pixels are, and some of either sign.
+fn random_inputs(width: usize) -> Vec<Vec<f32>> {
+    let mut random = ChaCha8Rng::seed_from_u64(0x1ace);
+    let mut inputs = vec![vec![0.0; width], vec![1.0; width]];
+    while inputs.len() < RANDOM_INPUTS {
+        let (share, signed) = (inputs.len() as u32 % 8, inputs.len() % 16 < 4);
+        let value = |_| {
+            let bits = random.next_u32();
+            let unit = (bits >> 8) as f32 / (1 << 24) as f32;
+            match (bits & 7 < share, signed) {
+                (true, _) => 0.0,
+                (false, true) => 2.0 * unit - 1.0,
+                (false, false) => unit,
+            }
+        };
+        inputs.push((0..width).map(value).collect());
+    }
+    inputs
+}
+
+/// Goes past every exit and keeps what each showed.
+struct Recorder(Vec<(Vec<f32>, usize)>);
+
+impl ExitPolicy for Recorder {
+    fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
+        self.0.push((exit.logits().to_vec(), usize::from(exit.class())));
+        Decision::Continue
+    }
+}
+
+struct Check<'c> {
+    network: &'c Network,
+    kernels: &'static str,
+    head: &'c Model<'c>,
+    tail: Option<&'c Model<'c>>,
+}
+
+impl Check<'_> {
+    /// The largest error of the logits of these inputs, the first of which is sample `first`.
+    fn batch(&self, first: usize, inputs: &[&[f32]]) -> Result<f64, VerifyError> {
+        let mut head_scratch = HeapScratch::new(self.head.scratch_len());
+        let mut head = Engine::new(self.head, head_scratch.bytes())?;
+        let mut tail_scratch = HeapScratch::new(self.tail.map_or(0, Model::scratch_len));
+        let mut tail = self.tail.map(|tail| Engine::new(tail, tail_scratch.bytes())).transpose()?;
+        let mut largest = 0.0;
+        for (sample, input) in (first..).zip(inputs) {
+            let error = self.sample(sample, input, &mut head, tail.as_mut())?;
+            largest = f64::max(largest, error);
+        }
+        Ok(largest)
+    }
+
+    fn sample(
+        &self,
+        sample: usize,
+        input: &[f32],
+        head: &mut Engine<'_>,
+        tail: Option<&mut Engine<'_>>,
+    ) -> Result<f64, VerifyError> {
+        let want = reference::run(self.network, input);
+        let lost = VerifyError::Path { sample, kernels: self.kernels };
+        let mut recorder = Recorder(Vec::new());
+        head.load(input)?;
+        let (class, last) = match (head.run(&mut recorder), tail) {
+            (Outcome::Answer(answer), None) => (answer.class, head.logits()),
+            (Outcome::Offload { features, .. }, Some(tail)) => {
+                self.compare(sample, features.values(), &want.features, Place::Feature)?;
+                let Outcome::Answer(answer) = tail.resume(&features, &mut recorder)? else { return Err(lost) };
+                (answer.class, tail.logits())
+            }
+            _ => return Err(lost),
+        };
+        recorder.0.push((last.to_vec(), usize::from(class)));
+        if recorder.0.len() != want.logits.len() {
+            return Err(lost);
+        }
+        let mut largest = 0.0;
+        for (exit, ((logits, class), want)) in (1..).zip(recorder.0.iter().zip(&want.logits)) {
+            let error = self.compare(sample, logits, want, |class| Place::Logit { exit, class })?;
+            largest = f64::max(largest, error);
+            if want.class_is_certain() && *class != want.class() {
+                let (kernels, found, wanted) = (self.kernels, *class, want.class());
+                return Err(VerifyError::Class { sample, kernels, exit, found, wanted });
+            }
+        }
+        Ok(largest)
+    }
+
+    /// The largest difference over the largest magnitude.
+    fn compare(
+        &self,
+        sample: usize,
+        found: &[f32],
+        want: &Layer,
+        place: impl Fn(usize) -> Place,
+    ) -> Result<f64, VerifyError> {
+        if found.len() != want.values.len() {
+            return Err(VerifyError::Path { sample, kernels: self.kernels });
+        }
+        let scale = want.magnitude().max(f64::from(f32::MIN_POSITIVE));
+        let mut largest = 0.0;
+        for (at, (found, (wanted, allowed))) in found.iter().zip(want.values.iter().zip(&want.bounds)).enumerate() {
+            let error = (f64::from(*found) - wanted).abs();
+            // False for NaN.
+            let explained = error <= *allowed;
+            if !explained {
+                let (place, kernels) = (place(at), self.kernels);
+                return Err(VerifyError::Differs {
+                    sample,
+                    kernels,
+                    place,
+                    found: *found,
+                    wanted: *wanted,
+                    allowed: *allowed,
+                });
+            }
+            largest = f64::max(largest, error / scale);
+        }
+        Ok(largest)
+    }
+}

@@ -1,0 +1,85 @@
+//! Files that are there whole or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// A file could not be written; none of those asked for is there.
+#[derive(Debug, Error)]
+#[error("{path} cannot be written: {error}")]
+pub struct WriteError {
+    /// The file, or its folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub error: io::Error,
+}
+
+/// Writes files into `dir`, which is made where it is missing: each under a temporary name, synced, and all renamed only when
+/// all are written. An error leaves none of them behind, and no temporary ones.
+///
+/// # Errors
+/// The folder cannot be made or written to.
+pub fn write_all(dir: &Path, files: &[(&str, &[u8])]) -> Result<Vec<PathBuf>, WriteError> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| WriteError { path, error }
+    };
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    let mut written = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        written.push((write_temporary(dir, bytes).map_err(failed(&path))?, path));
+    }
+    let mut renamed: Vec<PathBuf> = Vec::new();
+    for (temporary, path) in written {
+        if let Err(error) = temporary.persist(&path) {
+            // What is left to do on the way out; the error that led here is the one to tell.
+            renamed.iter().for_each(|path| drop(fs::remove_file(path)));
+            return Err(WriteError { path, error: error.error });
+        }
+        renamed.push(path);
+    }
+    Ok(renamed)
+}
+
+fn write_temporary(dir: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lacewing-").suffix(".tmp");
+    // Readable as other files are, not for the owner alone as temporary files; the process's mask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn all_or_none() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("new/folder");
+        write_all(&dir, &[("a", b"1"), ("b", b"2")]).unwrap();
+        assert_eq!((names(&dir), fs::read(dir.join("b")).unwrap()), (vec!["a".into(), "b".into()], b"2".to_vec()));
+        // A folder in the way of the second: the first is taken back.
+        fs::create_dir(dir.join("d")).unwrap();
+        let error = write_all(&dir, &[("c", b"3"), ("d", b"4")]).unwrap_err();
+        assert_eq!(error.path, dir.join("d"));
+        assert_eq!(names(&dir), ["a", "b", "d"]);
+        // A file in the way of the folder.
+        assert_eq!(write_all(&dir.join("a"), &[("c", b"3")]).unwrap_err().path, dir.join("a"));
+    }
+}
