@@ -7,7 +7,7 @@
 //!    what an edge is; where there is none, exact zeros of either sign are the absence of edges.
 //! 2. [`find`] looks for structure in the [`edges`]; [`choose`] takes a packing and says why; [`pack`] lays the bytes out.
 //! 3. [`encode`] writes head and tail by `FORMAT.md`; [`verify`] runs them in the engine and compares every logit, feature and
-//!    class with the network in f64; only then [`write`] puts the files in place, all or none.
+//!    class with the network in f64; only then [`mod@write`] puts the files in place, all or none.
 //!
 //! [`evaluate`] runs models on data sets and [`inspect`] lays a model open, both as data for tables and JSON.
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

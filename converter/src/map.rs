@@ -7,13 +7,17 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// Maps a file for reading; an empty file is an error.
+/// Maps a file for reading; an empty file is an error, and so is what is no regular file.
 ///
 /// # Errors
 /// The file cannot be opened or mapped, or is empty.
 pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
-    if file.metadata()?.len() == 0 {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file but a directory or a device"));
+    }
+    if metadata.len() == 0 {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is empty"));
     }
     // SAFETY: the map is private and never written through. Another program may still change the file under it: then the
