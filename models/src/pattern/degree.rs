@@ -24,6 +24,37 @@ impl fmt::Display for Nearest {
     }
 }
 
+/// The divisors on either side of a number that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearestDivisors {
+    /// The next below, if any.
+    pub below: Option<usize>,
+    /// The next above, if any.
+    pub above: Option<usize>,
+}
+
+impl fmt::Display for NearestDivisors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.below, self.above) {
+            (Some(below), Some(above)) => write!(f, "{below} and {above}"),
+            (Some(only), None) | (None, Some(only)) => write!(f, "{only}"),
+            (None, None) => f.write_str("none"),
+        }
+    }
+}
+
+/// Whether `divisor` divides `whole`; if not, the nearest numbers that do.
+pub(super) fn divides(divisor: usize, whole: usize) -> Result<(), NearestDivisors> {
+    if divisor != 0 && whole.is_multiple_of(divisor) {
+        return Ok(());
+    }
+    let fits = |other: &usize| whole.is_multiple_of(*other);
+    Err(NearestDivisors {
+        below: (1..divisor.min(whole + 1)).rev().find(fits),
+        above: (divisor.saturating_add(1)..=whole).find(fits),
+    })
+}
+
 /// The in-degree that goes with an out-degree: `n_in · out_degree / n_out`, which must be whole.
 pub(super) fn in_degree(n_in: usize, n_out: usize, out_degree: usize) -> Result<usize, PatternError> {
     if out_degree == 0 || out_degree > n_out {
@@ -64,6 +95,15 @@ mod tests {
         // 7 and 10 have no common factor: only dense is possible.
         let error = in_degree(7, 10, 3).unwrap_err();
         assert!(error.to_string().ends_with("out-degrees are 10 (in-degree 7)"), "{error}");
+    }
+
+    #[test]
+    fn nearest_divisors_are_named() {
+        assert_eq!(divides(16, 800), Ok(()));
+        assert_eq!(divides(0, 800), Err(NearestDivisors { below: None, above: Some(1) }));
+        assert_eq!(divides(1000, 800), Err(NearestDivisors { below: Some(800), above: None }));
+        assert_eq!(divides(30, 800).unwrap_err().to_string(), "25 and 32");
+        assert_eq!(divides(usize::MAX, 800).unwrap_err().to_string(), "800");
     }
 
     #[test]

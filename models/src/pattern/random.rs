@@ -8,22 +8,22 @@ use crate::rng::Draws;
 /// suffice for every junction within the size limit.
 const SWITCHES_PER_EDGE: usize = 32;
 
-/// A random bipartite graph with constant degrees and no double edge. `out_degree` is already known to be possible.
+/// A random bipartite graph without double edges in which every output has `in_degree` inputs and the out-degrees of
+/// two inputs differ by one at most; not at all where `n_out · in_degree` is a multiple of `n_in`. `in_degree ≤ n_in`.
 ///
-/// A regular graph is randomised by switches that keep it regular and simple, so that it ends after a known number of
-/// steps; above density ½ the complement is drawn, where switches succeed more often.
-pub(super) fn regular(n_in: usize, n_out: usize, out_degree: usize, draws: &mut Draws) -> Mask {
-    if 2 * out_degree > n_out {
-        return complement(&regular(n_in, n_out, n_out - out_degree, draws));
+/// An even graph is randomised by switches that keep it even and simple, so that it ends after a known number of steps;
+/// above density ½ the complement is drawn, where switches succeed more often.
+pub(super) fn even(n_in: usize, n_out: usize, in_degree: usize, draws: &mut Draws) -> Mask {
+    if 2 * in_degree > n_in {
+        return complement(&even(n_in, n_out, n_in.saturating_sub(in_degree), draws));
     }
-    let in_degree = n_in * out_degree / n_out;
     let inputs = draws.permutation(n_in);
     let outputs = draws.permutation(n_out);
     let mut mask = Mask::empty(n_in, n_out);
-    let mut edges = Vec::with_capacity(n_in * out_degree);
-    // Counting round the inputs, in_degree ≤ n_in at a time, gives every output in_degree different inputs, and every
-    // input n_in · out_degree / n_in edges.
-    for (at, &input) in inputs.iter().cycle().take(n_in * out_degree).enumerate() {
+    let mut edges = Vec::with_capacity(n_out * in_degree);
+    // Counting round the inputs gives every output different ones, and every input as many edges as every other, or one
+    // more.
+    for (at, &input) in inputs.iter().cycle().take(n_out * in_degree).enumerate() {
         let output = outputs[at / in_degree];
         mask.insert(output, input);
         edges.push((output, input));
@@ -53,39 +53,46 @@ fn complement(mask: &Mask) -> Mask {
     rest
 }
 
+/// `edges` edges anywhere, every choice as likely as every other. `edges ≤ n_in · n_out`.
+pub(super) fn anywhere(n_in: usize, n_out: usize, edges: usize, draws: &mut Draws) -> Mask {
+    let mut mask = Mask::empty(n_in, n_out);
+    let (mut wanted, mut places) = (edges, n_in * n_out);
+    for output in 0..n_out {
+        for input in 0..n_in {
+            if draws.below(places) < wanted {
+                mask.insert(output, input);
+                wanted -= 1;
+            }
+            places -= 1;
+        }
+    }
+    mask
+}
+
 #[cfg(test)]
 mod tests {
     use crate::pattern::Pattern;
 
     #[test]
-    fn degrees_are_constant_and_edges_single() {
-        for (n_in, n_out, out_degree) in
-            [(800, 40, 2), (40, 40, 9), (800, 100, 50), (100, 100, 75), (6, 4, 2), (5, 5, 4), (7, 10, 10), (1, 1, 1)]
-        {
-            let mask = Pattern::Random { out_degree }.mask(n_in, n_out, 3).unwrap();
-            assert_eq!(mask.out_degrees(), vec![out_degree; n_in]);
-            assert_eq!(mask.in_degrees(), vec![n_in * out_degree / n_out; n_out]);
-        }
-    }
-
-    #[test]
     fn every_edge_is_as_likely_as_every_other() {
-        let (n_in, n_out, out_degree, draws) = (12, 8, 2, 1000);
-        let mut counts = vec![0_usize; n_in * n_out];
-        for seed in 0..draws {
-            let mask = Pattern::Random { out_degree }.mask(n_in, n_out, seed).unwrap();
-            for (count, byte) in counts.iter_mut().zip(mask.to_bytes()) {
-                *count += usize::from(byte);
+        let (n_in, n_out, draws) = (12, 8, 1000);
+        for pattern in [Pattern::Random { out_degree: 2 }, Pattern::RandomDensity { density: 0.25 }] {
+            let mut counts = vec![0_usize; n_in * n_out];
+            for seed in 0..draws {
+                let mask = pattern.mask(n_in, n_out, seed).unwrap();
+                for (count, byte) in counts.iter_mut().zip(mask.to_bytes()) {
+                    *count += usize::from(byte);
+                }
             }
+            // Binomial with p = 1/4: mean 250, standard deviation 14; six of them.
+            assert!(counts.iter().all(|count| count.abs_diff(250) < 84), "{counts:?}");
         }
-        // Binomial with p = 1/4: mean 250, standard deviation 14; six of them.
-        assert!(counts.iter().all(|count| count.abs_diff(250) < 84), "{counts:?}");
     }
 
     #[test]
-    fn the_seed_makes_the_mask() {
-        let draw = |seed| Pattern::Random { out_degree: 10 }.mask(100, 50, seed).unwrap();
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
+    fn density_is_met_to_the_edge() {
+        for (density, edges) in [(0.1, 8000), (1.0, 80_000), (1e-9, 1), (0.33334, 26_667)] {
+            assert_eq!(Pattern::RandomDensity { density }.mask(800, 100, 4).unwrap().nnz(), edges);
+        }
     }
 }

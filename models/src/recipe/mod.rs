@@ -4,6 +4,7 @@
 mod check;
 mod error;
 mod file;
+mod junction_table;
 
 use std::path::Path;
 
