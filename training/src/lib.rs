@@ -1,2 +1,29 @@
 //! Trains multi-exit networks whose masks are fixed beforehand.
+//!
+//! [`train`] takes a [`Recipe`](lacewing_models::Recipe) and two data sets and gives a [`Trained`] network, which
+//! [`Trained::save`] writes for the converter. Every exit has a softmax cross-entropy in the loss; Adam moves the
+//! nonzeros. The zeros of a mask are never stored, multiplied or updated: a sparse junction costs memory and time in
+//! proportion to its nonzeros ("Pre-Defined Sparse Neural Networks with Hardware Acceleration", arXiv 1812.01164,
+//! section II, has the method and its operation counts).
 #![forbid(unsafe_code)]
+
+mod activation;
+mod adam;
+mod data;
+mod error;
+mod file;
+#[cfg(test)]
+mod gradient_check;
+mod junction;
+mod loss;
+mod network;
+mod order;
+mod parameters;
+mod plan;
+mod schedule;
+mod train;
+mod trained;
+
+pub use error::{DatasetError, FileError, TrainError};
+pub use train::{Progress, train};
+pub use trained::Trained;

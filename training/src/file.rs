@@ -1,0 +1,177 @@
+//! Trained networks as safetensors files.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use lacewing_models::recipe::PlacedJunction;
+use lacewing_models::{JunctionId, Mask, Recipe, names};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, View};
+
+use crate::error::FileError;
+use crate::junction::Junction;
+use crate::network::Network;
+use crate::parameters::Parameters;
+use crate::plan;
+
+/// One tensor, laid out dense only while it is written: memory stays proportional to the nonzeros.
+struct Tensor<'a> {
+    junction: &'a Junction,
+    parameters: &'a Parameters,
+    content: Content,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Content {
+    Weights,
+    Biases,
+    Mask,
+}
+
+impl Tensor<'_> {
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let row = |output| self.junction.row(output).map(move |k| (output, k));
+        let at = |(output, k)| (output * self.junction.n_in() + self.junction.input(output, k), k);
+        (0..self.junction.n_out()).flat_map(row).map(at)
+    }
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        if self.content == Content::Mask { Dtype::U8 } else { Dtype::F32 }
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self.content {
+            Content::Biases => self.junction.bias_shape(),
+            Content::Weights | Content::Mask => self.junction.shape(),
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let n = self.junction.n_in() * self.junction.n_out();
+        match self.content {
+            Content::Weights => {
+                let mut bytes = vec![0; 4 * n];
+                for (place, k) in self.places() {
+                    bytes[4 * place..4 * place + 4].copy_from_slice(&self.parameters.weights[k].to_le_bytes());
+                }
+                bytes.into()
+            }
+            Content::Biases => self.parameters.biases.iter().flat_map(|bias| bias.to_le_bytes()).collect(),
+            Content::Mask => {
+                let mut bytes = vec![0; n];
+                self.places().for_each(|(place, _)| bytes[place] = 1);
+                bytes.into()
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape().iter().product::<usize>() * if self.content == Content::Mask { 1 } else { 4 }
+    }
+}
+
+pub(crate) fn save(
+    path: &Path,
+    recipe: &Recipe,
+    network: &Network,
+    parameters: &[Parameters],
+) -> Result<(), FileError> {
+    let mut tensors = Vec::new();
+    for ((placed, node), parameters) in recipe.placed_junctions().iter().zip(network.nodes()).zip(parameters) {
+        for (name, content) in [
+            (placed.id.weight(), Content::Weights),
+            (placed.id.bias(), Content::Biases),
+            (placed.id.mask(), Content::Mask),
+        ] {
+            tensors.push((name, Tensor { junction: &node.junction, parameters, content }));
+        }
+    }
+    let entry = |key: &str, value: String| (key.to_owned(), value);
+    let metadata = HashMap::from([
+        entry(names::RECIPE_KEY, recipe.to_toml()),
+        entry(names::VERSION_KEY, names::VERSION.to_owned()),
+    ]);
+    let io = |source| FileError::Io { path: path.to_owned(), source };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new().prefix(".lacewing-").tempfile_in(directory).map_err(io)?;
+    safetensors::serialize_to_file(tensors, Some(metadata), temporary.path())
+        .map_err(|source| FileError::Safetensors { path: path.to_owned(), source })?;
+    temporary.as_file().sync_all().map_err(io)?;
+    temporary.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+pub(crate) fn load(path: &Path) -> Result<(Recipe, Network, Vec<Parameters>), FileError> {
+    let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
+    let refused = |source| FileError::Safetensors { path: path.to_owned(), source };
+    let tensors = SafeTensors::deserialize(&bytes).map_err(refused)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(refused)?;
+    let entry = |key: &'static str| {
+        let value = header.metadata().as_ref().and_then(|entries| entries.get(key));
+        value.ok_or_else(|| FileError::Metadata { path: path.to_owned(), key })
+    };
+    let recipe = Recipe::parse(entry(names::RECIPE_KEY)?)
+        .map_err(|source| FileError::Recipe { path: path.to_owned(), source: Box::new(source) })?;
+    let reader = Reader { path, tensors };
+    let network = plan::network(&recipe, |placed| reader.mask(placed))?;
+    let mut parameters = Vec::new();
+    for (placed, node) in recipe.placed_junctions().iter().zip(network.nodes()) {
+        parameters.push(reader.parameters(placed.id, &node.junction)?);
+    }
+    Ok((recipe, network, parameters))
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    tensors: SafeTensors<'a>,
+}
+
+impl Reader<'_> {
+    fn tensor(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<TensorView<'_>, FileError> {
+        let tensor = self.tensors.tensor(name).map_err(|_| self.refuse(name, "is missing".into()))?;
+        if tensor.dtype() == dtype && tensor.shape() == shape {
+            return Ok(tensor);
+        }
+        let (found_dtype, found_shape) = (tensor.dtype(), tensor.shape());
+        Err(self.refuse(name, format!("is {found_dtype:?} {found_shape:?}, the recipe wants {dtype:?} {shape:?}")))
+    }
+
+    fn mask(&self, placed: &PlacedJunction<'_>) -> Result<Mask, FileError> {
+        let (name, n_in, n_out) = (placed.id.mask(), placed.n_in, placed.n_out());
+        let tensor = self.tensor(&name, Dtype::U8, &[n_out, n_in])?;
+        Mask::from_bytes(n_in, n_out, tensor.data()).map_err(|error| self.refuse(&name, format!("is no mask: {error}")))
+    }
+
+    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FileError> {
+        let tensor = self.tensor(name, Dtype::F32, shape)?;
+        let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect::<Vec<_>>();
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(at) => Err(self.refuse(name, format!("has a value that is not finite, number {at} from 0"))),
+        }
+    }
+
+    fn parameters(&self, id: JunctionId, junction: &Junction) -> Result<Parameters, FileError> {
+        let name = id.weight();
+        let mut dense = self.floats(&name, junction.shape())?;
+        let biases = self.floats(&id.bias(), junction.bias_shape())?;
+        let mut weights = Vec::with_capacity(junction.nnz());
+        for output in 0..junction.n_out() {
+            for k in junction.row(output) {
+                let weight = dense.get_mut(output * junction.n_in() + junction.input(output, k));
+                weights.extend(weight.map(core::mem::take));
+            }
+        }
+        match dense.iter().position(|&weight| weight != 0.0) {
+            None => Ok(Parameters { weights, biases }),
+            Some(at) => Err(self.refuse(&name, format!("has a weight outside the mask, number {at} from 0"))),
+        }
+    }
+
+    fn refuse(&self, tensor: &str, problem: String) -> FileError {
+        FileError::Tensor { path: self.path.to_owned(), tensor: tensor.to_owned(), problem }
+    }
+}

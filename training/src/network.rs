@@ -1,0 +1,150 @@
+//! A multi-exit network as a list of nodes, and its forward and backward pass over one shard of a batch.
+
+use lacewing_kernels::Activation;
+
+use crate::junction::{Gradient, Junction, LANES};
+use crate::parameters::Parameters;
+use crate::{activation, loss};
+
+/// A junction, what feeds it and what follows its sums.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The node whose outputs this one reads, an earlier one; none for the network's input.
+    pub(crate) source: Option<usize>,
+    pub(crate) junction: Junction,
+    pub(crate) activation: Activation,
+}
+
+/// A node whose sums are logits, and the weight of its cross-entropy in the loss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit {
+    pub(crate) node: usize,
+    pub(crate) loss_weight: f32,
+}
+
+/// Nodes in an order in which each stands after its source; exits in the order an image meets them, the last one final.
+#[derive(Debug)]
+pub(crate) struct Network {
+    n_in: usize,
+    nodes: Vec<Node>,
+    exits: Vec<Exit>,
+}
+
+/// What one thread needs for its part of a batch. Buffers are feature by feature, see [`crate::junction`].
+#[derive(Debug)]
+pub(crate) struct Shard {
+    width: usize,
+    x: Vec<f32>,
+    labels: Vec<u16>,
+    sums: Vec<Vec<f32>>,
+    outputs: Vec<Vec<f32>>,
+    deltas: Vec<Vec<f32>>,
+    /// The gradient of this shard's part of the loss.
+    pub(crate) gradients: Vec<Parameters>,
+    /// Per exit, the sum of the cross-entropies of the shard's samples.
+    pub(crate) losses: Vec<f64>,
+}
+
+impl Network {
+    pub(crate) fn new(n_in: usize, nodes: Vec<Node>, exits: Vec<Exit>) -> Self {
+        Self { n_in, nodes, exits }
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn exits(&self) -> &[Exit] {
+        &self.exits
+    }
+
+    /// Room for up to `samples` samples; `training` says whether gradients are wanted as well.
+    pub(crate) fn shard(&self, samples: usize, training: bool) -> Shard {
+        let width = samples.next_multiple_of(LANES);
+        let buffers = |wanted: bool| {
+            self.nodes.iter().map(|n| vec![0.0; if wanted { n.junction.n_out() * width } else { 0 }]).collect()
+        };
+        Shard {
+            width,
+            x: vec![0.0; self.n_in * width],
+            labels: Vec::with_capacity(samples),
+            sums: buffers(true),
+            outputs: buffers(true),
+            deltas: buffers(training),
+            gradients: if training { Parameters::zeros(self) } else { Vec::new() },
+            losses: vec![0.0; self.exits.len()],
+        }
+    }
+
+    /// Fills `sums` and `outputs` of every node from the shard's samples.
+    pub(crate) fn forward(&self, parameters: &[Parameters], shard: &mut Shard) {
+        for (k, (node, parameters)) in self.nodes.iter().zip(parameters).enumerate() {
+            let (before, rest) = shard.outputs.split_at_mut(k);
+            let (x, outputs) = (node.source.map_or(&shard.x, |source| &before[source]), &mut rest[0]);
+            let sums = &mut shard.sums[k];
+            node.junction.forward(&parameters.weights, &parameters.biases, x, shard.width, sums);
+            outputs.copy_from_slice(sums);
+            node.activation.apply(outputs);
+        }
+    }
+
+    /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples.
+    pub(crate) fn backward(&self, parameters: &[Parameters], shard: &mut Shard, batch: usize) {
+        shard.deltas.iter_mut().for_each(|delta| delta.fill(0.0));
+        shard.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
+        for (exit, loss) in self.exits.iter().zip(&mut shard.losses) {
+            let (logits, delta) = (&shard.sums[exit.node], &mut shard.deltas[exit.node]);
+            *loss = loss::cross_entropy(logits, &shard.labels, shard.width, exit.loss_weight, batch, delta);
+        }
+        for (k, (node, parameters)) in self.nodes.iter().zip(parameters).enumerate().rev() {
+            let (before, rest) = shard.deltas.split_at_mut(k);
+            let delta = &mut rest[0];
+            activation::backward(node.activation, &shard.sums[k], &shard.outputs[k], delta);
+            let x = node.source.map_or(&shard.x, |source| &shard.outputs[source]);
+            let Parameters { weights, biases } = &mut shard.gradients[k];
+            let by_x = node.source.map(|source| before[source].as_mut_slice());
+            let into = Gradient { by_weights: weights, by_biases: biases, by_x };
+            node.junction.backward(&parameters.weights, x, delta, shard.width, into);
+        }
+    }
+}
+
+impl Shard {
+    /// Takes in at most as many samples as the shard was made for; the columns that are left become zeros.
+    pub(crate) fn fill<'a>(&mut self, samples: impl Iterator<Item = (&'a [f32], usize)>) {
+        self.labels.clear();
+        let mut rows: [&[f32]; 16] = [&[]; 16];
+        let mut samples = samples.peekable();
+        for first in (0..self.width).step_by(16) {
+            rows.fill(&[]);
+            for (row, (sample, label)) in rows.iter_mut().zip(samples.by_ref()) {
+                *row = sample;
+                self.labels.push(label as u16);
+            }
+            // Sixteen samples at a time: what is written then fills whole cache lines.
+            for (feature, x) in self.x.chunks_exact_mut(self.width).enumerate() {
+                for (x, row) in x[first..first + 16].iter_mut().zip(&rows) {
+                    *x = row.get(feature).copied().unwrap_or(0.0);
+                }
+            }
+        }
+    }
+
+    /// The logits of an exit, `classes × width`.
+    pub(crate) fn logits(&self, exit: Exit) -> &[f32] {
+        &self.sums[exit.node]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn outputs(&self, node: usize) -> &[f32] {
+        &self.outputs[node]
+    }
+
+    pub(crate) fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+}

@@ -1,0 +1,92 @@
+//! A trained network: evaluating, writing, reading.
+
+use std::path::Path;
+
+use lacewing_models::{Dataset, Recipe};
+
+use crate::error::{DatasetError, FileError};
+use crate::network::{Network, Shard};
+use crate::parameters::Parameters;
+use crate::{data, file};
+
+/// A network with its recipe, masks, weights and biases.
+#[derive(Debug)]
+pub struct Trained {
+    recipe: Recipe,
+    network: Network,
+    parameters: Vec<Parameters>,
+}
+
+impl Trained {
+    pub(crate) fn new(recipe: Recipe, network: Network, parameters: Vec<Parameters>) -> Self {
+        Self { recipe, network, parameters }
+    }
+
+    /// The recipe it was trained by.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Sets the threshold and the temperature of exit `exit` (from 0, in the recipe's order), for instance to what a
+    /// validation set suggests. Returns false where there is no such exit.
+    pub fn set_exit(&mut self, exit: usize, threshold: f32, temperature: f32) -> bool {
+        let found = self.recipe.exits.get_mut(exit);
+        found.map(|exit| (exit.threshold, exit.temperature) = (threshold, temperature)).is_some()
+    }
+
+    /// Nonzeros of every junction with its name, trunk and branches in the order of computation.
+    pub fn nonzeros(&self) -> impl Iterator<Item = (lacewing_models::JunctionId, usize)> + '_ {
+        let ids = self.recipe.placed_junctions().into_iter().map(|placed| placed.id);
+        ids.zip(self.network.nodes().iter().map(|node| node.junction.nnz()))
+    }
+
+    /// The share of samples that each exit alone classifies correctly, in the recipe's order, the end of the trunk last.
+    ///
+    /// # Errors
+    /// If the data set is empty or does not fit the network.
+    pub fn accuracies(&self, dataset: &Dataset) -> Result<Vec<f64>, DatasetError> {
+        data::check(dataset, self.recipe.input.width, self.recipe.classes)?;
+        Ok(data::accuracies(&self.network, &self.parameters, dataset))
+    }
+
+    /// The logits of every exit, in the recipe's order, the end of the trunk last: `samples × classes` each, row by row.
+    ///
+    /// # Errors
+    /// If the data set is empty or does not fit the network.
+    pub fn logits(&self, dataset: &Dataset) -> Result<Vec<Vec<f32>>, DatasetError> {
+        data::check(dataset, self.recipe.input.width, self.recipe.classes)?;
+        let rows = |shard: &Shard| -> Vec<Vec<f32>> {
+            let samples = 0..shard.labels().len();
+            let exit = |logits: &[f32]| -> Vec<f32> {
+                samples.clone().flat_map(|sample| logits.iter().skip(sample).step_by(shard.width()).copied()).collect()
+            };
+            self.network.exits().iter().map(|&at| exit(shard.logits(at))).collect()
+        };
+        let mut all = vec![Vec::with_capacity(dataset.len() * self.recipe.classes); self.network.exits().len()];
+        for shard in data::map_shards(&self.network, &self.parameters, dataset, rows) {
+            all.iter_mut().zip(shard).for_each(|(all, part)| all.extend(part));
+        }
+        Ok(all)
+    }
+
+    /// Writes a safetensors file: per junction weights, biases and mask under the names of
+    /// [`JunctionId`](lacewing_models::JunctionId), the recipe as metadata. Masked weights are +0.0. The file appears
+    /// under its name when it is complete, and not before.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        file::save(path, &self.recipe, &self.network, &self.parameters)
+    }
+
+    /// Reads what [`Self::save`] wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not a trained network, or its tensors are not what its recipe asks for: wrong types
+    /// or shapes, values that are not finite, weights outside the mask.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let (recipe, network, parameters) = file::load(path)?;
+        Ok(Self { recipe, network, parameters })
+    }
+}
