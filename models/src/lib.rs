@@ -2,6 +2,7 @@
 //!
 //! * [`Recipe`] describes a multi-exit network and how it is trained; a TOML file, documented in `models/RECIPES.md`.
 //! * [`Pattern`] draws a [`Mask`], the edges of one junction, from a seed: the same on every platform.
+//! * [`mask_file`] hands masks to people who train elsewhere.
 //! * [`data`] reads image sets (IDX, `.npz`) into a [`Dataset`], as the recipe's input section asks.
 //! * [`JunctionId`] makes the names under which weights, biases and masks are stored in files.
 #![forbid(unsafe_code)]
@@ -10,13 +11,18 @@
 
 pub mod data;
 pub mod mask;
+pub mod mask_file;
 pub mod names;
+mod npz;
+mod output;
 pub mod pattern;
 pub mod recipe;
 mod rng;
 
 pub use data::{DataError, Dataset, Part};
 pub use mask::{Mask, MaskError};
+pub use mask_file::MaskFileError;
 pub use names::JunctionId;
+pub use output::write_file;
 pub use pattern::{Pattern, PatternError};
 pub use recipe::{Recipe, RecipeError};

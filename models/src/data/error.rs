@@ -12,7 +12,7 @@ pub enum DataError {
     #[error(
         "there is no {expected} (nor {expected}.gz) in {directory}: an image set is a directory of the IDX files \
          train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each \
-         with or without .gz"
+         with or without .gz, or a NumPy archive, x.npz, of x_train, y_train, x_test and y_test"
     )]
     Missing {
         /// The directory.
@@ -50,8 +50,16 @@ pub enum DataError {
         /// Bytes found; at most one more than announced.
         found: u64,
     },
+    /// A NumPy archive that is damaged, or lacks an array or has one of another shape or type.
+    #[error("cannot read images from {path}: {problem}")]
+    Npz {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The images are empty or too large.
-    #[error("{path} announces {count} images of {rows} x {cols}: at least one, of 1 x 1 to 65535 pixels")]
+    #[error("{path} announces {count} images of {rows} x {cols}: at least one, of 1 to 65535 pixels")]
     ImageShape {
         /// The file.
         path: PathBuf,

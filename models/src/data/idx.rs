@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{DataError, Part, Pixels, RawImages};
+use super::{DataError, MAX_PIXELS, Part, Pixels, RawImages};
 
 const BYTES: u8 = 0x08;
 
@@ -72,7 +72,7 @@ fn check_axes(path: &Path, axes: &[usize]) -> Result<(), DataError> {
         _ => return Ok(()),
     };
     let size = rows.saturating_mul(cols);
-    if count > 0 && (1..=65_535).contains(&size) {
+    if count > 0 && (1..=MAX_PIXELS).contains(&size) {
         Ok(())
     } else {
         Err(DataError::ImageShape { path: path.to_path_buf(), count, rows, cols })

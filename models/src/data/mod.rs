@@ -6,6 +6,7 @@
 
 mod error;
 mod idx;
+mod npz;
 mod transform;
 
 use std::path::{Path, PathBuf};
@@ -115,15 +116,37 @@ impl Dataset {
     }
 }
 
-/// Loads a part of the image set in `path`, as `input` asks. The set is a directory of four IDX files, each gzipped or
-/// not (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, with
-/// or without `.gz`).
+/// Most pixels of an image.
+const MAX_PIXELS: usize = 65_535;
+
+/// Loads a part of the image set in `path`, as `input` asks. The set is
+/// * a directory of four IDX files, each gzipped or not: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
+///   `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, with or without `.gz`; or
+/// * a NumPy archive, or a directory with just one, with the arrays `x_train`, `y_train`, `x_test` and `y_test`.
 ///
 /// # Errors
 /// If a file is missing, truncated or no image set, or does not fit `input`.
 pub fn load(path: impl AsRef<Path>, part: Part, input: &Input) -> Result<Dataset, DataError> {
-    let raw = idx::load(path.as_ref(), part)?;
+    let path = path.as_ref();
+    let raw = match archive(path) {
+        Some(archive) => npz::load(&archive, part)?,
+        None => idx::load(path, part)?,
+    };
     transform::apply(&raw.of(part), input)
+}
+
+/// The NumPy archive that `path` is, or the only one in it where it has no IDX files.
+fn archive(path: &Path) -> Option<PathBuf> {
+    let is_archive = |path: &Path| path.extension().is_some_and(|extension| extension == "npz");
+    if path.is_file() {
+        return Some(path.to_path_buf());
+    }
+    let files: Vec<PathBuf> = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let is_idx = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-ubyte"));
+    match *files.iter().filter(|path| is_archive(path)).collect::<Vec<_>>() {
+        [only] if !files.iter().any(|path| is_idx(path)) => Some(only.clone()),
+        _ => None,
+    }
 }
 
 /// [`load`] for a recipe: its input section, and labels below its class count.
@@ -154,7 +177,6 @@ struct RawImages {
 
 enum Pixels {
     Bytes(Vec<u8>),
-    #[expect(dead_code, reason = "read from .npz files, whose loader follows")]
     Floats(Vec<f32>),
 }
 
