@@ -59,7 +59,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The engine computes something else than the network, or refuses the files. Nothing of this is the user's fault.
+/// The engine computes something else than the network, or refuses the files.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -93,6 +93,21 @@ pub enum VerifyError {
         wanted: f64,
         /// The difference that may be.
         allowed: f64,
+    },
+    /// A number is infinite or NaN in f32, though the network's are finite.
+    #[error(
+        "sample {sample}: {place} is {found} in f32 and {wanted} in f64: the network's numbers grow beyond what f32 holds; train \
+         it with smaller weights or inputs"
+    )]
+    Overflow {
+        /// Which sample, from 0: the random ones first.
+        sample: usize,
+        /// Where.
+        place: Place,
+        /// The engine's number.
+        found: f32,
+        /// The reference's.
+        wanted: f64,
     },
     /// Another class answers.
     #[error(
@@ -253,6 +268,9 @@ impl Check<'_> {
         let scale = want.magnitude().max(f64::from(f32::MIN_POSITIVE));
         let mut largest = 0.0;
         for (at, (found, (wanted, allowed))) in found.iter().zip(want.values.iter().zip(&want.bounds)).enumerate() {
+            if !found.is_finite() {
+                return Err(VerifyError::Overflow { sample, place: place(at), found: *found, wanted: *wanted });
+            }
             let error = (f64::from(*found) - wanted).abs();
             // False for NaN.
             let explained = error <= *allowed;
