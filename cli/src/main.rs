@@ -1,3 +1,59 @@
-//! The `lacewing` command.
+//! The `lacewing` command: arguments, progress bars, tables. What it does is done by the libraries.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod args;
+mod command;
+mod progress;
+mod show;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// What any command can end with.
+type Failure = Box<dyn core::error::Error>;
+
+fn main() -> ExitCode {
+    let out = &mut io::stdout().lock();
+    let done = match Args::parse().command {
+        Command::Demo(args) => command::demo::run(&args, out),
+        Command::Mask(args) => command::mask::run(&args, out),
+        Command::Train(args) => command::train::run(&args, out),
+        Command::Convert(args) => command::convert::run(&args, out),
+        Command::Inspect(args) => command::inspect::run(&args, out),
+        Command::Eval(args) => command::eval::run(&args, out),
+    };
+    match done.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has had enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told where standard error is closed as well.
+            let _ = report(&*error, &mut io::stderr().lock());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn core::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The error and its causes, each said once.
+fn report(error: &(dyn core::error::Error + 'static), to: &mut dyn Write) -> io::Result<()> {
+    let mut said = error.to_string();
+    writeln!(to, "error: {said}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            writeln!(to, "  because: {text}")?;
+        }
+        said = text;
+        cause = error.source();
+    }
+    Ok(())
+}

@@ -23,6 +23,7 @@ pub mod evaluate;
 pub mod find;
 pub mod import;
 pub mod inspect;
+pub mod latency;
 #[allow(unsafe_code, reason = "the one function that maps files")]
 mod map;
 pub mod network;

@@ -1,0 +1,158 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Predefined-sparse early-exit networks: trained, converted, run on the device, finished by a tail.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole path on MNIST: dense and sparse, head, exit and tail, and the paper's comparison beside its rivals.
+    Demo(Demo),
+    /// Draw a mask and write it, for people who train elsewhere.
+    Mask(Mask),
+    /// Train the network of a recipe and write it as safetensors.
+    Train(Train),
+    /// Turn a trained network (safetensors or .npz) into head.lace and, where it is split, tail.lace.
+    Convert(Convert),
+    /// Show what is in a model file: junctions, packings, bytes, multiplications, scratch.
+    Inspect(Inspect),
+    /// Run a model on a data set: accuracy, who answered, bytes handed over.
+    Eval(Eval),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Train every network from MNIST instead of loading the weights that come with the project.
+    #[arg(long)]
+    pub train: bool,
+    /// Folder of IDX files (raw or gzipped) or an .npz file, MNIST-shaped; the bundled MNIST where left out.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Mask {
+    /// The family to draw from.
+    #[arg(long, value_enum)]
+    pub pattern: PatternName,
+    /// Inputs of the junction.
+    #[arg(long)]
+    pub inputs: usize,
+    /// Outputs of the junction.
+    #[arg(long)]
+    pub outputs: usize,
+    /// Edges of each input: random, clash-free.
+    #[arg(long)]
+    pub out_degree: Option<usize>,
+    /// Share of the edges kept: random-density, block.
+    #[arg(long)]
+    pub density: Option<f64>,
+    /// Edges a cycle, one from each memory: clash-free.
+    #[arg(long)]
+    pub z: Option<usize>,
+    /// Type 1, 2 or 3: clash-free.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<u8>,
+    /// Memory dither: clash-free.
+    #[arg(long)]
+    pub dither: bool,
+    /// Outputs a block: block.
+    #[arg(long)]
+    pub rows: Option<usize>,
+    /// Inputs a block: block.
+    #[arg(long)]
+    pub cols: Option<usize>,
+    /// Edges a page: nm.
+    #[arg(long)]
+    pub n: Option<usize>,
+    /// Inputs a page: nm.
+    #[arg(long)]
+    pub m: Option<usize>,
+    /// The same seed gives the same mask everywhere.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to write it: .npz or .safetensors, an array "mask" of outputs × inputs, 0 or 1.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PatternName {
+    Dense,
+    Random,
+    RandomDensity,
+    ClashFree,
+    Block,
+    Nm,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Train {
+    /// The recipe, a TOML file (models/RECIPES.md).
+    pub recipe: PathBuf,
+    /// Where to write the trained network: a .safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Folder of IDX files or an .npz file; the bundled MNIST where left out.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Seed of masks, weights and order, instead of the recipe's.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Convert {
+    /// The trained network: safetensors or .npz.
+    pub model: PathBuf,
+    /// The recipe; what lacewing has trained carries its own.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Folder for head.lace and tail.lace; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Split behind this trunk junction, from 1, instead of the recipe's split; 0 for no split.
+    #[arg(long, value_name = "K")]
+    pub split_after: Option<usize>,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// The model, a .lace file.
+    pub model: PathBuf,
+    /// Print one JSON object (fields: README.md).
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Eval {
+    /// The head, or a whole network.
+    pub head: PathBuf,
+    /// The tail that finishes what no exit takes; without it the head's last exit answers.
+    #[arg(long, value_name = "FILE")]
+    pub tail: Option<PathBuf>,
+    /// Threshold for all exits, instead of those in the models.
+    #[arg(long)]
+    pub threshold: Option<f32>,
+    /// Folder of IDX files or an .npz file: its test images are used.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The recipe, where images are cropped or pooled: a model file does not say so.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Print one JSON object (fields: README.md).
+    #[arg(long)]
+    pub json: bool,
+}

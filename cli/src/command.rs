@@ -1,0 +1,22 @@
+//! One module a subcommand.
+
+pub mod convert;
+pub mod demo;
+pub mod eval;
+pub mod inspect;
+pub mod mask;
+pub mod train;
+
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+
+/// The data given, or the bundled MNIST.
+fn data_or_bundled(data: Option<&Path>) -> PathBuf {
+    data.map_or_else(lacewing_models::data::bundled_mnist, Path::to_path_buf)
+}
+
+/// Reads a model file whole: what is parsed has to stay as it is, so it is never mapped.
+fn read_model(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
