@@ -57,7 +57,8 @@ pub enum JunctionError {
     /// `n_in` or `n_out` is zero.
     ZeroWidth,
     /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
-    /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64.
+    /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64 (of N:M for
+    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs.
     BadPacking,
     /// A section has another length than the packing needs.
     WrongLength {
@@ -68,18 +69,21 @@ pub enum JunctionError {
         /// Bytes found.
         found: usize,
     },
-    /// An input is `n_in` or above, or a block reaches past it.
+    /// An input is `n_in` or above, or a block or window reaches past it; input-major: an output is `n_out` or above.
     InputOutOfRange {
-        /// In which row, or row block.
+        /// In which row, row block, or, of windows, group; input-major: of which input.
         row: u16,
     },
-    /// The inputs of a row do not ascend.
+    /// The inputs of a row do not ascend; input-major: the outputs of an input.
     InputsNotAscending {
-        /// In which row, or row block.
+        /// In which row, or row block; input-major: of which input.
         row: u16,
     },
-    /// A weight that stands for no edge (below a ragged row block, or the unused bits of positions) is not zero.
+    /// What stands for no edge (a weight below a ragged row block or group, a position without an edge, unused bits) is not
+    /// zero.
     PaddingNotZero,
+    /// An output is missing from the order of rows: another one is there twice, or one that does not exist.
+    NotAPermutation,
     /// A weight, a bias or the activation's slope is NaN or infinite.
     NotFinite {
         /// Which section; the slope counts as weights.
@@ -98,6 +102,7 @@ impl fmt::Display for JunctionError {
             Self::InputOutOfRange { row } => write!(f, "row {row} reads an input that is not there"),
             Self::InputsNotAscending { row } => write!(f, "the inputs of row {row} do not ascend"),
             Self::PaddingNotZero => f.write_str("padding is not zero"),
+            Self::NotAPermutation => f.write_str("the order of rows does not hold every output once"),
             Self::NotFinite { section } => write!(f, "{section:?} holds a number that is NaN or infinite"),
         }
     }
@@ -115,6 +120,10 @@ macro_rules! check {
     };
 }
 
+mod lanes;
+
+pub(crate) use lanes::WindowsIndex;
+
 impl<'m> Junction<'m> {
     /// Proves `parts`. Const, so that a model in flash can be proven at compile time; linear in the bytes.
     ///
@@ -130,6 +139,13 @@ impl<'m> Junction<'m> {
             Packing::Csr { index } => check!(prove_csr(&parts, index)),
             Packing::Block { rows, cols, blocks } => check!(prove_blocks(&parts, rows, cols, blocks)),
             Packing::NM { n, m } => check!(prove_nm(&parts, n, m)),
+            Packing::NMLanes { n, m, lanes } => check!(lanes::prove_nm(&parts, n, m, lanes)),
+            Packing::Windows { lanes, width } => check!(lanes::prove_windows(&parts, lanes, width)),
+            Packing::DenseInputMajor => check!(prove_dense(&parts)),
+            Packing::InputMajor { out_degree, index } => {
+                // The rows of the transposed junction.
+                check!(prove_rows(&Parts { n_in: parts.n_out, n_out: parts.n_in, ..parts }, out_degree, index))
+            }
         };
         if !parts.bias.is_empty() {
             check!(length(Section::Bias, parts.bias, parts.n_out as usize * 4));
@@ -204,10 +220,31 @@ impl<'m> Junction<'m> {
         groups_of_2(self.parts.index)
     }
 
+    /// The index of a packing that stores words of 32 bits.
+    pub(crate) const fn index32(&self) -> &'m [[u8; 4]] {
+        groups_of_4(self.parts.index)
+    }
+
+    /// The index of a junction packed in windows; meaningless for others.
+    pub(crate) const fn windows_index(&self) -> WindowsIndex<'m> {
+        // One row of `lanes` weights a step.
+        let lanes = match self.parts.packing {
+            Packing::Windows { lanes, .. } => lanes as usize,
+            _ => 1,
+        };
+        WindowsIndex::new(self.parts.index, self.n_out(), self.weights().len() / lanes)
+    }
+
     /// The bias of output `o`, 0 where there is none.
     pub(crate) fn bias(&self, o: usize) -> f32 {
         groups_of_4(self.parts.bias).get(o).map_or(0.0, |b| f32::from_le_bytes(*b))
     }
+}
+
+/// The length of a section that has `n · size` bytes. Saturates, so that on 32-bit targets no product wraps to a length that
+/// a section may have.
+const fn bytes_of(n: usize, size: usize) -> usize {
+    n.saturating_mul(size)
 }
 
 const fn length(section: Section, bytes: &[u8], needed: usize) -> Result<(), JunctionError> {
@@ -228,7 +265,7 @@ const fn finite(section: Section, bytes: &[u8]) -> Result<(), JunctionError> {
 
 const fn prove_dense(p: &Parts<'_>) -> Result<usize, JunctionError> {
     let nnz = p.n_in as usize * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
     check!(length(Section::Counts, p.counts, 0));
     check!(length(Section::Index, p.index, 0));
     Ok(nnz)
@@ -239,9 +276,9 @@ const fn prove_rows(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<
         return Err(JunctionError::BadPacking);
     }
     let nnz = in_degree as usize * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
     check!(length(Section::Counts, p.counts, 0));
-    check!(length(Section::Index, p.index, nnz * index.bytes()));
+    check!(length(Section::Index, p.index, bytes_of(nnz, index.bytes())));
     let mut rest = p.index;
     let mut row = 0;
     while row < p.n_out {
@@ -254,8 +291,8 @@ const fn prove_rows(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<
 const fn prove_csr(p: &Parts<'_>, index: IndexWidth) -> Result<usize, JunctionError> {
     check!(length(Section::Counts, p.counts, p.n_out as usize * 2));
     let nnz = sum_of_counts(p.counts);
-    check!(length(Section::Weights, p.weights, nnz * 4));
-    check!(length(Section::Index, p.index, nnz * index.bytes()));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
+    check!(length(Section::Index, p.index, bytes_of(nnz, index.bytes())));
     let mut counts = groups_of_2(p.counts);
     let mut rest = p.index;
     let mut row = 0;
@@ -319,8 +356,8 @@ const fn prove_blocks(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<
         sum_of_counts(p.counts)
     };
     let block_size = rows as usize * cols as usize;
-    check!(length(Section::Weights, p.weights, stored * block_size * 4));
-    check!(length(Section::Index, p.index, stored * 2));
+    check!(length(Section::Weights, p.weights, bytes_of(stored, block_size * 4)));
+    check!(length(Section::Index, p.index, bytes_of(stored, 2)));
     let last_rows = p.n_out as usize - (row_blocks - 1) * rows as usize;
     let mut counts = groups_of_2(p.counts);
     let mut rest = groups_of_2(p.index);
@@ -401,9 +438,9 @@ const fn prove_nm(p: &Parts<'_>, n: u8, m: u8) -> Result<usize, JunctionError> {
     }
     let geometry = NMRow::new(p.n_in as usize, n as usize, m as usize);
     let nnz = geometry.in_degree * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, nnz * 4));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
     check!(length(Section::Counts, p.counts, 0));
-    check!(length(Section::Index, p.index, geometry.position_bytes * p.n_out as usize));
+    check!(length(Section::Index, p.index, bytes_of(p.n_out as usize, geometry.position_bytes)));
     let mut rest = p.index;
     let mut row = 0;
     while row < p.n_out {

@@ -24,6 +24,28 @@ pub enum Accepts {
     BlockOfCols(u8),
     /// [`Packing::NM`] with any `n` and `m`.
     AnyNM,
+    /// [`Packing::NMLanes`] of any shape.
+    AnyNMLanes,
+    /// [`Packing::NMLanes`] with pages of this many inputs, in this many lanes.
+    NMLanes {
+        /// Inputs a page.
+        m: u8,
+        /// Rows a group.
+        lanes: u8,
+    },
+    /// [`Packing::Windows`] of any shape.
+    AnyWindows,
+    /// [`Packing::Windows`] with windows of this many inputs, in this many lanes.
+    Windows {
+        /// Rows a group.
+        lanes: u8,
+        /// Inputs a window.
+        width: u8,
+    },
+    /// [`Packing::DenseInputMajor`]
+    DenseInputMajor,
+    /// [`Packing::InputMajor`] with this index.
+    InputMajor(IndexWidth),
 }
 
 impl Accepts {
@@ -31,10 +53,19 @@ impl Accepts {
         match (self, packing) {
             (Self::Dense, Packing::Dense)
             | (Self::AnyBlock, Packing::Block { .. })
-            | (Self::AnyNM, Packing::NM { .. }) => true,
-            (Self::Rows(want), Packing::Rows { index, .. }) | (Self::Csr(want), Packing::Csr { index }) => {
-                want.bytes() == index.bytes()
+            | (Self::AnyNM, Packing::NM { .. })
+            | (Self::AnyNMLanes, Packing::NMLanes { .. })
+            | (Self::AnyWindows, Packing::Windows { .. })
+            | (Self::DenseInputMajor, Packing::DenseInputMajor) => true,
+            (Self::NMLanes { m: want, lanes: want_lanes }, Packing::NMLanes { m, lanes, .. }) => {
+                want == *m && want_lanes == *lanes
             }
+            (Self::Windows { lanes: want_lanes, width: want }, Packing::Windows { lanes, width }) => {
+                want == *width && want_lanes == *lanes
+            }
+            (Self::Rows(want), Packing::Rows { index, .. })
+            | (Self::Csr(want), Packing::Csr { index })
+            | (Self::InputMajor(want), Packing::InputMajor { index, .. }) => want.bytes() == index.bytes(),
             (Self::BlockOfRows(want), Packing::Block { rows, .. }) => want == *rows,
             (Self::BlockOfCols(want), Packing::Block { rows, cols, .. }) => *rows == 1 && want == *cols,
             _ => false,

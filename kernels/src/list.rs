@@ -4,8 +4,20 @@ use crate::kernel::Kernel;
 use crate::scalar;
 
 /// The scalar reference of every packing.
-pub(crate) const SCALAR: &[&Kernel] =
-    &[&scalar::DENSE, &scalar::ROWS8, &scalar::ROWS16, &scalar::CSR8, &scalar::CSR16, &scalar::BLOCK, &scalar::NM];
+pub(crate) const SCALAR: &[&Kernel] = &[
+    &scalar::DENSE,
+    &scalar::ROWS8,
+    &scalar::ROWS16,
+    &scalar::CSR8,
+    &scalar::CSR16,
+    &scalar::BLOCK,
+    &scalar::NM,
+    &scalar::NM_LANES,
+    &scalar::WINDOWS,
+    &scalar::DENSE_INPUT_MAJOR,
+    &scalar::INPUT_MAJOR8,
+    &scalar::INPUT_MAJOR16,
+];
 
 /// Every kernel, the one to prefer first.
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +30,15 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::x86_64::avx2::BLOCK_1X16,
     &crate::x86_64::avx2::ROWS8,
     &crate::x86_64::avx2::ROWS16,
+    &crate::x86_64::avx2::CSR8,
+    &crate::x86_64::avx2::CSR16,
+    &crate::x86_64::avx2::NM_LANES4,
+    &crate::x86_64::avx2::NM_LANES8,
+    &crate::x86_64::avx2::NM_LANES16,
+    &crate::x86_64::avx2::WINDOWS8,
+    &crate::x86_64::avx2::DENSE_INPUT_MAJOR,
+    &crate::x86_64::avx2::INPUT_MAJOR8,
+    &crate::x86_64::avx2::INPUT_MAJOR16,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -25,6 +46,11 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar::CSR16,
     &scalar::BLOCK,
     &scalar::NM,
+    &scalar::NM_LANES,
+    &scalar::WINDOWS,
+    &scalar::DENSE_INPUT_MAJOR,
+    &scalar::INPUT_MAJOR8,
+    &scalar::INPUT_MAJOR16,
 ];
 
 /// Every kernel, the one to prefer first.
@@ -46,6 +72,11 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar::CSR16,
     &scalar::BLOCK,
     &scalar::NM,
+    &scalar::NM_LANES,
+    &scalar::WINDOWS,
+    &scalar::DENSE_INPUT_MAJOR,
+    &scalar::INPUT_MAJOR8,
+    &scalar::INPUT_MAJOR16,
 ];
 
 /// Every kernel, the one to prefer first.

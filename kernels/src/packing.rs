@@ -22,7 +22,10 @@ impl IndexWidth {
     }
 }
 
-/// The canonical packings. Weights are f32, little-endian; their order is stated for each. Inputs within a row ascend.
+/// The packings. Weights are f32, little-endian; their order is stated for each. Inputs within a row ascend.
+///
+/// Dense, rows, CSR, block and N:M are *canonical*: the interchange form. The others are *deployment* packings, laid out for
+/// what a processor's registers do well; they convert to and from a canonical one without loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {
@@ -61,6 +64,43 @@ pub enum Packing {
         /// Inputs a page: 4, 8, 16, 32 or 64.
         m: u8,
     },
+    /// N:M for registers: one row a lane. `lanes` consecutive outputs are a *group*; the last may be ragged. A row's k-th
+    /// nonzero is its group's step k. Weights: group by group, step by step, one a lane. `index`: group by group, words of 32
+    /// bits, one a lane; a word holds the positions of [`slots`](Packing::slots) consecutive steps, the first in its lowest
+    /// bits. What belongs to no output or no step is zero.
+    NMLanes {
+        /// Nonzeros a page, as for N:M.
+        n: u8,
+        /// Inputs a page: 4, 8, 16 or 32.
+        m: u8,
+        /// Rows a group: 4, 8 or 16.
+        lanes: u8,
+    },
+    /// Any mask, for registers: one row a lane, and in each step the lanes of a group pick from one window of `width`
+    /// consecutive inputs, which may start anywhere. `counts` holds each group's steps, two bytes little-endian. Weights: group
+    /// by group, step by step, one a lane; −0 stands for no edge, and its position is 0. `index` holds, one behind the other:
+    /// the output of every row (a permutation, so that rows which share windows can share a group), the first input of every
+    /// step's window, both two bytes little-endian, and words of positions as for N:M for registers, each group from fresh
+    /// words.
+    ///
+    /// The window's first input is multiplied by zero where a lane has no edge: one that is NaN or infinite may reach outputs
+    /// that have no edge to it.
+    Windows {
+        /// Rows a group: 4, 8 or 16.
+        lanes: u8,
+        /// Inputs a window: 4, 8, 16 or 32, at most `n_in`.
+        width: u8,
+    },
+    /// All weights, input by input, `n_out` each. Inputs that are exactly zero are skipped.
+    DenseInputMajor,
+    /// Inputs of constant out-degree: `out_degree` weights an input, their outputs in `index`, ascending. Inputs that are
+    /// exactly zero are skipped.
+    InputMajor {
+        /// Nonzeros of every input, 1 to `n_out`.
+        out_degree: u16,
+        /// How the outputs are stored.
+        index: IndexWidth,
+    },
 }
 
 impl Packing {
@@ -75,7 +115,19 @@ impl Packing {
             Self::Csr { index: IndexWidth::Absolute16 } => "csr16",
             Self::Block { .. } => "block",
             Self::NM { .. } => "nm",
+            Self::NMLanes { .. } => "nm_lanes",
+            Self::Windows { .. } => "windows",
+            Self::DenseInputMajor => "dense_input_major",
+            Self::InputMajor { index: IndexWidth::Delta8, .. } => "input_major8",
+            Self::InputMajor { index: IndexWidth::Absolute16, .. } => "input_major16",
         }
+    }
+
+    /// Bits of a position in a page or window of `inputs`, and how many of them a 32-bit word of N:M for registers or windows
+    /// holds: 8 of four bits up to 16 inputs, 6 of five for 32.
+    #[must_use]
+    pub const fn slots(inputs: u8) -> (usize, usize) {
+        if inputs <= 16 { (4, 8) } else { (5, 6) }
     }
 }
 
@@ -84,10 +136,13 @@ impl fmt::Display for Packing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
-            Self::Dense | Self::Csr { .. } => Ok(()),
+            Self::Dense | Self::Csr { .. } | Self::DenseInputMajor => Ok(()),
             Self::Rows { in_degree, .. } => write!(f, " d={in_degree}"),
             Self::Block { rows, cols, .. } => write!(f, " {rows}x{cols}"),
             Self::NM { n, m } => write!(f, " {n}:{m}"),
+            Self::NMLanes { n, m, lanes } => write!(f, " {n}:{m} x{lanes}"),
+            Self::Windows { lanes, width } => write!(f, " {width} x{lanes}"),
+            Self::InputMajor { out_degree, .. } => write!(f, " d={out_degree}"),
         }
     }
 }

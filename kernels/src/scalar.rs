@@ -1,8 +1,9 @@
 //! The scalar reference: the specification of every packing, on every target. Plain loops, never optimised.
 //!
 //! Each function computes `y[o] = act(b[o] + Σ w·x[i])` over the stored edges of output `o`, in stored order, one
-//! multiplication and one addition an edge.
+//! multiplication and one addition an edge. Input-major ones leave out the edges of inputs that are exactly zero.
 
+use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
@@ -22,6 +23,19 @@ pub static CSR16: Kernel = Kernel::new("csr16_f32_1x1", Isa::Scalar, Accepts::Cs
 pub static BLOCK: Kernel = Kernel::new("block_f32_1x1", Isa::Scalar, Accepts::AnyBlock, block);
 /// `nm_f32_1x1`
 pub static NM: Kernel = Kernel::new("nm_f32_1x1", Isa::Scalar, Accepts::AnyNM, nm);
+/// `nm_lanes_f32_1x1`
+pub static NM_LANES: Kernel = Kernel::new("nm_lanes_f32_1x1", Isa::Scalar, Accepts::AnyNMLanes, nm_lanes);
+/// `windows_f32_1x1`
+pub static WINDOWS: Kernel = Kernel::new("windows_f32_1x1", Isa::Scalar, Accepts::AnyWindows, windows);
+/// `dense_input_major_f32_1x1`
+pub static DENSE_INPUT_MAJOR: Kernel =
+    Kernel::new("dense_input_major_f32_1x1", Isa::Scalar, Accepts::DenseInputMajor, dense_input_major);
+/// `input_major8_f32_1x1`
+pub static INPUT_MAJOR8: Kernel =
+    Kernel::new("input_major8_f32_1x1", Isa::Scalar, Accepts::InputMajor(IndexWidth::Delta8), input_major);
+/// `input_major16_f32_1x1`
+pub static INPUT_MAJOR16: Kernel =
+    Kernel::new("input_major16_f32_1x1", Isa::Scalar, Accepts::InputMajor(IndexWidth::Absolute16), input_major);
 
 /// `values[at]`, without the check.
 ///
@@ -128,5 +142,112 @@ unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             }
         }
         *y = j.activation().of(sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing N:M for registers.
+unsafe fn nm_lanes(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::NMLanes { n, m, lanes } = *j.packing() else { return };
+    let (bits, per_word) = Packing::slots(m);
+    let (n, m, lanes) = (usize::from(n), usize::from(m), usize::from(lanes));
+    let row = NMRow::new(j.n_in(), n, m);
+    let words = row.in_degree.div_ceil(per_word);
+    for (o, y) in y.iter_mut().enumerate() {
+        let (group, lane) = (o / lanes, o % lanes);
+        let mut sum = j.bias(o);
+        for k in 0..row.in_degree {
+            let page = (k / n).min(row.whole_pages);
+            // SAFETY: Junction::new proved a weight and a position for each step and lane of each group, and that every
+            // position lies within its page and its page within n_in, x's length.
+            unsafe {
+                let word = u32::from_le_bytes(at(j.index32(), (group * words + k / per_word) * lanes + lane));
+                let position = (word >> (k % per_word * bits)) as usize % (1 << bits);
+                let weight = f32::from_le_bytes(at(j.weights(), (group * row.in_degree + k) * lanes + lane));
+                sum += weight * at(x, page * m + position);
+            }
+        }
+        *y = j.activation().of(sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing windows.
+unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::Windows { lanes, width } = *j.packing() else { return };
+    let (bits, per_word) = Packing::slots(width);
+    let lanes = usize::from(lanes);
+    let index = j.windows_index();
+    let words = groups_of_4(index.words);
+    let (mut first_step, mut first_word) = (0, 0);
+    for (count, order) in j.counts().iter().zip(index.order.chunks(lanes)) {
+        let steps = usize::from(u16::from_le_bytes(*count));
+        for (lane, output) in order.iter().enumerate() {
+            let output = usize::from(u16::from_le_bytes(*output));
+            let mut sum = j.bias(output);
+            for k in 0..steps {
+                // SAFETY: Junction::new proved a start for each step, a weight and a position for each step and lane of each
+                // group, and that every window lies within n_in, x's length, and every position within its window.
+                unsafe {
+                    let word = u32::from_le_bytes(at(words, (first_word + k / per_word) * lanes + lane));
+                    let position = (word >> (k % per_word * bits)) as usize % (1 << bits);
+                    let start = usize::from(u16::from_le_bytes(at(index.starts, first_step + k)));
+                    let weight = f32::from_le_bytes(at(j.weights(), (first_step + k) * lanes + lane));
+                    sum += weight * at(x, start + position);
+                }
+            }
+            if let Some(y) = y.get_mut(output) {
+                *y = j.activation().of(sum);
+            }
+        }
+        first_step += steps;
+        first_word += steps.div_ceil(per_word);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing dense, input-major.
+unsafe fn dense_input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    start_from_bias(j, y);
+    for (x, column) in x.iter().zip(j.weights().chunks_exact(j.n_out())) {
+        if *x != 0.0 {
+            for (y, w) in y.iter_mut().zip(column) {
+                *y += f32::from_le_bytes(*w) * x;
+            }
+        }
+    }
+    j.activation().apply(y);
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing input-major.
+unsafe fn input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let Packing::InputMajor { out_degree, index } = *j.packing() else { return };
+    let out_degree = usize::from(out_degree);
+    start_from_bias(j, y);
+    for (i, x) in x.iter().enumerate() {
+        if *x == 0.0 {
+            continue;
+        }
+        let mut output = 0;
+        for edge in i * out_degree..(i + 1) * out_degree {
+            // SAFETY: Junction::new proved out_degree weights and index entries for each input, and that the output an entry
+            // gives is below n_out, y's length.
+            unsafe {
+                output = match index {
+                    IndexWidth::Delta8 => output + usize::from(at(j.index8(), edge)),
+                    IndexWidth::Absolute16 => usize::from(u16::from_le_bytes(at(j.index16(), edge))),
+                };
+                *y.get_unchecked_mut(output) += f32::from_le_bytes(at(j.weights(), edge)) * x;
+            }
+        }
+    }
+    j.activation().apply(y);
+}
+
+/// `y = b`
+pub(crate) fn start_from_bias(j: &Junction<'_>, y: &mut [f32]) {
+    for (o, y) in y.iter_mut().enumerate() {
+        *y = j.bias(o);
     }
 }

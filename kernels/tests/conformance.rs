@@ -136,6 +136,37 @@ fn pages_whole_and_ragged() {
 }
 
 #[test]
+fn pages_in_lanes_whole_and_ragged_groups_and_pages() {
+    sweep(|_, _, _| {
+        let shapes = [(1, 4), (3, 4), (1, 8), (2, 8), (3, 8), (4, 8), (8, 8), (1, 16), (2, 16), (4, 16), (5, 16)];
+        let wide = [(1, 32), (2, 32), (3, 32), (8, 32)];
+        let all = shapes.into_iter().chain(wide);
+        all.flat_map(|(n, m)| [4, 8, 16].map(|lanes| Packing::NMLanes { n, m, lanes })).collect()
+    });
+}
+
+#[test]
+fn windows_anywhere_with_empty_and_ragged_groups() {
+    sweep(|n_in, _, _| {
+        let widths = [4, 8, 16, 32].into_iter().filter(|width| u16::from(*width) <= n_in);
+        widths.flat_map(|width| [4, 8, 16].map(|lanes| Packing::Windows { lanes, width })).collect()
+    });
+}
+
+#[test]
+fn input_major_with_zero_inputs() {
+    sweep(|_, n_out, _| {
+        let mut degrees = vec![1, 2, 7, n_out / 4, n_out - 1, n_out];
+        degrees.retain(|d| (1..=n_out).contains(d));
+        degrees.dedup();
+        let widths = [IndexWidth::Delta8, IndexWidth::Absolute16];
+        let sparse =
+            degrees.into_iter().flat_map(|out_degree| widths.map(|index| Packing::InputMajor { out_degree, index }));
+        sparse.chain([Packing::DenseInputMajor]).collect()
+    });
+}
+
+#[test]
 fn every_kernel_is_reached() {
     let covered = [
         Packing::Dense,
@@ -144,6 +175,13 @@ fn every_kernel_is_reached() {
         Packing::Csr { index: IndexWidth::Delta8 },
         Packing::Csr { index: IndexWidth::Absolute16 },
         Packing::NM { n: 1, m: 4 },
+        Packing::NMLanes { n: 1, m: 4, lanes: 8 },
+        Packing::NMLanes { n: 1, m: 8, lanes: 8 },
+        Packing::NMLanes { n: 1, m: 16, lanes: 8 },
+        Packing::Windows { lanes: 8, width: 8 },
+        Packing::DenseInputMajor,
+        Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
+        Packing::InputMajor { out_degree: 1, index: IndexWidth::Absolute16 },
     ];
     let blocks = [1, 4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 });
     let rows = [4, 8, 16].map(|cols| Packing::Block { rows: 1, cols, blocks: 0 });
@@ -178,6 +216,10 @@ fn infinities_and_nan_reach_the_output() {
         Packing::Block { rows: 8, cols: 1, blocks: 20 },
         Packing::Block { rows: 1, cols: 8, blocks: 2 },
         Packing::NM { n: 20, m: 32 },
+        Packing::NMLanes { n: 2, m: 8, lanes: 8 },
+        Packing::Windows { lanes: 8, width: 8 },
+        Packing::DenseInputMajor,
+        Packing::InputMajor { out_degree: 5, index: IndexWidth::Delta8 },
     ] {
         let case = Case::draw(20, 16, packing, Activation::None, true, &mut random);
         for bad in [f32::NAN, f32::INFINITY] {

@@ -96,6 +96,18 @@ impl Case {
             }
             Packing::Block { rows, cols, blocks } => case.push_blocks(rows, cols, blocks, random),
             Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
+            Packing::NMLanes { n, m, lanes } => case.push_page_lanes(n, m, usize::from(lanes), random),
+            Packing::Windows { lanes, width } => case.push_windows(usize::from(lanes), width, random),
+            Packing::DenseInputMajor => {
+                (0..width).for_each(|i| (0..outputs).for_each(|o| case.push_edge(o, i, random)))
+            }
+            Packing::InputMajor { out_degree, index } => {
+                // Rows of the transposed junction, whose edges are turned round.
+                (case.n_in, case.n_out) = (n_out, n_in);
+                (0..width).for_each(|i| case.push_row(i, usize::from(out_degree), index, random));
+                (case.n_in, case.n_out) = (n_in, n_out);
+                case.edges.iter_mut().for_each(|(output, input, _)| core::mem::swap(output, input));
+            }
             _ => unreachable!("a packing without a generator"),
         }
         if bias {
@@ -170,6 +182,91 @@ impl Case {
                 self.index.push(byte.iter().enumerate().map(|(bit, set)| u8::from(*set) << bit).sum());
             }
         }
+    }
+
+    /// The number of edges of each page of a row.
+    fn page_counts(&self, n: usize, m: usize) -> Vec<(usize, usize)> {
+        let pages = (0..usize::from(self.n_in).div_ceil(m)).map(|page| {
+            let width = (usize::from(self.n_in) - page * m).min(m);
+            (width, if width == m { n } else { ((n * width) as f64 / m as f64).round().max(1.0) as usize })
+        });
+        pages.collect()
+    }
+
+    /// Words of one lane's positions, one word a row of the result.
+    fn words(positions: &[usize], inputs: u8) -> Vec<u32> {
+        let (bits, per_word) = if inputs <= 16 { (4, 8) } else { (5, 6) };
+        let words = positions
+            .chunks(per_word)
+            .map(|word| word.iter().enumerate().map(|(slot, position)| (*position as u32) << (slot * bits)).sum());
+        words.collect()
+    }
+
+    /// Writes `lanes` columns of `steps` weights and their words, turned into rows of one a lane.
+    fn push_lanes(&mut self, columns: &[(Vec<f32>, Vec<usize>)], steps: usize, inputs: u8) -> Vec<u8> {
+        for step in 0..steps {
+            self.weights.extend(columns.iter().flat_map(|(weights, _)| weights[step].to_le_bytes()));
+        }
+        let words: Vec<Vec<u32>> = columns.iter().map(|(_, positions)| Self::words(positions, inputs)).collect();
+        (0..words[0].len()).flat_map(|k| words.iter().flat_map(move |lane| lane[k].to_le_bytes())).collect()
+    }
+
+    fn push_page_lanes(&mut self, n: u8, m: u8, lanes: usize, random: &mut Random) {
+        let pages = self.page_counts(usize::from(n), usize::from(m));
+        let steps = pages.iter().map(|(_, count)| count).sum();
+        let outputs = usize::from(self.n_out);
+        for first in (0..outputs).step_by(lanes) {
+            let mut columns = Vec::new();
+            for row in first..first + lanes {
+                let (mut weights, mut positions) = (vec![0.0; steps], vec![0; steps]);
+                if row < outputs {
+                    let mut step = 0;
+                    for (page, (width, count)) in pages.iter().enumerate() {
+                        for position in random.choose(*count, *width) {
+                            (weights[step], positions[step]) = (random.unit(), position);
+                            self.edges.push((row, page * usize::from(m) + position, weights[step]));
+                            step += 1;
+                        }
+                    }
+                }
+                columns.push((weights, positions));
+            }
+            let words = self.push_lanes(&columns, steps, m);
+            self.index.extend(words);
+        }
+    }
+
+    /// Groups of any number of steps, none among them; windows anywhere, in no order; a lane takes an edge where it can.
+    fn push_windows(&mut self, lanes: usize, width: u8, random: &mut Random) {
+        let (outputs, inputs) = (usize::from(self.n_out), usize::from(self.n_in));
+        let mut order: Vec<usize> = (0..outputs).collect();
+        (0..outputs).for_each(|k| order.swap(k, k + random.below(outputs - k)));
+        self.index.extend(order.iter().flat_map(|output| (*output as u16).to_le_bytes()));
+        let (mut starts, mut words) = (Vec::new(), Vec::new());
+        for (group, rows) in order.chunks(lanes).enumerate() {
+            let steps = if group % 5 == 4 { 0 } else { random.below(inputs + 2) };
+            self.counts.extend((steps as u16).to_le_bytes());
+            let mut columns = vec![(vec![-0.0f32; steps], vec![0; steps]); lanes];
+            let mut next = vec![0; lanes];
+            for step in 0..steps {
+                let start = (random.below(inputs) * step / steps.max(1)).min(inputs - usize::from(width));
+                starts.extend((start as u16).to_le_bytes());
+                for ((lane, output), (weights, positions)) in rows.iter().enumerate().zip(&mut columns) {
+                    let from = next[lane].max(start);
+                    if from < start + usize::from(width) && random.below(4) > 0 {
+                        let input = from + random.below(start + usize::from(width) - from);
+                        (weights[step], positions[step]) = (random.unit(), input - start);
+                        next[lane] = input + 1;
+                        self.edges.push((*output, input, weights[step]));
+                    }
+                }
+            }
+            if steps > 0 {
+                words.extend(self.push_lanes(&columns, steps, width));
+            }
+        }
+        self.index.extend(starts);
+        self.index.extend(words);
     }
 
     pub fn junction(&self) -> Junction<'_> {

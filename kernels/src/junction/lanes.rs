@@ -1,0 +1,278 @@
+//! The proofs of packings that have one row a lane.
+
+use super::{JunctionError, Parts, Section, bytes_of, length};
+use crate::bytes::{groups_of_2, groups_of_4};
+use crate::packing::{NMRow, Packing};
+
+const NEGATIVE_ZERO: u32 = 0x8000_0000;
+
+/// The `at`-th number of `bytes`; 0 past the end, where no caller reads.
+const fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    match groups_of_4(bytes).split_at_checked(at) {
+        Some((_, [number, ..])) => u32::from_le_bytes(*number),
+        _ => 0,
+    }
+}
+
+const fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    match groups_of_2(bytes).split_at_checked(at) {
+        Some((_, [number, ..])) => u16::from_le_bytes(*number),
+        _ => 0,
+    }
+}
+
+/// One lane of one group: `steps` weights and the words of their positions.
+struct Lane<'m> {
+    weights: &'m [u8],
+    words: &'m [u8],
+    lanes: usize,
+    lane: usize,
+    /// Steps before this group's first, and words before its first.
+    first_step: usize,
+    first_word: usize,
+    steps: usize,
+    bits: usize,
+    per_word: usize,
+}
+
+impl Lane<'_> {
+    const fn weight(&self, step: usize) -> u32 {
+        u32_at(self.weights, (self.first_step + step) * self.lanes + self.lane)
+    }
+
+    const fn position(&self, step: usize) -> usize {
+        let word = u32_at(self.words, (self.first_word + step / self.per_word) * self.lanes + self.lane);
+        (word >> (step % self.per_word * self.bits)) as usize & ((1 << self.bits) - 1)
+    }
+
+    /// Whether the bits of all words that belong to no step are zero.
+    const fn rest_is_zero(&self) -> bool {
+        let mut word = 0;
+        while word * self.per_word < self.steps {
+            let left = self.steps - word * self.per_word;
+            let used = self.bits * if left < self.per_word { left } else { self.per_word };
+            let bits = u32_at(self.words, (self.first_word + word) * self.lanes + self.lane);
+            if used < 32 && bits >> used != 0 {
+                return false;
+            }
+            word += 1;
+        }
+        true
+    }
+
+    /// Whether every weight is `empty` and every position 0.
+    const fn is_empty(&self, empty: u32) -> bool {
+        let mut step = 0;
+        while step < self.steps {
+            if self.weight(step) != empty || self.position(step) != 0 {
+                return false;
+            }
+            step += 1;
+        }
+        self.rest_is_zero()
+    }
+}
+
+pub(super) const fn prove_nm(p: &Parts<'_>, n: u8, m: u8, lanes: u8) -> Result<usize, JunctionError> {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(m, 4 | 8 | 16 | 32) || n == 0 || n > m {
+        return Err(JunctionError::BadPacking);
+    }
+    let (lanes, outputs) = (lanes as usize, p.n_out as usize);
+    let row = NMRow::new(p.n_in as usize, n as usize, m as usize);
+    let (bits, per_word) = Packing::slots(m);
+    let groups = outputs.div_ceil(lanes);
+    let words = row.in_degree.div_ceil(per_word);
+    check!(length(Section::Weights, p.weights, bytes_of(row.in_degree * lanes * 4, groups)));
+    check!(length(Section::Counts, p.counts, 0));
+    check!(length(Section::Index, p.index, bytes_of(words * lanes * 4, groups)));
+    let mut output = 0;
+    while output < groups * lanes {
+        let group = output / lanes;
+        let lane = Lane {
+            weights: p.weights,
+            words: p.index,
+            lanes,
+            lane: output % lanes,
+            first_step: group * row.in_degree,
+            first_word: group * words,
+            steps: row.in_degree,
+            bits,
+            per_word,
+        };
+        if output >= outputs {
+            if !lane.is_empty(0) {
+                return Err(JunctionError::PaddingNotZero);
+            }
+        } else {
+            check!(prove_nm_lane(&lane, output as u16, n as usize, m as usize, &row));
+        }
+        output += 1;
+    }
+    Ok(row.in_degree * outputs)
+}
+
+const fn prove_nm_lane(lane: &Lane<'_>, output: u16, n: usize, m: usize, row: &NMRow) -> Result<(), JunctionError> {
+    let mut step = 0;
+    let mut previous = 0;
+    while step < lane.steps {
+        let in_last = step >= row.whole_pages * n;
+        let first_of_page = if in_last { step == row.whole_pages * n } else { step % n == 0 };
+        let position = lane.position(step);
+        if position >= if in_last { row.last_page } else { m } {
+            return Err(JunctionError::InputOutOfRange { row: output });
+        }
+        if !first_of_page && position <= previous {
+            return Err(JunctionError::InputsNotAscending { row: output });
+        }
+        previous = position;
+        step += 1;
+    }
+    if lane.rest_is_zero() { Ok(()) } else { Err(JunctionError::PaddingNotZero) }
+}
+
+/// The three parts of a windows index.
+#[derive(Clone, Copy)]
+pub(crate) struct WindowsIndex<'m> {
+    /// The output of every row.
+    pub order: &'m [[u8; 2]],
+    /// The first input of every step's window.
+    pub starts: &'m [[u8; 2]],
+    /// The words of positions.
+    pub words: &'m [u8],
+}
+
+impl<'m> WindowsIndex<'m> {
+    /// Cuts `index`, whose length is proven; of a shorter one, the parts that lie past its end are empty.
+    pub(crate) const fn new(index: &'m [u8], outputs: usize, steps: usize) -> Self {
+        let (order, rest) = split(index, outputs * 2);
+        let (starts, words) = split(rest, steps * 2);
+        Self { order: groups_of_2(order), starts: groups_of_2(starts), words }
+    }
+}
+
+const fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
+    match bytes.split_at_checked(at) {
+        Some(parts) => parts,
+        None => (bytes, &[]),
+    }
+}
+
+pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, JunctionError> {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32) || width as u16 > p.n_in {
+        return Err(JunctionError::BadPacking);
+    }
+    let (lanes, outputs) = (lanes as usize, p.n_out as usize);
+    let (bits, per_word) = Packing::slots(width);
+    let groups = outputs.div_ceil(lanes);
+    check!(length(Section::Counts, p.counts, groups * 2));
+    let (mut steps, mut words, mut group) = (0, 0, 0);
+    while group < groups {
+        let count = u16_at(p.counts, group) as usize;
+        steps += count;
+        words += count.div_ceil(per_word);
+        group += 1;
+    }
+    check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * 4)));
+    let index_bytes = bytes_of(words, lanes * 4).saturating_add(steps * 2 + outputs * 2);
+    check!(length(Section::Index, p.index, index_bytes));
+    let index = WindowsIndex::new(p.index, outputs, steps);
+    check!(prove_order(index.order));
+    let (mut nnz, mut first_step, mut first_word) = (0, 0, 0);
+    let mut row = 0;
+    while row < groups * lanes {
+        let group = row / lanes;
+        let steps = u16_at(p.counts, group) as usize;
+        let lane = Lane {
+            weights: p.weights,
+            words: index.words,
+            lanes,
+            lane: row % lanes,
+            first_step,
+            first_word,
+            steps,
+            bits,
+            per_word,
+        };
+        if row >= outputs {
+            if !lane.is_empty(NEGATIVE_ZERO) {
+                return Err(JunctionError::PaddingNotZero);
+            }
+        } else {
+            nnz += check!(prove_windows_lane(p, &lane, index.starts, row as u16, group as u16, width as u16));
+        }
+        row += 1;
+        if row % lanes == 0 {
+            first_step += steps;
+            first_word += steps.div_ceil(per_word);
+        }
+    }
+    Ok(nnz)
+}
+
+/// Proves one row and gives its edges.
+const fn prove_windows_lane(
+    p: &Parts<'_>,
+    lane: &Lane<'_>,
+    starts: &[[u8; 2]],
+    row: u16,
+    group: u16,
+    width: u16,
+) -> Result<usize, JunctionError> {
+    let (_, mut starts) = match starts.split_at_checked(lane.first_step) {
+        Some(parts) => parts,
+        // The section's length was checked before.
+        None => return Err(JunctionError::BadPacking),
+    };
+    let (mut step, mut edges, mut next) = (0, 0, 0);
+    while step < lane.steps {
+        let [start, after @ ..] = starts else { return Err(JunctionError::BadPacking) };
+        let start = u16::from_le_bytes(*start) as u32;
+        let position = lane.position(step) as u32;
+        if start + width as u32 > p.n_in as u32 || position >= width as u32 {
+            return Err(JunctionError::InputOutOfRange { row: group });
+        }
+        if lane.weight(step) == NEGATIVE_ZERO {
+            if position != 0 {
+                return Err(JunctionError::PaddingNotZero);
+            }
+        } else {
+            if start + position < next {
+                return Err(JunctionError::InputsNotAscending { row });
+            }
+            next = start + position + 1;
+            edges += 1;
+        }
+        starts = after;
+        step += 1;
+    }
+    if lane.rest_is_zero() { Ok(edges) } else { Err(JunctionError::PaddingNotZero) }
+}
+
+/// Proves that `order` holds every number below its length once. In passes over ranges of 256 numbers, so that it needs 32
+/// bytes of stack however long the order is.
+const fn prove_order(order: &[[u8; 2]]) -> Result<(), JunctionError> {
+    let mut from = 0;
+    while from < order.len() {
+        let (mut low, mut high) = (0u128, 0u128);
+        let mut rest = order;
+        while let [entry, after @ ..] = rest {
+            let output = u16::from_le_bytes(*entry) as usize;
+            if output >= order.len() {
+                return Err(JunctionError::NotAPermutation);
+            }
+            if output >= from && output < from + 128 {
+                low |= 1 << (output - from);
+            } else if output >= from + 128 && output < from + 256 {
+                high |= 1 << (output - from - 128);
+            }
+            rest = after;
+        }
+        let wanted = if order.len() - from < 256 { order.len() - from } else { 256 };
+        // As many entries as numbers: each number is there once where none is missing.
+        if (low.count_ones() + high.count_ones()) as usize != wanted {
+            return Err(JunctionError::NotAPermutation);
+        }
+        from += 256;
+    }
+    Ok(())
+}
