@@ -158,19 +158,28 @@ pub fn evaluate(
     Ok(counts.evaluation(head, tail, data.len(), threshold))
 }
 
+/// Whether `head` can be evaluated, with `tail` behind it.
+///
+/// # Errors
+/// A head that is none, or a tail that is none, is not needed, or does not go with the head.
+pub fn check_parts(head: &Model<'_>, tail: Option<&Model<'_>>) -> Result<(), EvaluateError> {
+    match (head.part(), tail) {
+        (Part::Tail, _) => Err(EvaluateError::StartsWithTail),
+        (Part::Whole, Some(_)) => Err(EvaluateError::TailNotNeeded),
+        (Part::Head, None) if head.exits().next().is_none() => Err(EvaluateError::NobodyAnswers),
+        (_, Some(tail)) if tail.part() != Part::Tail => Err(EvaluateError::NotATail(tail.part().name())),
+        (_, Some(tail)) => Ok(tail.admits(head.pair_id(), head.split(), head.features_len())?),
+        (_, None) => Ok(()),
+    }
+}
+
 fn check(
     head: &Model<'_>,
     tail: Option<&Model<'_>>,
     data: &Dataset,
     threshold: Option<f32>,
 ) -> Result<(), EvaluateError> {
-    match (head.part(), tail) {
-        (Part::Tail, _) => return Err(EvaluateError::StartsWithTail),
-        (Part::Whole, Some(_)) => return Err(EvaluateError::TailNotNeeded),
-        (Part::Head, None) if head.exits().next().is_none() => return Err(EvaluateError::NobodyAnswers),
-        (_, Some(tail)) if tail.part() != Part::Tail => return Err(EvaluateError::NotATail(tail.part().name())),
-        _ => {}
-    }
+    check_parts(head, tail)?;
     if data.is_empty() {
         return Err(EvaluateError::NoSamples);
     }

@@ -148,7 +148,7 @@ impl<'m> Engine<'m> {
         features: &Features<'_>,
         policy: &mut impl ExitPolicy,
     ) -> Result<Outcome<'_>, ResumeError> {
-        self.admit(features.pair_id(), features.split(), features.values().len())?;
+        self.model.admits(features.pair_id(), features.split(), features.values().len())?;
         self.input().copy_from_slice(features.values());
         Ok(self.run(policy))
     }
@@ -162,7 +162,7 @@ impl<'m> Engine<'m> {
         packet: &Packet<'_>,
         policy: &mut impl ExitPolicy,
     ) -> Result<Outcome<'_>, ResumeError> {
-        self.admit(packet.pair_id(), packet.split(), packet.len())?;
+        self.model.admits(packet.pair_id(), packet.split(), packet.len())?;
         for (input, value) in self.input().iter_mut().zip(packet.values()) {
             *input = value;
         }
@@ -177,23 +177,6 @@ impl<'m> Engine<'m> {
             Some((region, len)) => self.values(region, len),
             None => &[],
         }
-    }
-
-    fn admit(&self, pair_id: u32, split: u8, len: usize) -> Result<(), ResumeError> {
-        let model = self.model;
-        if model.part != Part::Tail {
-            return Err(ResumeError::NotATail);
-        }
-        if pair_id != model.pair_id {
-            return Err(ResumeError::WrongPair { tail: model.pair_id, features: pair_id });
-        }
-        if split != model.split {
-            return Err(ResumeError::WrongSplit { tail: model.split, features: split });
-        }
-        if len != model.n_in() {
-            return Err(ResumeError::WrongLength(WrongLength { needed: model.n_in(), found: len }));
-        }
-        Ok(())
     }
 
     /// One operation, and the decision behind it. `None` while there is more to do.

@@ -2,6 +2,7 @@
 
 use lacewing_kernels::{Junction, KernelSet};
 
+use crate::error::{ResumeError, WrongLength};
 use crate::layout::Layout;
 
 /// Operations a model may have.
@@ -193,6 +194,24 @@ impl<'m> Model<'m> {
     #[must_use]
     pub fn features_len(&self) -> usize {
         self.operations().filter(|op| op.exit.is_none()).last().map_or(0, |op| op.junction.n_out())
+    }
+
+    /// Whether this tail can finish `len` features that a head of pair `pair_id` took behind trunk junction `split`.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub const fn admits(&self, pair_id: u32, split: u8, len: usize) -> Result<(), ResumeError> {
+        if !matches!(self.part, Part::Tail) {
+            Err(ResumeError::NotATail)
+        } else if pair_id != self.pair_id {
+            Err(ResumeError::WrongPair { tail: self.pair_id, features: pair_id })
+        } else if split != self.split {
+            Err(ResumeError::WrongSplit { tail: self.split, features: split })
+        } else if len != self.n_in() {
+            Err(ResumeError::WrongLength(WrongLength { needed: self.n_in(), found: len }))
+        } else {
+            Ok(())
+        }
     }
 
     /// The kernels it was parsed with.

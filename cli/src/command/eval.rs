@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use lacewing_converter::evaluate::{Evaluation, ExitScore, evaluate, plain_input};
+use lacewing_converter::evaluate::{Evaluation, ExitScore, check_parts, evaluate, plain_input};
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
@@ -22,6 +22,7 @@ pub fn run(args: &Eval, out: &mut dyn Write) -> Result<(), Failure> {
         (Some(path), Some(bytes)) => Some(parse(path, bytes)?),
         _ => None,
     };
+    check_parts(&head, tail.as_ref())?;
     let input = match &args.recipe {
         Some(path) => Recipe::read(path)?.input,
         None => plain_input(&head),

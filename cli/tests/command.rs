@@ -1,0 +1,243 @@
+//! The command as a user types it: the whole way on a small data set, and bad input.
+#![allow(missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ndarray::{Array1, Array3};
+use ndarray_npy::NpzWriter;
+use serde_json::Value;
+
+/// 64 inputs, two classes, an exit and a split.
+const RECIPE: &str = r#"
+name = "halves"
+classes = 2
+class_names = ["left", "right"]
+[input]
+width = 72
+[[junction]]
+outputs = 24
+pattern = "nm"
+n = 2
+m = 8
+[[junction]]
+outputs = 8
+pattern = "random"
+out_degree = 2
+[[junction]]
+outputs = 2
+[[exit]]
+after = 1
+threshold = 0.8
+loss_weight = 0.5
+[split]
+after = 1
+[training]
+epochs = 6
+batch = 32
+learning_rate = 0.01
+"#;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        std::fs::write(self.path(name), bytes).expect("a temporary file");
+        self.path(name)
+    }
+
+    /// Runs `lacewing` with words separated by spaces, in this folder.
+    fn run(&self, words: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lacewing"));
+        command.current_dir(self.0.path()).args(words.split_whitespace()).output().expect("the command starts")
+    }
+
+    fn works(&self, words: &str) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Fails with code 1 and all of `said` on standard error, nothing on standard output, no panic.
+    fn refuses(&self, words: &str, said: &[&str]) {
+        let output = self.run(words);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}: {error}");
+        assert!(error.starts_with("error: ") && !error.contains("panicked"), "{words}: {error}");
+        said.iter().for_each(|part| assert!(error.contains(part), "{words}: no {part:?} in {error}"));
+        assert!(output.stdout.is_empty(), "{words}");
+    }
+
+    /// Images of 8 × 8 that are bright on the left or on the right, a quarter of them faintly.
+    fn data(&self) {
+        let mut archive = NpzWriter::new(std::fs::File::create(self.path("halves.npz")).expect("a temporary file"));
+        for (part, count) in [("train", 600), ("test", 100)] {
+            let image = |(i, row, col): (usize, usize, usize)| {
+                let bright = if (col < 4) == (i % 2 == 0) { if i % 8 < 6 { 200 } else { 40 } } else { 0 };
+                (bright + (i * 37 + row * 11 + col * 23) % 50) as u8
+            };
+            let images = Array3::from_shape_fn((count, 8, 8), image);
+            let labels = Array1::from_shape_fn(count, |i| (i % 2) as u8);
+            archive.add_array(format!("x_{part}"), &images).expect("written");
+            archive.add_array(format!("y_{part}"), &labels).expect("written");
+        }
+        archive.finish().expect("written");
+    }
+
+    /// Trained and converted: head.lace and tail.lace in `model`.
+    fn model(&self) {
+        self.data();
+        self.write("recipe.toml", RECIPE);
+        self.works("train recipe.toml --data halves.npz --out trained.safetensors");
+        self.works("convert trained.safetensors --out model");
+    }
+
+    fn json(&self, words: &str) -> Value {
+        serde_json::from_str(&self.works(words)).expect("one JSON object")
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_whole_way() {
+    let place = Place::new();
+    place.model();
+    assert_eq!(names(&place.path("model")), ["head.lace", "tail.lace"]);
+
+    let head = place.json("inspect model/head.lace --json");
+    assert_eq!((&head["part"], &head["split"], &head["n_in"]), (&"head".into(), &1.into(), &72.into()));
+    assert_eq!((&head["junctions"][0]["packing"], &head["junctions"][0]["nnz"]), (&"nm 2:8".into(), &(24 * 18).into()));
+    assert_eq!(head["class_names"], serde_json::json!(["left", "right"]));
+    assert_eq!(head["file_bytes"], std::fs::metadata(place.path("model/head.lace")).expect("a file").len());
+    assert_eq!(place.json("inspect model/tail.lace --json")["pair_id"], head["pair_id"]);
+    assert!(place.works("inspect model/head.lace").contains("nm 2:8"));
+
+    let both = place.json("eval model/head.lace --tail model/tail.lace --data halves.npz --json");
+    assert_eq!(both["samples"], 100);
+    assert!(both["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.9), "{both}");
+    let answered = |part: &Value| part["answered"].as_u64().expect("a count");
+    assert_eq!(answered(&both["exits"][0]) + answered(&both["tail"]), 100);
+    assert_eq!(both["offloaded"], both["tail"]["answered"]);
+
+    // Nobody is sure, everybody is sure, and the tail is away.
+    let never = place.json("eval model/head.lace --tail model/tail.lace --threshold 2 --data halves.npz --json");
+    assert_eq!((&never["answered_on_device"], &never["bytes_per_sample"]), (&0.0.into(), &(24.0 * 4.0).into()));
+    assert_eq!(never["packet_bytes_per_sample"], 24.0 * 4.0 + 20.0);
+    let always = place.json("eval model/head.lace --threshold 0 --data halves.npz --json");
+    assert_eq!((&always["answered_on_device"], &always["offloaded"]), (&1.0.into(), &0.into()));
+    let alone = place.json("eval model/head.lace --threshold 2 --data halves.npz --json");
+    assert_eq!((&alone["offloaded"], &alone["correct"]), (&100.into(), &always["correct"]));
+
+    // In one piece it always answers.
+    place.works("convert trained.safetensors --split-after 0 --out whole");
+    assert_eq!(names(&place.path("whole")), ["head.lace"]);
+    let whole = place.json("eval whole/head.lace --threshold 2 --data halves.npz --json");
+    assert_eq!((&whole["answered_on_device"], &whole["correct"]), (&1.0.into(), &never["correct"]));
+}
+
+#[test]
+fn a_mask_is_written_and_read_back() {
+    let place = Place::new();
+    for file in ["mask.npz", "mask.safetensors"] {
+        let said = place
+            .works(&format!("mask --pattern random --inputs 800 --outputs 40 --out-degree 2 --seed 7 --out {file}"));
+        assert!(said.contains("1600 edges, density 0.0500, in-degree 40, out-degree 2"), "{said}");
+        let mask = lacewing_models::mask_file::read(place.path(file)).expect("a mask");
+        assert_eq!((mask.n_in(), mask.n_out(), mask.nnz()), (800, 40, 1600));
+    }
+    place.refuses("mask --pattern random --inputs 800 --outputs 70 --out-degree 3 --out m.npz", &["34.29", "7"]);
+    place.refuses("mask --pattern nm --inputs 800 --outputs 70 --n 3 --out m.npz", &["pattern nm needs --m"]);
+    assert_eq!(names(place.0.path()), ["mask.npz", "mask.safetensors"]);
+}
+
+#[test]
+fn model_files_that_are_none() {
+    let place = Place::new();
+    place.model();
+    let sound = std::fs::read(place.path("model/head.lace")).expect("a file");
+    let mut flipped = sound.clone();
+    flipped[400] ^= 4;
+    let mut newer = sound.clone();
+    newer[6..8].copy_from_slice(&[9, 9]);
+    let mut swapped = sound.clone();
+    swapped[4..6].copy_from_slice(&[1, 2]);
+    let longer = [sound.as_slice(), &[0; 100]].concat();
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("cut", &sound[..sound.len() / 2], "cut off"),
+        ("flipped", &flipped, "damaged"),
+        ("empty", &[], "empty"),
+        ("longer", &longer, "length"),
+        ("newer", &newer, "version"),
+        ("swapped", &swapped, "big-endian"),
+        ("random", b"\x17\x03\x99 nothing of the kind, but long enough to be a header of sixty-four bytes", "no model"),
+    ];
+    for (name, bytes, said) in cases {
+        place.write(name, bytes);
+        for words in [
+            format!("inspect {name}"),
+            format!("eval {name} --data halves.npz"),
+            format!("eval model/head.lace --tail {name} --data halves.npz"),
+        ] {
+            place.refuses(&words, &[name, "byte ", said]);
+        }
+    }
+    place.refuses("inspect nowhere.lace", &["nowhere.lace", "No such file"]);
+}
+
+#[test]
+fn models_and_data_that_do_not_go_together() {
+    let place = Place::new();
+    place.model();
+    place.works("train recipe.toml --seed 2 --data halves.npz --out other.safetensors");
+    place.works("convert other.safetensors --out other");
+    place.refuses("eval model/head.lace --tail other/tail.lace --data halves.npz", &["pair id", "one conversion"]);
+    place.refuses("eval model/tail.lace --data halves.npz", &["tail", "--tail"]);
+    place.refuses("eval model/head.lace --tail model/head.lace --data halves.npz", &["is a head"]);
+    place.refuses("eval model/head.lace --data nowhere", &["nowhere"]);
+    place.refuses("eval model/head.lace --threshold nan --data halves.npz", &["NaN"]);
+    std::fs::create_dir(place.path("empty")).expect("a folder");
+    place.refuses("eval model/head.lace --data empty", &["t10k-images-idx3-ubyte"]);
+    let mnist = lacewing_models::data::bundled_mnist();
+    place.refuses(&format!("eval model/head.lace --data {}", mnist.display()), &["784", "72"]);
+}
+
+#[test]
+fn recipes_that_are_none() {
+    let place = Place::new();
+    place.data();
+    let cases = [
+        ("n = 2\nm = 8", "n = 2\nm = 8\nfanin = 3", "fanin"),
+        ("out_degree = 2", "out_degree = 0", "out-degree 0"),
+        ("out_degree = 2", "out_degree = 9", "out-degree 9"),
+        ("[split]\nafter = 1", "[split]\nafter = 3", "split"),
+        ("[[exit]]\nafter = 1", "[[exit]]\nafter = 0", "exit"),
+        ("classes = 2", "classes = 3", "classes"),
+    ];
+    for (old, new, said) in cases {
+        assert!(RECIPE.contains(old));
+        place.write("bad.toml", RECIPE.replace(old, new));
+        place.refuses("train bad.toml --data halves.npz --out bad.safetensors", &[said]);
+        place.refuses("convert halves.npz --recipe bad.toml --out bad", &[said]);
+    }
+    place.write("good.toml", RECIPE);
+    place.refuses("train nowhere.toml --out bad.safetensors", &["nowhere.toml"]);
+    place.refuses("train good.toml --data nowhere --out bad.safetensors", &["nowhere"]);
+    place.refuses("convert halves.npz --recipe good.toml --out bad", &["junction.1.weight"]);
+    place.refuses("convert halves.npz --out bad", &["recipe"]);
+    assert_eq!(names(place.0.path()), ["bad.toml", "good.toml", "halves.npz"]);
+}
