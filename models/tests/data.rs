@@ -71,6 +71,7 @@ fn input_that_does_not_fit_is_refused() {
     };
     refused(Input::plain(783), "784 pixels for a network of 783 inputs");
     refused(Input { crop: Some(29), ..Input::plain(900) }, "crop = 29");
+    refused(Input { crop: Some(0), ..Input::plain(900) }, "crop = 0");
     refused(Input { average_pool: Some(3), ..Input::plain(900) }, "average_pool = 3");
     refused(Input { average_pool: Some(0), ..Input::plain(900) }, "average_pool = 0");
     refused(Input { scale: Some(f32::MAX), ..Input::plain(800) }, "infinite");

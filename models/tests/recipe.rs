@@ -89,6 +89,50 @@ fn toml_there_and_back() {
     assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
 }
 
+#[test]
+fn every_pattern_there_and_back() {
+    let keys = [
+        ("random_density\"\ndensity = 0.1", Pattern::RandomDensity { density: 0.1 }),
+        (
+            "clash_free\"\nout_degree = 50\nz = 80\ntype = 2\ndither = true",
+            Pattern::ClashFree { out_degree: 50, z: 80, kind: 2, dither: true },
+        ),
+        (
+            "clash_free\"\nout_degree = 50\nz = 80\ntype = 3",
+            Pattern::ClashFree { out_degree: 50, z: 80, kind: 3, dither: false },
+        ),
+        ("block\"\nrows = 8\ncols = 1\ndensity = 0.25", Pattern::Block { rows: 8, cols: 1, density: 0.25 }),
+        ("nm\"\nn = 4\nm = 16", Pattern::NM { n: 4, m: 16 }),
+    ];
+    for (keys, pattern) in keys {
+        let text = GOOD.replacen("random\"\nout_degree = 50", keys, 1);
+        let recipe = Recipe::parse(&text).unwrap();
+        assert_eq!(recipe.junctions[0].pattern, pattern);
+        assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+        // Each key but `dither` is needed.
+        for line in keys.lines().skip(1).filter(|line| !line.starts_with("dither")) {
+            let key = line.split(' ').next().unwrap();
+            let error = Recipe::parse(&text.replacen(line, "", 1)).unwrap_err().to_string();
+            assert!(error.contains("junction 1") && error.contains(&format!("needs the key {key}")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_written_as_they_were_read() {
+    let toml = Recipe::parse(GOOD).unwrap().to_toml();
+    assert!(toml.contains("loss_weight = 0.3\n") && toml.contains("slope = 0.01\n"), "{toml}");
+}
+
+#[test]
+fn a_seed_that_toml_cannot_hold_is_refused() {
+    let mut recipe = Recipe::parse(GOOD).unwrap();
+    recipe.training.seed = i64::MAX as u64;
+    assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+    recipe.training.seed += 1;
+    assert!(recipe.check().unwrap_err().to_string().contains("at most 9223372036854775807"));
+}
+
 /// `GOOD` with the first `from` replaced must be refused with a message that has all of `says`.
 fn refused(from: &str, to: &str, says: &[&str]) {
     assert!(GOOD.contains(from), "{from}");
@@ -151,6 +195,8 @@ fn numbers_out_of_range_are_refused() {
 fn keys_that_do_not_go_together_are_refused() {
     refused("outputs = 40", "outputs = 40\nout_degree = 4", &["junction 2", "out_degree", "dense"]);
     refused("out_degree = 50", "", &["junction 1", "random", "out_degree"]);
+    refused("out_degree = 50", "out_degree = 50\nz = 80", &["junction 1", "random", "the key z"]);
+    refused("out_degree = 50", "out_degree = 50\ntype = 1", &["junction 1", "random", "the key type"]);
     refused("slope = 0.01", "", &["junction 2", "slope"]);
     refused("outputs = 100", "outputs = 100\nslope = 0.1", &["junction 1", "slope"]);
     refused(
@@ -175,4 +221,20 @@ fn too_many_or_too_few_junctions_are_refused() {
 fn a_missing_file_is_named() {
     let error = Recipe::read("no/such/recipe.toml").unwrap_err().to_string();
     assert!(error.contains("no/such/recipe.toml"), "{error}");
+}
+
+/// The ```toml blocks of models/RECIPES.md.
+fn documented() -> Vec<String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/RECIPES.md")).unwrap();
+    let blocks = text.split("```toml\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn documented_recipes_are_good() {
+    let blocks = documented();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        Recipe::parse(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
 }

@@ -5,7 +5,7 @@ use crate::recipe::Input;
 
 const BYTE_SCALE: f32 = 1.0 / 255.0;
 
-/// The centre `side × side` pixels of images, averaged over `pool × pool` squares.
+/// The centre pixels of images, averaged over `pool × pool` squares.
 struct Window {
     cols: usize,
     top: usize,
@@ -27,15 +27,11 @@ pub(super) fn apply(raw: &RawPart<'_>, input: &Input) -> Result<Dataset, DataErr
     match raw.pixels {
         PixelsPart::Bytes(bytes) => {
             let scale = input.scale.unwrap_or(BYTE_SCALE);
-            samples.zip(bytes.chunks_exact(size)).for_each(|(sample, image)| {
-                window.fill(sample, scale, |at| f32::from(image[at]));
-            });
+            samples.zip(bytes.chunks_exact(size)).for_each(|(sample, image)| window.fill(sample, image, scale));
         }
         PixelsPart::Floats(floats) => {
             let scale = input.scale.unwrap_or(1.0);
-            samples.zip(floats.chunks_exact(size)).for_each(|(sample, image)| {
-                window.fill(sample, scale, |at| image[at]);
-            });
+            samples.zip(floats.chunks_exact(size)).for_each(|(sample, image)| window.fill(sample, image, scale));
         }
     }
     Dataset::new(input.width, values, raw.labels.to_vec())
@@ -43,12 +39,14 @@ pub(super) fn apply(raw: &RawPart<'_>, input: &Input) -> Result<Dataset, DataErr
 
 impl Window {
     fn new(rows: usize, cols: usize, input: &Input) -> Result<Self, DataError> {
-        let side = input.crop.unwrap_or(0);
-        if side > rows.min(cols) {
-            let rule = "it can be no larger than the image";
-            return Err(DataError::Transform { key: "crop", value: side, rows, cols, rule });
-        }
-        let (rows_kept, cols_kept) = if input.crop.is_some() { (side, side) } else { (rows, cols) };
+        let (rows_kept, cols_kept) = match input.crop {
+            Some(side) if !(1..=rows.min(cols)).contains(&side) => {
+                let rule = "it must be at least 1 and no larger than the image";
+                return Err(DataError::Transform { key: "crop", value: side, rows, cols, rule });
+            }
+            Some(side) => (side, side),
+            None => (rows, cols),
+        };
         let pool = input.average_pool.unwrap_or(1);
         if pool == 0 || !rows_kept.is_multiple_of(pool) || !cols_kept.is_multiple_of(pool) {
             let rule = "it must divide both sides";
@@ -68,17 +66,23 @@ impl Window {
         (self.rows_kept / self.pool) * (self.cols_kept / self.pool)
     }
 
-    /// Writes an image's [`outputs`](Self::outputs) pixels to the start of `sample`; `pixel` reads the image, row by row.
-    fn fill(&self, sample: &mut [f32], scale: f32, pixel: impl Fn(usize) -> f32) {
+    /// Writes the [`outputs`](Self::outputs) pixels of an image, which stands row by row, to the start of `sample`, which
+    /// holds zeros.
+    fn fill<P: Copy + Into<f32>>(&self, sample: &mut [f32], image: &[P], scale: f32) {
         let scale = scale / (self.pool * self.pool) as f32;
-        let mut sample = sample.iter_mut();
-        for row in (self.top..self.top + self.rows_kept).step_by(self.pool) {
-            for col in (self.left..self.left + self.cols_kept).step_by(self.pool) {
-                let square = (0..self.pool).flat_map(|down| (0..self.pool).map(move |right| (row + down, col + right)));
-                let sum: f32 = square.map(|(row, col)| pixel(row * self.cols + col)).sum();
-                if let Some(value) = sample.next() {
-                    *value = sum * scale;
-                }
+        let rows = image.chunks_exact(self.cols).skip(self.top).take(self.rows_kept);
+        let mut pooled_rows = sample.chunks_exact_mut(self.cols_kept / self.pool);
+        let mut pooled_row: &mut [f32] = &mut [];
+        for (at, row) in rows.enumerate() {
+            if at % self.pool == 0 {
+                pooled_row = pooled_rows.next().unwrap_or_default();
+            }
+            let kept = row.get(self.left..self.left + self.cols_kept).unwrap_or_default();
+            for (value, pixels) in pooled_row.iter_mut().zip(kept.chunks_exact(self.pool)) {
+                *value += pixels.iter().map(|&pixel| pixel.into()).sum::<f32>();
+            }
+            if at % self.pool == self.pool - 1 {
+                pooled_row.iter_mut().for_each(|value| *value *= scale);
             }
         }
     }

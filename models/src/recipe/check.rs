@@ -136,7 +136,10 @@ fn last(id: JunctionId, junction: Option<&JunctionRecipe>, classes: usize) -> Re
 }
 
 fn training(training: &Training) -> Result<(), RecipeError> {
-    let &Training { epochs, batch, learning_rate, l2, .. } = training;
+    let &Training { epochs, batch, learning_rate, l2, seed, .. } = training;
+    if i64::try_from(seed).is_err() {
+        return Err(RecipeError::Seed { seed });
+    }
     let place = "[training]";
     within(place, "epochs", epochs as f32, (1..=100_000).contains(&epochs), "1 to 100000")?;
     within(place, "batch", batch as f32, (1..=MAX_WIDTH).contains(&batch), "1 to 65535")?;

@@ -159,6 +159,12 @@ pub enum RecipeError {
         /// Junctions in the trunk.
         junctions: usize,
     },
+    /// A seed that TOML has no integer for.
+    #[error("[training]: seed = {seed} must be at most {}", i64::MAX)]
+    Seed {
+        /// The seed.
+        seed: u64,
+    },
     /// A width that no layer has.
     #[error("{place}: {width} is no width of a layer: 1 to {MAX_WIDTH}")]
     Width {

@@ -134,9 +134,9 @@ pub struct Training {
     pub batch: usize,
     /// Adam's step size at the start.
     pub learning_rate: f32,
-    /// Weight of the squared weights (not the biases) in the loss.
+    /// The loss has the term `l2 / 2 · Σ w²`, over the weights and not the biases.
     pub l2: f32,
-    /// Seed of masks, initial weights and the order of images.
+    /// Seed of masks, initial weights and the order of images, at most 2⁶³ − 1: TOML has no larger integers.
     pub seed: u64,
     /// How the learning rate goes on.
     pub schedule: Schedule,
@@ -245,7 +245,7 @@ impl Recipe {
         Self::parse(&toml)
     }
 
-    /// The recipe as TOML; [`parse`](Self::parse) makes the same recipe of it.
+    /// A checked recipe as TOML; [`parse`](Self::parse) makes the same recipe of it.
     #[must_use]
     pub fn to_toml(&self) -> String {
         file::to_toml(self)
