@@ -103,7 +103,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The engine does not compute what the network computes.
-    #[error("the converted network is wrong and was not written: {0}; please report this")]
+    #[error("the converted network was not written, since the engine does not compute what it should: {0}")]
     Verify(#[from] VerifyError),
     /// The files cannot be written.
     #[error(transparent)]

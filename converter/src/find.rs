@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use lacewing_models::Mask;
+use lacewing_models::pattern::verify_clash_free;
 use serde::Serialize;
 
 use crate::blocks;
@@ -83,6 +85,9 @@ pub struct Structure {
     pub blocks: Vec<BlockFit>,
     /// The N:M patterns that fit, in order of preference; none where the junction is dense.
     pub nm: Vec<NMFit>,
+    /// The largest degree of parallelism z ≥ 2 for which the edges are clash-free (Dey et al., arXiv 1812.01164), where both
+    /// degrees are constant and the junction is not dense. No packing uses it.
+    pub clash_free: Option<usize>,
 }
 
 /// Block shapes looked for.
@@ -123,9 +128,13 @@ impl Structure {
             blocks.extend(BLOCK_SHAPES.into_iter().filter_map(|(rows, cols)| fit_blocks(edges, rows, cols)));
             nm.extend(PAGES.into_iter().filter_map(|m| fit_nm(edges, m)));
         }
+        let in_degrees = Degrees::of(edges.in_degrees());
+        let regular =
+            !dense && in_degrees.constant() > Some(0) && Degrees::of(out_degrees.iter().copied()).constant().is_some();
         Self {
             dense,
-            in_degrees: Degrees::of(edges.in_degrees()),
+            in_degrees,
+            clash_free: if regular { largest_clash_free(edges) } else { None },
             empty_rows: edges.in_degrees().filter(|d| *d == 0).count(),
             unused_inputs: out_degrees.iter().filter(|d| **d == 0).count(),
             out_degrees: Degrees::of(out_degrees.into_iter()),
@@ -150,6 +159,9 @@ impl fmt::Display for Structure {
         if let Some(NMFit { n, m }) = self.nm.first() {
             write!(f, ", {n}:{m}")?;
         }
+        if let Some(z) = self.clash_free {
+            write!(f, ", clash-free with z = {z}")?;
+        }
         if self.empty_rows > 0 {
             write!(f, ", {} empty rows", self.empty_rows)?;
         }
@@ -158,6 +170,14 @@ impl fmt::Display for Structure {
         }
         Ok(())
     }
+}
+
+fn largest_clash_free(edges: &Edges) -> Option<usize> {
+    let mut mask = Mask::empty(edges.n_in(), edges.n_out());
+    for (output, (inputs, _)) in edges.rows().enumerate() {
+        inputs.iter().for_each(|input| mask.insert(output, usize::from(*input)));
+    }
+    (2..=edges.n_in()).rev().find(|z| edges.n_in().is_multiple_of(*z) && verify_clash_free(&mask, *z).is_ok())
 }
 
 fn widest_gap(inputs: &[u16]) -> usize {

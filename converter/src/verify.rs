@@ -14,7 +14,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::network::Network;
-use crate::reference::{self, Layer};
+use crate::reference::{self, Layer, Reference};
 use crate::scratch::HeapScratch;
 
 /// Random inputs that every conversion is checked on.
@@ -59,7 +59,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The engine computes something else than the network, or refuses the files. Nothing of this is the user's fault.
+/// The engine computes something else than the network, or refuses the files.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -93,6 +93,21 @@ pub enum VerifyError {
         wanted: f64,
         /// The difference that may be.
         allowed: f64,
+    },
+    /// A number is infinite or NaN in f32, though the network's are finite.
+    #[error(
+        "sample {sample}: {place} is {found} in f32 and {wanted} in f64: the network's numbers grow beyond what f32 holds; train \
+         it with smaller weights or inputs"
+    )]
+    Overflow {
+        /// Which sample, from 0: the random ones first.
+        sample: usize,
+        /// Where.
+        place: Place,
+        /// The engine's number.
+        found: f32,
+        /// The reference's.
+        wanted: f64,
     },
     /// Another class answers.
     #[error(
@@ -134,15 +149,21 @@ pub fn verify(
     let random = random_inputs(network.input.width);
     let mut inputs: Vec<&[f32]> = random.iter().map(Vec::as_slice).collect();
     inputs.extend(data.into_iter().flat_map(|data| (0..data.len()).map(|at| data.sample(at))));
-    let mut largest_error = 0.0;
-    for (name, kernels) in [("all", KernelSet::ALL), ("scalar", KernelSet::SCALAR)] {
-        let head = Model::parse(head, &kernels)?;
-        let tail = tail.map(|tail| Model::parse(tail, &kernels)).transpose()?;
-        let check = Check { network, kernels: name, head: &head, tail: tail.as_ref() };
-        let batches = inputs.par_chunks(BATCH).enumerate();
-        let errors = batches.map(|(at, batch)| check.batch(at * BATCH, batch)).collect::<Result<Vec<f64>, _>>()?;
-        largest_error = errors.into_iter().fold(largest_error, f64::max);
-    }
+    let parse = |kernels: &KernelSet| {
+        let tail = tail.map(|tail| Model::parse(tail, kernels)).transpose()?;
+        Ok::<_, ParseError>((Model::parse(head, kernels)?, tail))
+    };
+    let (all, scalar) = (parse(&KernelSet::ALL)?, parse(&KernelSet::SCALAR)?);
+    let runs = [("all", &all), ("scalar", &scalar)];
+    let checks = runs.map(|(kernels, (head, tail))| Check { kernels, head, tail: tail.as_ref() });
+    let batches = inputs.par_chunks(BATCH).enumerate();
+    let errors = batches.map(|(at, batch)| {
+        let references: Vec<Reference> = batch.iter().map(|input| reference::run(network, input)).collect();
+        let errors = checks.iter().map(|check| check.batch(at * BATCH, batch, &references));
+        errors.collect::<Result<Vec<f64>, _>>()
+    });
+    let errors = errors.collect::<Result<Vec<_>, _>>()?;
+    let largest_error = errors.into_iter().flatten().fold(0.0, f64::max);
     Ok(Verified { samples: inputs.len(), exits: network.exits.len() + 1, largest_error })
 }
 
@@ -177,7 +198,6 @@ impl ExitPolicy for Recorder {
 }
 
 struct Check<'c> {
-    network: &'c Network,
     kernels: &'static str,
     head: &'c Model<'c>,
     tail: Option<&'c Model<'c>>,
@@ -185,14 +205,14 @@ struct Check<'c> {
 
 impl Check<'_> {
     /// The largest error of the logits of these inputs, the first of which is sample `first`.
-    fn batch(&self, first: usize, inputs: &[&[f32]]) -> Result<f64, VerifyError> {
+    fn batch(&self, first: usize, inputs: &[&[f32]], references: &[Reference]) -> Result<f64, VerifyError> {
         let mut head_scratch = HeapScratch::new(self.head.scratch_len());
         let mut head = Engine::new(self.head, head_scratch.bytes())?;
         let mut tail_scratch = HeapScratch::new(self.tail.map_or(0, Model::scratch_len));
         let mut tail = self.tail.map(|tail| Engine::new(tail, tail_scratch.bytes())).transpose()?;
         let mut largest = 0.0;
-        for (sample, input) in (first..).zip(inputs) {
-            let error = self.sample(sample, input, &mut head, tail.as_mut())?;
+        for (sample, (input, want)) in (first..).zip(inputs.iter().zip(references)) {
+            let error = self.sample(sample, input, want, &mut head, tail.as_mut())?;
             largest = f64::max(largest, error);
         }
         Ok(largest)
@@ -202,10 +222,10 @@ impl Check<'_> {
         &self,
         sample: usize,
         input: &[f32],
+        want: &Reference,
         head: &mut Engine<'_>,
         tail: Option<&mut Engine<'_>>,
     ) -> Result<f64, VerifyError> {
-        let want = reference::run(self.network, input);
         let lost = VerifyError::Path { sample, kernels: self.kernels };
         let mut recorder = Recorder(Vec::new());
         head.load(input)?;
@@ -248,6 +268,9 @@ impl Check<'_> {
         let scale = want.magnitude().max(f64::from(f32::MIN_POSITIVE));
         let mut largest = 0.0;
         for (at, (found, (wanted, allowed))) in found.iter().zip(want.values.iter().zip(&want.bounds)).enumerate() {
+            if !found.is_finite() {
+                return Err(VerifyError::Overflow { sample, place: place(at), found: *found, wanted: *wanted });
+            }
             let error = (f64::from(*found) - wanted).abs();
             // False for NaN.
             let explained = error <= *allowed;

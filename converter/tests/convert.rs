@@ -7,8 +7,8 @@ use lacewing_converter::import::import;
 use lacewing_converter::inspect::inspect;
 use lacewing_converter::source::Source;
 use lacewing_engine::{Decision, Engine, ExitPolicy, ExitView, KernelSet, Model, Outcome, Part};
-use lacewing_models::{Mask, Recipe};
-use support::{Random, Raw, Trained, fixture, names, recipe};
+use lacewing_models::Recipe;
+use support::{Raw, Trained, fixture, names, recipe};
 
 struct Recorder(Vec<Vec<f32>>);
 
@@ -169,39 +169,51 @@ fn the_pair_id_knows_the_trunk_and_not_the_thresholds() {
     }
 }
 
-/// Bytes an edge of each pattern, for one junction of 800×112, in the whole file: biases and 512 bytes beside.
+fn one_junction(pattern: &str) -> Recipe {
+    let toml = format!("name = \"one\"\nclasses = 112\n[input]\nwidth = 800\n[[junction]]\noutputs = 112\n{pattern}");
+    Recipe::parse(&toml).unwrap()
+}
+
+/// Bytes an edge of each pattern, for one junction of 800×112, in the whole file: biases and 512 bytes beside. The pattern is
+/// found without a mask, from zeros.
 #[test]
 fn files_stay_within_their_bounds() {
     let dir = tempfile::tempdir().unwrap();
-    let recipe =
-        Recipe::parse("name = \"one\"\nclasses = 112\n[input]\nwidth = 800\n[[junction]]\noutputs = 112").unwrap();
-    let mut random = Random(77);
-    let mut mask_of = |pattern: &str| {
-        let mut mask = Mask::empty(800, 112);
-        match pattern {
-            "rows8 d=200" => (0..112).for_each(|o| random.choose(200, 800).into_iter().for_each(|i| mask.insert(o, i))),
-            "block 8x1" => (0..14).for_each(|row_block| {
-                for input in random.choose(200, 800) {
-                    (0..8).for_each(|row| mask.insert(row_block * 8 + row, input));
-                }
-            }),
-            _ => (0..112 * 50).for_each(|page| {
-                random.choose(4, 16).into_iter().for_each(|at| mask.insert(page / 50, page % 50 * 16 + at));
-            }),
-        }
-        mask
-    };
-    for (pattern, per_edge) in [("rows8 d=200", 5.1), ("block 8x1", 4.3), ("nm 4:16", 4.7)] {
-        let mask = mask_of(pattern);
-        let mut trained = Trained::of(&recipe);
-        trained.tensors.insert("junction.1.mask".into(), Raw::mask(&mask));
-        let weight = trained.tensor("junction.1.weight");
-        mask.to_bytes().iter().enumerate().filter(|(_, edge)| **edge == 0).for_each(|(at, _)| weight.set_f32(at, -0.0));
+    for (pattern, packing, per_edge) in [
+        ("pattern = \"random\"\nout_degree = 28", "rows8 d=200", 5.1),
+        ("pattern = \"random\"\nout_degree = 7", "rows8 d=50", 5.1),
+        ("pattern = \"block\"\nrows = 8\ncols = 1\ndensity = 0.25", "block 8x1", 4.3),
+        ("pattern = \"block\"\nrows = 16\ncols = 1\ndensity = 0.1", "block 16x1", 4.3),
+        ("pattern = \"block\"\nrows = 1\ncols = 8\ndensity = 0.25", "block 1x8", 4.3),
+        ("pattern = \"nm\"\nn = 2\nm = 8", "nm 2:8", 4.7),
+        ("pattern = \"nm\"\nn = 4\nm = 16", "nm 4:16", 4.7),
+        ("pattern = \"nm\"\nn = 2\nm = 32", "nm 2:32", 4.7),
+    ] {
+        let mut trained = Trained::of(&one_junction(pattern));
+        trained.tensors.remove("junction.1.mask");
         let report = convert(&trained.write(dir.path()), None, &dir.path().join("out"), &Options::default()).unwrap();
-        assert_eq!((report.junctions[0].packing.as_str(), report.junctions[0].nnz), (pattern, 22_400));
-        let bound = 22_400.0 * per_edge + 112.0 * 4.0 + 512.0;
+        assert_eq!(report.junctions[0].packing, packing);
+        let bound = report.junctions[0].nnz as f64 * per_edge + 112.0 * 4.0 + 512.0;
         assert!(report.files[0].bytes as f64 <= bound, "{pattern}: {} bytes, {bound} allowed", report.files[0].bytes);
     }
+}
+
+#[test]
+fn clash_free_masks_are_recognised() {
+    let dir = tempfile::tempdir().unwrap();
+    let structure = |pattern: &str| {
+        let file = Trained::of(&one_junction(pattern)).write(dir.path());
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap().junctions[0].structure.clone()
+    };
+    for kind in 1..=3 {
+        let found =
+            structure(&format!("pattern = \"clash_free\"\nout_degree = 28\nz = 80\ntype = {kind}\ndither = true"));
+        assert!(
+            found.starts_with("in-degree 200, out-degree 28") && found.contains("clash-free with z = 80"),
+            "{found}"
+        );
+    }
+    assert!(!structure("pattern = \"random\"\nout_degree = 28").contains("clash-free"));
 }
 
 #[test]

@@ -184,6 +184,14 @@ fn a_wrong_number_in_the_output_is_found() {
     assert!(matches!(verify(&network, &head[..head.len() - 1], None, None), Err(VerifyError::Parse(_))));
 }
 
+#[test]
+fn numbers_beyond_f32_are_said() {
+    let mut trained = Trained::of(&recipe());
+    trained.tensors.insert("junction.2.weight".into(), Raw::f32(&[16, 20], &[3e38; 320]));
+    let error = convert_network(&network(&recipe(), &trained), None).unwrap_err().to_string();
+    assert!(error.contains("exit 2") && error.contains("beyond what f32 holds"), "{error}");
+}
+
 /// Heads and tails of one network go together however they are packed: order never leaks.
 #[test]
 fn any_head_works_with_any_tail() {

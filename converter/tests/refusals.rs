@@ -191,9 +191,9 @@ fn npz_members_that_lie() {
 
 #[test]
 fn zip_bombs_are_not_unpacked() {
-    let bomb = npy("'<f4'", "(20, 40)", &vec![0; 64 << 20]);
+    let bomb = npy("'<f4'", "(20, 40)", &vec![0; 16 << 20]);
     let bytes = npz(&[("junction.1.weight", bomb)], zip::CompressionMethod::Deflated);
-    assert!(bytes.len() < 1 << 20);
+    assert!(bytes.len() < 1 << 16);
     refused_bytes(&bytes, &["junction.1.weight", "far more than the recipe's shape needs"]);
 }
 

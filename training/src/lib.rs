@@ -1,6 +1,6 @@
 //! Trains multi-exit networks whose masks are fixed beforehand.
 //!
-//! [`train`] takes a [`Recipe`](lacewing_models::Recipe) and two data sets and gives a [`Trained`] network, which
+//! [`train()`] takes a [`Recipe`](lacewing_models::Recipe) and two data sets and gives a [`Trained`] network, which
 //! [`Trained::save`] writes for the converter. Every exit has a softmax cross-entropy in the loss; Adam moves the
 //! nonzeros. The zeros of a mask are never stored, multiplied or updated: a sparse junction costs memory and time in
 //! proportion to its nonzeros ("Pre-Defined Sparse Neural Networks with Hardware Acceleration", arXiv 1812.01164,
