@@ -238,3 +238,17 @@ fn documented_recipes_are_good() {
         Recipe::parse(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
     }
 }
+
+#[test]
+fn bundled_recipes_are_good() {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes")).unwrap() {
+        let path = entry.unwrap().path();
+        let recipe = Recipe::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{}.toml", recipe.name));
+        names.push(recipe.name);
+    }
+    for name in ["mnist-flagship", "paper-800-3-3-10", "paper-800-40-40-10", "pooled-49-40-10", "pooled-100-20-16-10"] {
+        assert!(names.iter().any(|found| found == name), "{name} is missing of {names:?}");
+    }
+}
