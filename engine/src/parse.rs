@@ -391,7 +391,11 @@ const fn read_packing(r: &Record<'_, OPERATION>, at: usize) -> Result<Packing, P
         (3, _, 0, 0, Some(index)) => Packing::Csr { index },
         (4, rows, cols, blocks, _) => Packing::Block { rows, cols, blocks },
         (5, n, m, 0, _) => Packing::NM { n, m },
-        (1..=5, ..) => return refuse(Rule::BadPackingParameter, at + 14),
+        (64, n, m, lanes @ 0..=255, _) => Packing::NMLanes { n, m, lanes: lanes as u8 },
+        (65, lanes, width, 0, _) => Packing::Windows { lanes, width },
+        (66, 0, 0, 0, _) => Packing::DenseInputMajor,
+        (67, _, 0, out_degree, Some(index)) => Packing::InputMajor { out_degree, index },
+        (1..=5 | 64..=67, ..) => return refuse(Rule::BadPackingParameter, at + 14),
         _ => return refuse(Rule::UnknownPacking, at + 2),
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lacewing_engine::{Kernel, KernelSet, Model, ParseError, Rule};
 use lacewing_kernels::{JunctionError, scalar};
-use support::{EXIT, File, HEADER, OPERATION, dense, exit, head, rich, seal, tail, whole};
+use support::{EXIT, File, HEADER, OPERATION, Op, dense, exit, head, rich, seal, tail, whole};
 
 /// A file's bytes with some of them overwritten, sealed again.
 fn patched(file: &File, at: usize, with: &[u8]) -> Vec<u8> {
@@ -14,6 +14,12 @@ fn patched(file: &File, at: usize, with: &[u8]) -> Vec<u8> {
     bytes[at..at + with.len()].copy_from_slice(with);
     seal(&mut bytes);
     bytes
+}
+
+/// The bytes of an operation record from its packing id to its parameters, everything between them as a dense one has it.
+fn packing(id: u8, a: u8, b: u8, c: u16) -> Vec<u8> {
+    let [low, high] = c.to_le_bytes();
+    vec![id, 1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, a, b, low, high]
 }
 
 fn changed(mut file: File, change: impl FnOnce(&mut File)) -> Vec<u8> {
@@ -76,6 +82,14 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("packing-63", patched(&whole(), HEADER + 2, &[63]), Rule::UnknownPacking, HEADER + 2),
         ("packing-parameter", patched(&whole(), HEADER + 15, &[1]), Rule::BadPackingParameter, HEADER + 14),
         ("index-width-2", patched(&rich(), HEADER + 4 * OPERATION + 14, &[2]), Rule::BadPackingParameter, 270),
+        ("lanes-256", patched(&whole(), HEADER + 2, &packing(64, 1, 4, 256)), Rule::BadPackingParameter, HEADER + 14),
+        (
+            "windows-parameter",
+            patched(&whole(), HEADER + 2, &packing(65, 4, 4, 1)),
+            Rule::BadPackingParameter,
+            HEADER + 14,
+        ),
+        ("packing-68", patched(&whole(), HEADER + 2, &[68]), Rule::UnknownPacking, HEADER + 2),
         ("activation-6", patched(&whole(), HEADER + 3, &[6]), Rule::UnknownActivation, HEADER + 3),
         ("slope-of-relu", patched(&whole(), HEADER + 8, &[0, 0, 0, 128]), Rule::SlopeWithoutUse, HEADER + 8),
         (
@@ -166,6 +180,49 @@ fn sound_files_are_taken() {
     newer[7] = 9;
     seal(&mut newer);
     assert!(Model::parse(&newer, &KernelSet::ALL).is_ok(), "a higher write version is no reason to refuse");
+}
+
+/// One sound junction of each packing: 2 inputs, 2 outputs, W = (1 0; ½ −1) or all of it.
+fn packed() -> Vec<(&'static str, File)> {
+    let file = |packing: (u8, u8, u8, u16), weights: &[f32], counts: &[u8], index: &[u8]| File {
+        operations: vec![Op {
+            packing,
+            counts: counts.to_vec(),
+            index: index.to_vec(),
+            ..dense(0, 2, weights, &[0.0, 0.0], false)
+        }],
+        exits: vec![exit(1, 0, 0.0)],
+        ..whole()
+    };
+    let lanes_16 = [1.0, -1.0, 0.0, 0.0];
+    vec![
+        ("dense", file((1, 0, 0, 0), &[1.0, 0.0, 0.5, -1.0], &[], &[])),
+        ("rows8", file((2, 0, 0, 1), &[1.0, -1.0], &[], &[0, 1])),
+        ("rows16", file((2, 1, 0, 1), &[1.0, -1.0], &[], &[0, 0, 1, 0])),
+        ("csr8", file((3, 0, 0, 0), &[1.0, 0.5, -1.0], &[1, 0, 2, 0], &[0, 0, 1])),
+        ("csr16", file((3, 1, 0, 0), &[1.0, 0.5, -1.0], &[1, 0, 2, 0], &[0, 0, 0, 0, 1, 0])),
+        ("block", file((4, 2, 1, 1), &[1.0, 0.5], &[], &[0, 0])),
+        ("nm", file((5, 1, 4, 0), &[1.0, -1.0], &[], &[0, 1])),
+        ("nm_lanes", file((64, 1, 4, 4), &lanes_16, &[], &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        ("windows", {
+            let index = [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            let mut file = file((65, 4, 4, 0), &[1.0, -1.0, -0.0, -0.0], &[1, 0], &index);
+            file.operations[0].shape.0 = 4;
+            file
+        }),
+        ("dense_input_major", file((66, 0, 0, 0), &[1.0, 0.5, 0.0, -1.0], &[], &[])),
+        ("input_major8", file((67, 0, 0, 1), &[1.0, -1.0], &[], &[0, 1])),
+        ("input_major16", file((67, 1, 0, 1), &[1.0, -1.0], &[], &[0, 0, 1, 0])),
+    ]
+}
+
+#[test]
+fn every_packing_is_read() {
+    for (name, file) in packed() {
+        let bytes = file.bytes();
+        let model = Model::parse(&bytes, &KernelSet::ALL).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(model.operations().next().map(|op| op.junction.packing().name()), Some(name));
+    }
 }
 
 #[test]
