@@ -34,12 +34,19 @@ step_setup() {
   scripts/setup-cross.sh $ARM_LINUX $BARE
 }
 
-step_format() { cargo fmt --all --check; }
+step_format() {
+  local manifest
+  # The workspace, and those that stand by themselves.
+  for manifest in Cargo.toml firmware/Cargo.toml engine/fuzz/Cargo.toml; do
+    cargo fmt --manifest-path $manifest --all --check
+  done
+}
 
 step_lint() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
   scripts/cross $ARM_LINUX clippy --locked $DEVICE --all-targets -- -D warnings
   scripts/cross $BARE clippy --locked $DEVICE --no-default-features -- -D warnings
+  (cd firmware && ../scripts/cross $BARE clippy --locked --release -- -D warnings)
 }
 
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps; }
@@ -109,6 +116,9 @@ step_aarch64() {
     LACEWING_ISA=$isa scripts/cross $ARM_LINUX test --locked --release $DEVICE
   done
 }
+
+# The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record.
+step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex-m4; }
 
 # Undefined behaviour in the proofs and the scalar kernels, looked for by the interpreter.
 step_miri() {

@@ -1,0 +1,153 @@
+//! What runs on the board: a model file and inputs for it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lacewing_converter::convert::{ConvertError, convert_network};
+use lacewing_converter::import::{ImportError, embedded_recipe, import};
+use lacewing_converter::source::{Source, SourceError};
+use lacewing_engine::{AsTrained, Engine, EngineError, KernelSet, Model, Outcome, ParseError, Part};
+use lacewing_models::data::{self, DataError, bundled_mnist};
+use thiserror::Error;
+
+/// Inputs that each network runs on: the first of the test set.
+pub const INPUTS: usize = 10;
+
+/// A model file and [`INPUTS`] inputs for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The network's name.
+    pub name: String,
+    /// The file: the head where the network is split, else the whole network.
+    pub model: Vec<u8>,
+    /// As the network sees them, one after the other.
+    pub inputs: Vec<f32>,
+}
+
+/// A network could not be made ready for the board.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// A file or folder cannot be read.
+    #[error("{path} cannot be read: {error}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The trained network cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// It does not fit its recipe.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// It cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// The images cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model file is refused.
+    #[error("{name}: {error}")]
+    Parse {
+        /// The network.
+        name: String,
+        /// Why.
+        error: ParseError,
+    },
+    /// No engine for it here.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Subject {
+    /// The trained network in a file that holds its own recipe, converted.
+    ///
+    /// # Errors
+    /// The file or the images cannot be read, or the network cannot be converted.
+    pub fn trained(file: &Path) -> Result<Self, SubjectError> {
+        let mut source = Source::open(file)?;
+        let recipe = embedded_recipe(&source)?.ok_or_else(|| ImportError::NoRecipe(file.into()))?;
+        let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let model = convert_network(&import(&mut source, recipe)?.network, None)?.head;
+        let inputs = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
+        Ok(Self { name, model, inputs })
+    }
+
+    /// What the firmware carries in its tree: `head.lace` and `inputs.f32` of a folder.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn in_tree(folder: &Path) -> Result<Self, SubjectError> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read(&path).map_err(|error| SubjectError::Io { path, error })
+        };
+        let inputs = read("inputs.f32")?.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok(Self { name: "firmware/qemu".into(), model: read("head.lace")?, inputs })
+    }
+
+    /// The inputs as the firmware reads them: little-endian f32.
+    #[must_use]
+    pub fn input_bytes(&self) -> Vec<u8> {
+        self.inputs.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    /// `head` or `whole`, and the kernels that run it on a target without vector units.
+    ///
+    /// # Errors
+    /// The model file is refused.
+    pub fn part_and_kernels(&self) -> Result<(Part, Vec<String>), SubjectError> {
+        let model = self.parse(&KernelSet::SCALAR)?;
+        let kernels = KernelSet::SCALAR.kernels().iter();
+        let needed = kernels.filter(|kernel| model.operations().any(|op| kernel.accepts(op.junction.packing())));
+        Ok((model.part(), needed.map(|kernel| kernel.to_string()).collect()))
+    }
+
+    /// What the firmware has to print: the host's own answers, by its own kernels, in the firmware's words.
+    ///
+    /// # Errors
+    /// The model file is refused.
+    pub fn expected(&self) -> Result<Vec<String>, SubjectError> {
+        let model = self.parse(&KernelSet::ALL)?;
+        // A multiple of 4 whatever the allocator does: f32 first, bytes of it then.
+        let mut scratch = vec![0f32; model.scratch_len().div_ceil(size_of::<f32>())];
+        let mut engine = Engine::new(&model, bytemuck::cast_slice_mut(&mut scratch))?;
+        let mut lines = Vec::new();
+        for (number, input) in self.inputs.chunks_exact(model.n_in()).enumerate() {
+            engine.input().copy_from_slice(input);
+            lines.push(match engine.run(&mut AsTrained) {
+                Outcome::Answer(answer) => format!("{number} answer {} exit {}", answer.class, answer.exit.0),
+                Outcome::Offload { features, fallback } => {
+                    let fallback = fallback.map(|answer| format!(" fallback {}", answer.class)).unwrap_or_default();
+                    format!("{number} offload {}{fallback}", features.values().len())
+                }
+            });
+        }
+        Ok(lines)
+    }
+
+    fn parse(&self, kernels: &KernelSet) -> Result<Model<'_>, SubjectError> {
+        Model::parse(&self.model, kernels).map_err(|error| SubjectError::Parse { name: self.name.clone(), error })
+    }
+}
+
+/// The trained networks in a folder, by name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn trained_files(folder: &Path) -> Result<Vec<PathBuf>, SubjectError> {
+    let failed = |error| SubjectError::Io { path: folder.into(), error };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
