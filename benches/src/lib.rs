@@ -8,6 +8,7 @@ pub mod contender;
 pub mod cortex_m4;
 pub mod draw;
 pub mod measure;
+pub mod network;
 pub mod peers;
 pub mod shapes;
 pub mod table;

@@ -1,0 +1,55 @@
+//! Bundled networks at batch 1, sparse beside dense: a table of ratios, then criterion's groups.
+//!
+//! `cargo bench --bench network`; `-- --table` leaves criterion out, `-- --test` runs everything once.
+
+use core::hint::black_box;
+use core::time::Duration;
+
+use criterion::{BenchmarkId, Criterion};
+use lacewing_benches::measure::Effort;
+use lacewing_benches::network::{Bundled, table};
+use lacewing_engine::{Engine, KernelSet, Model, Never};
+use lacewing_models::data::{self, Part};
+use lacewing_models::recipe::Input;
+
+const NETWORKS: [&str; 5] =
+    ["mnist-flagship", "paper-800-40-40-10", "paper-800-100-10-fo10", "paper-800-100-10-fo50", "paper-800-100-100-10"];
+
+type Failure = Box<dyn core::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
+    let effort = if asked("--test") { Effort::TEST } else { Effort::RECORD };
+    let images = data::load(data::bundled_mnist(), Part::Test, &Input::plain(800))?;
+    let networks = NETWORKS.iter().map(|name| Bundled::load(name)).collect::<Result<Vec<_>, _>>()?;
+    for network in &networks {
+        table(network, images.sample(0), effort, &mut std::io::stdout().lock())?;
+    }
+    if !asked("--table") {
+        let mut criterion = Criterion::default()
+            .sample_size(20)
+            .warm_up_time(Duration::from_millis(100))
+            .measurement_time(Duration::from_millis(400))
+            .configure_from_args();
+        networks.iter().try_for_each(|network| group(network, images.sample(0), &mut criterion))?;
+        criterion.final_summary();
+    }
+    Ok(())
+}
+
+fn group(network: &Bundled, input: &[f32], criterion: &mut Criterion) -> Result<(), Failure> {
+    let mut group = criterion.benchmark_group(&network.name);
+    for (name, bytes) in [("dense", &network.dense), ("sparse", &network.sparse)] {
+        let model = Model::parse(bytes, &KernelSet::ALL)?;
+        let mut scratch = vec![0u128; model.scratch_len().div_ceil(16)];
+        let mut engine = Engine::new(&model, bytemuck::cast_slice_mut(&mut scratch))?;
+        group.bench_function(BenchmarkId::from_parameter(name), |bench| {
+            bench.iter(|| {
+                engine.input().copy_from_slice(black_box(input));
+                black_box(engine.run(&mut Never));
+            });
+        });
+    }
+    group.finish();
+    Ok(())
+}
