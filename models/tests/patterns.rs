@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 /// Widths and an out-degree that go together.
 fn regular() -> impl Strategy<Value = (usize, usize, usize)> {
-    (1..=6_usize, 1..=12_usize, 1..=12_usize).prop_flat_map(|(scale, a, b)| {
+    (1..=4_usize, 1..=8_usize, 1..=8_usize).prop_flat_map(|(scale, a, b)| {
         // From a·scale to b·scale neurons every multiple of b is a possible out-degree.
         (Just(a * scale), Just(b * scale), (1..=scale).prop_map(move |times| times * b))
     })
@@ -22,7 +22,7 @@ fn spread(degrees: &[usize]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn random_is_regular((n_in, n_out, out_degree) in regular(), seed in any::<u64>()) {
@@ -50,7 +50,7 @@ proptest! {
 
     #[test]
     fn nm_has_n_of_every_page(
-        n_in in 1..200_usize, n_out in 1..40_usize, page in 0..5_usize, pick in any::<prop::sample::Index>(),
+        n_in in 1..150_usize, n_out in 1..24_usize, page in 0..5_usize, pick in any::<prop::sample::Index>(),
         seed in any::<u64>(),
     ) {
         let m = PAGES[page];
@@ -68,7 +68,7 @@ proptest! {
 
     #[test]
     fn blocks_are_whole_and_even(
-        rows in 1..=8_usize, cols in 1..=8_usize, across in 1..=12_usize, n_out in 1..60_usize,
+        rows in 1..=8_usize, cols in 1..=8_usize, across in 1..=10_usize, n_out in 1..40_usize,
         density in 0.01..=1.0_f64, seed in any::<u64>(),
     ) {
         let n_in = cols * across;
@@ -119,10 +119,10 @@ proptest! {
 #[test]
 fn clash_free_survives_in_degrees_near_the_number_of_inputs() {
     // Outputs whose edges lie in two sweeps, and few choices for them.
-    for (n_in, n_out, out_degree) in [(12, 12, 11), (12, 8, 6), (20, 12, 9), (30, 25, 20), (800, 112, 49)] {
+    for (n_in, n_out, out_degree) in [(12, 12, 11), (12, 8, 6), (20, 12, 9), (30, 25, 20), (160, 28, 7)] {
         for kind in 1..=3 {
             for (dither, z) in [(false, 2), (true, 2), (true, n_in / 2), (true, n_in), (false, 1)] {
-                for seed in 0..10 {
+                for seed in 0..6 {
                     let pattern = Pattern::ClashFree { out_degree, z, kind, dither };
                     let mask = pattern.mask(n_in, n_out, seed).unwrap();
                     assert!(all_equal(&mask.out_degrees(), out_degree), "{pattern} from {n_in} to {n_out}");
