@@ -17,6 +17,7 @@ use crate::Failure;
 use crate::args::Demo;
 use crate::command::data_or_bundled;
 use crate::progress;
+use crate::show::count;
 use networks::{FLAGSHIP, FLAGSHIP_DENSE, Network};
 
 /// Turns of latency measurement for each contender.
@@ -28,7 +29,7 @@ pub fn run(args: &Demo, out: &mut dyn Write) -> Result<(), Failure> {
     let tests = networks.iter().map(|n| data::load_for(&from, Part::Test, &n.recipe)).collect::<Result<Vec<_>, _>>()?;
     let flagship = flagship(&networks, &tests)?;
     let wholes = wholes(&networks, &tests)?;
-    writeln!(out, "{} test images of {}\n", tests.first().map_or(0, Dataset::len), name_of(&from))?;
+    writeln!(out, "{} test images of {}\n", count(tests.first().map_or(0, Dataset::len)), name_of(&from))?;
     story::show(&flagship, out)?;
     front::show(&networks, &wholes, &flagship, out)
 }
@@ -70,11 +71,11 @@ fn flagship<'n>(networks: &'n [Network], tests: &[Dataset]) -> Result<Flagship<'
         Metric::Entropy => (1.0, -1.0),
     };
     let bar = progress::bar("running the flagship", 4 * test.len() as u64);
-    let count = |done: usize| bar.inc(done as u64);
-    let dense_whole = evaluate(&dense_model, None, dense_test, Some(none), &count)?;
-    let always_tail = evaluate(&head, Some(&tail), test, Some(none), &count)?;
-    let always_head = evaluate(&head, None, test, Some(all), &count)?;
-    let with_exit = evaluate(&head, Some(&tail), test, None, &count)?;
+    let done = |samples: usize| bar.inc(samples as u64);
+    let dense_whole = evaluate(&dense_model, None, dense_test, Some(none), &done)?;
+    let always_tail = evaluate(&head, Some(&tail), test, Some(none), &done)?;
+    let always_head = evaluate(&head, None, test, Some(all), &done)?;
+    let with_exit = evaluate(&head, Some(&tail), test, None, &done)?;
     bar.finish_and_clear();
     let (tail, none) = (Some(&tail), None);
     let contenders = [

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use lacewing_converter::evaluate::Evaluation;
 use lacewing_converter::inspect::inspect;
+use serde::Deserialize;
 
 use super::Flagship;
 use super::networks::Network;
@@ -17,6 +18,35 @@ struct Point {
     accuracy: f64,
     bytes: usize,
     macs: usize,
+    /// Instructions of one image on a Cortex-M4, where they were counted.
+    instructions: Option<usize>,
+}
+
+/// What was counted under QEMU; a network is counted as the device runs it: the head where it is split.
+const RECORD: &str = include_str!("../../../../benches/record/cortex-m4/instructions.toml");
+
+#[derive(Deserialize)]
+struct Record {
+    target: String,
+    machine: String,
+    date: String,
+    inputs: usize,
+    #[serde(default)]
+    network: Vec<Count>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    name: String,
+    part: String,
+    instructions: usize,
+}
+
+impl Record {
+    fn of(&self, name: &str, part: &str) -> Option<usize> {
+        let count = self.network.iter().find(|count| count.name == name && count.part == part);
+        count.map(|count| count.instructions)
+    }
 }
 
 pub fn show(
@@ -25,6 +55,7 @@ pub fn show(
     flagship: &Flagship<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let record: Record = toml::from_str(RECORD)?;
     let mut points = Vec::new();
     for (network, evaluation) in networks.iter().zip(wholes) {
         let model = network.whole()?;
@@ -34,6 +65,7 @@ pub fn show(
             accuracy: evaluation.accuracy,
             bytes: model.bytes().len(),
             macs: inspect(&model).totals.macs,
+            instructions: record.of(&network.recipe.name, "whole"),
         });
     }
     let head = flagship.sparse.head()?;
@@ -44,31 +76,40 @@ pub fn show(
         accuracy: flagship.with_exit.accuracy,
         bytes: head.bytes().len(),
         macs: plan.totals.macs,
+        instructions: record.of(&flagship.sparse.recipe.name, "head"),
     });
     points.sort_by_key(|point| point.bytes);
-    let mut rows = table(&["network", "parameters", "accuracy", "bytes", "front", "MACs", "front"]);
+    let mut rows = table(&["network", "parameters", "accuracy", "bytes", "MACs", "instructions"]);
     for point in &points {
-        let star = |cost: fn(&Point) -> usize| if on_front(point, &points, cost) { "*" } else { "" }.to_owned();
+        let marked = |cost: fn(&Point) -> Option<usize>| match cost(point) {
+            Some(cost_here) if on_front(point, &points, cost) => format!("{} *", count(cost_here)),
+            Some(cost_here) => format!("{}  ", count(cost_here)),
+            None => "-  ".to_owned(),
+        };
         rows.add_row([
             point.name.clone(),
             count(point.parameters),
             percent(point.accuracy),
-            count(point.bytes),
-            star(|point| point.bytes),
-            count(point.macs),
-            star(|point| point.macs),
+            marked(|point| Some(point.bytes)),
+            marked(|point| Some(point.macs)),
+            marked(|point| point.instructions),
         ]);
     }
-    writeln!(out, "every network on one front (*: none is as good for less)\n{rows}")?;
+    writeln!(
+        out,
+        "every network on one front (*: none is as accurate for less)\n{rows}\n\
+         instructions: one image, mean of {}, {} under QEMU ({}), counted {}; pooling the input is not counted",
+        record.inputs, record.target, record.machine, record.date
+    )?;
     Ok(())
 }
 
-/// Whether no other point is at least as accurate for at most the same cost, and better in one of the two.
-fn on_front(point: &Point, points: &[Point], cost: fn(&Point) -> usize) -> bool {
-    !points.iter().any(|other| {
-        other.accuracy >= point.accuracy
-            && cost(other) <= cost(point)
-            && (other.accuracy > point.accuracy || cost(other) < cost(point))
+/// Whether no other point is at least as accurate for at most the same cost, and better in one of the two. Points whose cost
+/// is not known take no part.
+fn on_front(point: &Point, points: &[Point], cost: fn(&Point) -> Option<usize>) -> bool {
+    let Some(here) = cost(point) else { return false };
+    !points.iter().filter_map(|other| Some((other.accuracy, cost(other)?))).any(|(accuracy, cost)| {
+        accuracy >= point.accuracy && cost <= here && (accuracy > point.accuracy || cost < here)
     })
 }
 
@@ -78,10 +119,24 @@ mod tests {
 
     #[test]
     fn a_point_is_on_the_front_unless_beaten() {
-        let point =
-            |accuracy: f64, bytes: usize| Point { name: String::new(), parameters: 0, accuracy, bytes, macs: 0 };
-        let points = [point(0.9, 100), point(0.95, 200), point(0.94, 210), point(0.95, 300), point(0.9, 100)];
-        let front = points.each_ref().map(|p| on_front(p, &points, |p| p.bytes));
-        assert_eq!(front, [true, true, false, false, true]);
+        let point = |accuracy, bytes, instructions| Point {
+            name: String::new(),
+            parameters: 0,
+            accuracy,
+            bytes,
+            macs: 0,
+            instructions,
+        };
+        let points = [
+            point(0.9, 100, None),
+            point(0.95, 200, Some(7)),
+            point(0.94, 210, Some(6)),
+            point(0.95, 300, Some(8)),
+            point(0.9, 100, Some(6)),
+        ];
+        let by_bytes = points.each_ref().map(|p| on_front(p, &points, |p| Some(p.bytes)));
+        assert_eq!(by_bytes, [true, true, false, false, true]);
+        let by_instructions = points.each_ref().map(|p| on_front(p, &points, |p| p.instructions));
+        assert_eq!(by_instructions, [false, true, true, false, false]);
     }
 }
