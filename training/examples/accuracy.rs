@@ -32,13 +32,12 @@ fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     let recipes = arguments.recipes.iter().map(Recipe::read).collect::<Result<Vec<_>, _>>()?;
     let runs: Vec<Recipe> = recipes.iter().flat_map(|recipe| with_seeds(recipe, arguments.seeds)).collect();
-    // One network to a core, the largest first.
-    let trained = runs.par_iter().with_max_len(1).map(train_one).collect::<Result<Vec<_>, Failure>>()?;
+    // One network to a core.
+    let save = arguments.save.as_deref();
+    let run = |(k, recipe)| train_one(recipe, save.filter(|_| k % arguments.seeds as usize == 0));
+    let trained = runs.par_iter().enumerate().with_max_len(1).map(run).collect::<Result<Vec<_>, Failure>>()?;
     let mut out = io::stdout().lock();
     for (recipe, networks) in recipes.iter().zip(trained.chunks(arguments.seeds as usize)) {
-        if let Some(directory) = &arguments.save {
-            networks[0].save(&directory.join(&recipe.name).with_extension("safetensors"))?;
-        }
         report(&mut out, recipe, networks)?;
     }
     Ok(())
@@ -81,9 +80,12 @@ fn load(recipe: &Recipe, part: Part) -> Result<Dataset, Failure> {
     Ok(data::load_for(data::bundled_mnist(), part, recipe)?)
 }
 
-fn train_one(recipe: &Recipe) -> Result<Trained, Failure> {
+fn train_one(recipe: &Recipe, save: Option<&Path>) -> Result<Trained, Failure> {
     let start = Instant::now();
     let trained = train(recipe, &load(recipe, Part::Train)?, &load(recipe, Part::Validation)?, |_| {})?;
+    if let Some(directory) = save {
+        trained.save(&directory.join(&recipe.name).with_extension("safetensors"))?;
+    }
     let (name, seed, seconds) = (&recipe.name, recipe.training.seed, start.elapsed().as_secs_f64());
     writeln!(io::stderr(), "{name}, seed {seed}: {seconds:.1} s")?;
     Ok(trained)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 
 use lacewing_models::recipe::PlacedJunction;
@@ -73,6 +74,7 @@ impl View for Tensor<'_> {
     }
 }
 
+/// Streams the tensors into a temporary file, syncs it and renames it.
 pub(crate) fn save(
     path: &Path,
     recipe: &Recipe,
@@ -96,10 +98,19 @@ pub(crate) fn save(
     ]);
     let io = |source| FileError::Io { path: path.to_owned(), source };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".lacewing-").tempfile_in(directory).map_err(io)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lacewing-").suffix(".tmp");
+    // Readable as other files are, not for the owner alone as temporary files; the process's mask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.tempfile_in(directory).map_err(io)?;
+    let permissions = temporary.as_file().metadata().map_err(io)?.permissions();
     safetensors::serialize_to_file(tensors, Some(metadata), temporary.path())
         .map_err(|source| FileError::Safetensors { path: path.to_owned(), source })?;
-    temporary.as_file().sync_all().map_err(io)?;
+    // The library has put a file of its own, for the owner alone, in the place of the temporary one.
+    let written = File::options().write(true).open(temporary.path()).map_err(io)?;
+    written.set_permissions(permissions).map_err(io)?;
+    written.sync_all().map_err(io)?;
     temporary.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }

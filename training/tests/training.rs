@@ -114,6 +114,14 @@ fn files_there_and_back() {
     assert_eq!(back.recipe().exits[0].threshold, 0.75);
     assert_eq!(back.logits(&blobs(50, 4)).unwrap(), trained.logits(&blobs(50, 4)).unwrap());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "the temporary file is gone");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        let plain = directory.path().join("plain");
+        std::fs::write(&plain, b"").unwrap();
+        assert_eq!(mode, std::fs::metadata(plain).unwrap().permissions().mode(), "readable as other files are");
+    }
 }
 
 #[test]
