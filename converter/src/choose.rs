@@ -84,6 +84,25 @@ pub fn candidates(edges: &Edges, structure: &Structure) -> Vec<(Packing, usize)>
     all
 }
 
+/// The deployment packings that fit, for processors with vectors: to be measured against each other and the
+/// [`candidates`], since their speed is the processor's.
+#[must_use]
+pub fn deployment_candidates(edges: &Edges, structure: &Structure) -> Vec<Packing> {
+    const LANES: u8 = 8;
+    const WINDOW: u8 = 8;
+    let mut all = vec![Packing::DenseInputMajor];
+    let pages = structure.nm.iter().filter(|fit| matches!(fit.m, 4 | 8 | 16));
+    all.extend(pages.map(|fit| Packing::NMLanes { n: fit.n, m: fit.m, lanes: LANES }));
+    if !structure.dense && edges.n_in() >= usize::from(WINDOW) {
+        all.push(Packing::Windows { lanes: LANES, width: WINDOW });
+    }
+    if let Some(out_degree) = structure.out_degrees.constant().and_then(|d| u16::try_from(d).ok()).filter(|d| *d > 0) {
+        let width = if edges.n_out() <= 256 { IndexWidth::Delta8 } else { IndexWidth::Absolute16 };
+        all.push(Packing::InputMajor { out_degree, index: width });
+    }
+    all
+}
+
 /// Bytes of the weights in the dense packing.
 #[must_use]
 pub fn dense_bytes(edges: &Edges) -> usize {

@@ -6,6 +6,8 @@ use thiserror::Error;
 use crate::blocks;
 use crate::edges::Edges;
 
+mod lanes;
+
 /// A junction's bytes, owned: what [`Junction`] borrows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packed {
@@ -33,10 +35,10 @@ pub enum DoesNotFit {
         /// Outputs.
         outputs: usize,
     },
-    /// The rows, pages or row blocks are not what the packing says.
+    /// The rows, pages or row blocks (input-major: the inputs) are not what the packing says.
     #[error("row or row block {row} does not fit the packing {packing}")]
     Row {
-        /// Which row, or row block, from 0.
+        /// Which row, row block or group, or which input, from 0.
         row: usize,
         /// The packing asked for.
         packing: Packing,
@@ -118,6 +120,10 @@ pub fn pack(edges: &Edges, bias: &[f32], activation: Activation, packing: Packin
         Packing::Csr { index } => packed.put_rows(edges, None, index)?,
         Packing::Block { rows, cols, blocks } => packed.put_blocks(edges, rows, cols, blocks)?,
         Packing::NM { n, m } => packed.put_pages(edges, n, m)?,
+        Packing::NMLanes { n, m, lanes } => packed.put_page_lanes(edges, n, m, lanes)?,
+        Packing::Windows { lanes, width } => packed.put_windows(edges, lanes, width)?,
+        Packing::DenseInputMajor => packed.put_dense_input_major(edges),
+        Packing::InputMajor { out_degree, index } => packed.put_input_major(edges, out_degree, index)?,
         other => return Err(DoesNotFit::Unknown(other)),
     }
     if bias.iter().any(|b| *b != 0.0) {

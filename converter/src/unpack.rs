@@ -6,6 +6,8 @@ use lacewing_kernels::{IndexWidth, Junction, Packing};
 use crate::edges::Edges;
 use crate::pack::last_page_n;
 
+mod lanes;
+
 /// The edges of a junction: the inverse of [`pack`](crate::pack::pack). Where blocks overlap, an input that two of them have
 /// is one edge, with the sum of both weights. `None` for a packing that this version does not know.
 #[must_use]
@@ -32,6 +34,10 @@ pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
             unpack_blocks(&mut edges, junction, (rows, cols, blocks), &mut weights)
         }
         Packing::NM { n, m } => unpack_pages(&mut edges, junction, n, m, &mut weights),
+        Packing::NMLanes { n, m, lanes } => return Some(lanes::page_lanes(junction, n, m, lanes)),
+        Packing::Windows { lanes, width } => return Some(lanes::windows(junction, lanes, width)),
+        Packing::DenseInputMajor => return Some(lanes::dense_input_major(junction)),
+        Packing::InputMajor { out_degree, index } => return Some(lanes::input_major(junction, out_degree, index)),
         _ => return None,
     }
     Some(edges)

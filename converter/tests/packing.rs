@@ -2,7 +2,7 @@
 
 mod support;
 
-use lacewing_converter::choose::{candidates, choose};
+use lacewing_converter::choose::{candidates, choose, deployment_candidates};
 use lacewing_converter::edges::Edges;
 use lacewing_converter::find::Structure;
 use lacewing_converter::pack::{DoesNotFit, pack};
@@ -106,6 +106,17 @@ proptest! {
             let (found, back, y) = run(packing);
             prop_assert_eq!(found, bytes, "{}", packing);
             prop_assert_eq!(&back, &edges, "{}", packing);
+            for (y, want) in y.iter().zip(&want) {
+                prop_assert!((y - want).abs() <= 1e-4, "{packing}: {y}, dense gives {want}");
+            }
+        }
+        for packing in deployment_candidates(&edges, &structure) {
+            let (_, back, y) = run(packing);
+            if packing != Packing::DenseInputMajor {
+                prop_assert_eq!(&back, &edges, "{}", packing);
+            } else {
+                prop_assert_eq!(back.to_dense(), edges.to_dense());
+            }
             for (y, want) in y.iter().zip(&want) {
                 prop_assert!((y - want).abs() <= 1e-4, "{packing}: {y}, dense gives {want}");
             }

@@ -1,0 +1,158 @@
+//! The deployment packings: one row a lane, and input-major.
+
+use lacewing_kernels::{IndexWidth, Packing};
+
+use super::{DoesNotFit, Packed, last_page_n};
+use crate::edges::Edges;
+use crate::grouping;
+
+/// Rows a group at most.
+const MAX_LANES: usize = 16;
+
+/// One lane of a group: its steps' weights and positions.
+#[derive(Clone, Default)]
+struct Lane {
+    weights: Vec<f32>,
+    positions: Vec<u32>,
+}
+
+impl Packed {
+    /// N:M, one row a lane.
+    pub(super) fn put_page_lanes(&mut self, edges: &Edges, n: u8, m: u8, lanes: u8) -> Result<(), DoesNotFit> {
+        if !matches!(m, 4 | 8 | 16 | 32) || !matches!(lanes, 4 | 8 | 16) || n == 0 || n > m {
+            return Err(self.misfit(0));
+        }
+        let page = usize::from(m);
+        let (whole, last) = (edges.n_in() / page, edges.n_in() % page);
+        let steps = whole * usize::from(n) + if last > 0 { last_page_n(n, last, m) } else { 0 };
+        let rows: Vec<_> = edges.rows().collect();
+        for (group, rows) in rows.chunks(usize::from(lanes)).enumerate() {
+            let mut columns = vec![Lane { weights: vec![0.0; steps], positions: vec![0; steps] }; usize::from(lanes)];
+            for ((lane, (inputs, weights)), column) in rows.iter().enumerate().zip(&mut columns) {
+                let page_of = |step: usize| (step / usize::from(n)).min(whole);
+                let fits = |(step, input): (usize, &u16)| usize::from(*input) / page == page_of(step);
+                if inputs.len() != steps || !inputs.iter().enumerate().all(fits) {
+                    return Err(self.misfit(group * usize::from(lanes) + lane));
+                }
+                column.weights = weights.to_vec();
+                column.positions = inputs.iter().map(|input| u32::from(*input) % u32::from(m)).collect();
+            }
+            self.put_group_weights(&columns, steps);
+            let words = group_words(&columns, steps, m);
+            self.index.extend(words);
+        }
+        Ok(())
+    }
+
+    /// Windows, rows grouped so that they share them.
+    pub(super) fn put_windows(&mut self, edges: &Edges, lanes: u8, width: u8) -> Result<(), DoesNotFit> {
+        let lanes_fit = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32);
+        if !lanes_fit || usize::from(width) > edges.n_in() {
+            return Err(self.misfit(0));
+        }
+        let rows: Vec<_> = edges.rows().collect();
+        let inputs: Vec<&[u16]> = rows.iter().map(|(inputs, _)| *inputs).collect();
+        let order = grouping::order(&inputs, self.n_in, lanes, width);
+        let (mut starts, mut words) = (Vec::new(), Vec::new());
+        for (group, members) in order.chunks(usize::from(lanes)).enumerate() {
+            let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();
+            let mut columns = vec![Lane::default(); usize::from(lanes)];
+            let before = starts.len();
+            put_steps(&rows, self.n_in, width, &mut columns, &mut starts);
+            let steps = starts.len() - before;
+            let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;
+            self.counts.extend(count.to_le_bytes());
+            self.put_group_weights(&columns, steps);
+            words.extend(group_words(&columns, steps, width));
+        }
+        self.index.extend(order.iter().chain(&starts).flat_map(|number| number.to_le_bytes()));
+        self.index.extend(words);
+        Ok(())
+    }
+
+    /// Step by step, one weight a lane.
+    fn put_group_weights(&mut self, columns: &[Lane], steps: usize) {
+        for step in 0..steps {
+            let weights: Vec<f32> = columns.iter().filter_map(|lane| lane.weights.get(step).copied()).collect();
+            self.put_weights(&weights);
+        }
+    }
+
+    /// All weights, input by input.
+    pub(super) fn put_dense_input_major(&mut self, edges: &Edges) {
+        let dense = edges.to_dense();
+        for input in 0..edges.n_in() {
+            let column: Vec<f32> = dense.iter().skip(input).step_by(edges.n_in()).copied().collect();
+            self.put_weights(&column);
+        }
+    }
+
+    /// The edges of each input; all must have `out_degree`.
+    pub(super) fn put_input_major(
+        &mut self,
+        edges: &Edges,
+        out_degree: u16,
+        index: IndexWidth,
+    ) -> Result<(), DoesNotFit> {
+        let mut columns = vec![Vec::new(); edges.n_in()];
+        for (output, (inputs, weights)) in (0u16..).zip(edges.rows()) {
+            for (input, weight) in inputs.iter().zip(weights) {
+                columns.get_mut(usize::from(*input)).into_iter().for_each(|column| column.push((output, *weight)));
+            }
+        }
+        for (input, column) in columns.iter().enumerate() {
+            if column.len() != usize::from(out_degree) {
+                return Err(self.misfit(input));
+            }
+            let mut previous = 0;
+            for (output, weight) in column {
+                match index {
+                    IndexWidth::Delta8 => {
+                        self.index.push(u8::try_from(output - previous).map_err(|_| self.misfit(input))?);
+                    }
+                    IndexWidth::Absolute16 => self.index.extend(output.to_le_bytes()),
+                }
+                previous = *output;
+                self.put_weights(&[*weight]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs one group's rows through their windows: a weight and a position a lane and step, −0 and 0 where it has no edge, and
+/// the window's first input.
+fn put_steps(rows: &[(&[u16], &[f32])], n_in: u16, width: u8, columns: &mut [Lane], starts: &mut Vec<u16>) {
+    let mut inputs: [&[u16]; MAX_LANES] = [&[]; MAX_LANES];
+    inputs.iter_mut().zip(rows).for_each(|(inputs, row)| *inputs = row.0);
+    let mut weights: [&[f32]; MAX_LANES] = [&[]; MAX_LANES];
+    weights.iter_mut().zip(rows).for_each(|(weights, row)| *weights = row.1);
+    while let Some(start) = grouping::next_window(&inputs, n_in, width) {
+        starts.push(start);
+        for ((inputs, weights), column) in inputs.iter_mut().zip(&mut weights).zip(&mut *columns) {
+            let (mut weight, mut position) = (-0.0, 0);
+            if let (Some((first, later)), Some((w, later_weights))) = (inputs.split_first(), weights.split_first())
+                && first - start < u16::from(width)
+            {
+                (weight, position) = (*w, u32::from(first - start));
+                (*inputs, *weights) = (later, later_weights);
+            }
+            column.weights.push(weight);
+            column.positions.push(position);
+        }
+    }
+}
+
+/// The words of a group's positions, one a lane at a time.
+fn group_words(columns: &[Lane], steps: usize, inputs: u8) -> Vec<u8> {
+    let (bits, per_word) = Packing::slots(inputs);
+    let mut bytes = Vec::new();
+    for first in (0..steps).step_by(per_word) {
+        for lane in columns {
+            let slots = lane.positions.iter().skip(first).take(per_word).enumerate();
+            let word: u32 = slots.map(|(slot, position)| position << (slot * bits)).sum();
+            bytes.extend(word.to_le_bytes());
+        }
+    }
+    bytes
+}
