@@ -31,21 +31,26 @@ fn main() -> Result<(), Failure> {
             .warm_up_time(Duration::from_millis(100))
             .measurement_time(Duration::from_millis(400))
             .configure_from_args();
-        shapes.iter().for_each(|shape| group(shape, &mut criterion));
+        for shape in &shapes {
+            group(shape, &mut criterion)?;
+        }
         criterion.final_summary();
     }
     Ok(())
 }
 
-fn group(shape: &Shape, criterion: &mut Criterion) {
-    let drawn = draw(shape, 1);
+fn group(shape: &Shape, criterion: &mut Criterion) -> Result<(), Failure> {
+    let drawn = draw(shape, 1)?;
+    let contenders = Contender::all(&drawn)?;
     let mut group = criterion.benchmark_group(&shape.name);
+    // Dense-equivalent multiply-adds.
     group.throughput(Throughput::Elements(drawn.dense.len() as u64));
-    let mut y = vec![0.0; usize::from(drawn.n_out)];
-    for contender in Contender::all(&drawn) {
+    let mut y = vec![0.0; drawn.edges.n_out()];
+    for contender in contenders {
         group.bench_function(BenchmarkId::from_parameter(contender.name()), |bench| {
             bench.iter(|| contender.run(black_box(&drawn.x), black_box(&mut y)));
         });
     }
     group.finish();
+    Ok(())
 }

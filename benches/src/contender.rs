@@ -1,6 +1,6 @@
 //! What takes part in a comparison: every kernel for every packing of a junction, and the peers.
 
-use lacewing_kernels::{Junction, KernelSet, Packing, ReadyKernel, kernel_list};
+use lacewing_kernels::{Junction, JunctionError, KernelSet, Packing, ReadyKernel, RunError, kernel_list};
 
 use crate::draw::Drawn;
 use crate::peers;
@@ -22,16 +22,18 @@ enum Way<'d> {
 
 impl<'d> Contender<'d> {
     /// Everything that can compute `drawn`'s product on this machine, the dense ones first.
-    #[must_use]
-    pub fn all(drawn: &'d Drawn) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// A junction is refused; none that was drawn is.
+    pub fn all(drawn: &'d Drawn) -> Result<Vec<Self>, JunctionError> {
         let mut all = Vec::new();
         for packed in &drawn.packed {
-            let junction = packed.junction();
+            let junction = packed.junction()?;
             for kernel in kernel_list().iter().filter(|kernel| kernel.accepts(junction.packing())) {
                 let Some(ready) = kernel.ready() else { continue };
                 all.push(Self {
                     name: format!("{} {kernel}", junction.packing()),
-                    dense: *junction.packing() == Packing::Dense,
+                    dense: matches!(junction.packing(), Packing::Dense | Packing::DenseInputMajor),
                     bytes: packed.bytes(),
                     way: Way::Kernel(ready, junction),
                 });
@@ -42,9 +44,9 @@ impl<'d> Contender<'d> {
         all.push(peer("dense gemm", true, bytes, Way::Gemm(&drawn.dense)));
         all.push(peer("dense matrixmultiply", true, bytes, Way::MatrixMultiply(&drawn.dense)));
         all.sort_by_key(|contender| !contender.dense);
-        let csr = peers::csr(usize::from(drawn.n_in), &drawn.rows);
-        all.push(peer("csr sprs", false, csr.nnz() * 12 + (drawn.rows.len() + 1) * 8, Way::Sprs(csr)));
-        all
+        let csr = peers::csr(&drawn.edges);
+        all.push(peer("csr sprs", false, csr.nnz() * 12 + (drawn.edges.n_out() + 1) * 8, Way::Sprs(csr)));
+        Ok(all)
     }
 
     /// Packing with its numbers, and kernel or crate.
@@ -67,48 +69,39 @@ impl<'d> Contender<'d> {
 
     /// Computes `y = W·x`.
     ///
-    /// # Panics
-    /// If `x` or `y` has the wrong length.
-    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// # Errors
+    /// `x` or `y` has the wrong length.
+    pub fn run(&self, x: &[f32], y: &mut [f32]) -> Result<(), RunError> {
         match &self.way {
-            Way::Kernel(kernel, junction) => {
-                if let Err(error) = kernel.run(junction, x, y) {
-                    panic!("{}: {error}", self.name);
-                }
-            }
+            Way::Kernel(kernel, junction) => kernel.run(junction, x, y)?,
             Way::Gemm(w) => peers::gemm(w, x, y),
             Way::MatrixMultiply(w) => peers::matrixmultiply(w, x, y),
             Way::Sprs(w) => peers::sprs(w, x, y),
         }
+        Ok(())
     }
 }
 
-/// The scalar reference's answer and, for each output, the sum of its terms' magnitudes.
+/// Runs every contender once and holds its answer to the scalar reference's: within 1e-5 of the sum of magnitudes.
 ///
 /// # Panics
-/// If there is no dense packing.
-#[must_use]
-pub fn reference(drawn: &Drawn, x: &[f32]) -> Vec<(f32, f32)> {
-    let mut y = vec![0.0; usize::from(drawn.n_out)];
-    let dense = drawn.packed[0].junction();
-    let kernel = KernelSet::SCALAR.choose(dense.packing()).ok().flatten();
-    let ran = kernel.map(|kernel| kernel.run(&dense, x, &mut y));
-    assert_eq!(ran, Some(Ok(())), "the scalar dense kernel runs everywhere");
-    let magnitudes = drawn.rows.iter().map(|row| row.iter().map(|(i, w)| (w * x[usize::from(*i)]).abs()).sum());
-    y.into_iter().zip(magnitudes).collect()
-}
-
-/// Panics unless every contender's answer is the scalar reference's within 1e-5 of the sum of magnitudes.
-///
-/// # Panics
-/// A wrong answer.
+/// A wrong answer: a benchmark of it would be worth nothing.
 pub fn check_answers(drawn: &Drawn, contenders: &[Contender<'_>]) {
-    let want = reference(drawn, &drawn.x);
+    let mut want = vec![0.0; drawn.edges.n_out()];
+    let reference = drawn.packed.first().and_then(|packed| packed.junction().ok());
+    let ran = reference.and_then(|dense| {
+        let kernel = KernelSet::SCALAR.choose(dense.packing()).ok().flatten()?;
+        kernel.run(&dense, &drawn.x, &mut want).ok()
+    });
+    assert!(ran.is_some(), "the scalar reference runs everywhere");
     for contender in contenders {
-        let mut y = vec![f32::NAN; usize::from(drawn.n_out)];
-        contender.run(&drawn.x, &mut y);
-        for (o, (got, (want, magnitude))) in y.iter().zip(&want).enumerate() {
-            assert!((got - want).abs() <= 1e-5 * magnitude, "{}: output {o} is {got}, want {want}", contender.name);
+        let mut y = vec![f32::NAN; want.len()];
+        assert_eq!(contender.run(&drawn.x, &mut y), Ok(()), "{}", contender.name);
+        for (((inputs, weights), y), want) in drawn.edges.rows().zip(&y).zip(&want) {
+            let terms =
+                inputs.iter().zip(weights).map(|(i, w)| drawn.x.get(usize::from(*i)).map_or(0.0, |x| (x * w).abs()));
+            let magnitude: f32 = terms.sum();
+            assert!((y - want).abs() <= 1e-5 * magnitude, "{}: {y}, want {want}", contender.name);
         }
     }
 }

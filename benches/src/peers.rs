@@ -2,6 +2,7 @@
 //! `gemm` and `matrixmultiply` have no other door.
 
 use gemm::Parallelism;
+use lacewing_converter::edges::Edges;
 
 /// `y = W·x` with the `gemm` crate, one thread; `w` has `y.len()` rows of `x.len()`.
 ///
@@ -67,11 +68,11 @@ pub fn matrixmultiply(w: &[f32], x: &[f32], y: &mut [f32]) {
 
 /// The matrix in the textbook form: compressed rows of `sprs`.
 #[must_use]
-pub fn csr(n_in: usize, rows: &[Vec<(u16, f32)>]) -> sprs::CsMat<f32> {
-    let mut csr = sprs::CsMat::empty(sprs::CompressedStorage::CSR, n_in);
-    for row in rows {
-        let (inputs, weights) = row.iter().map(|(input, weight)| (usize::from(*input), *weight)).unzip();
-        csr = csr.append_outer_csvec(sprs::CsVec::new(n_in, inputs, weights).view());
+pub fn csr(edges: &Edges) -> sprs::CsMat<f32> {
+    let mut csr = sprs::CsMat::empty(sprs::CompressedStorage::CSR, edges.n_in());
+    for (inputs, weights) in edges.rows() {
+        let inputs = inputs.iter().map(|input| usize::from(*input)).collect();
+        csr = csr.append_outer_csvec(sprs::CsVec::new(edges.n_in(), inputs, weights.to_vec()).view());
     }
     csr
 }

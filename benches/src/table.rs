@@ -1,30 +1,50 @@
 //! The compact table: one junction, all contenders, ratios to the best dense of the same run.
 
+use core::hint::black_box;
 use std::io::{self, Write};
 
+use lacewing_kernels::JunctionError;
+
 use crate::contender::{Contender, check_answers};
-use crate::draw::draw;
+use crate::draw::{DrawError, draw};
 use crate::measure::{Effort, Times, interleaved};
 use crate::shapes::Shape;
 
 /// Checks, measures and prints one junction.
 ///
 /// # Errors
-/// `out` cannot be written.
+/// The shape cannot be drawn, or `out` not be written.
 ///
 /// # Panics
 /// A contender gives a wrong answer.
-pub fn junction(shape: &Shape, effort: Effort, out: &mut dyn Write) -> io::Result<()> {
-    let drawn = draw(shape, 1);
-    let contenders = Contender::all(&drawn);
+pub fn junction(shape: &Shape, effort: Effort, out: &mut dyn Write) -> Result<(), TableError> {
+    let drawn = draw(shape, 1)?;
+    let contenders = Contender::all(&drawn)?;
     check_answers(&drawn, &contenders);
-    let mut outputs = vec![vec![0.0; usize::from(drawn.n_out)]; contenders.len()];
-    let mut calls: Vec<_> =
-        contenders.iter().zip(&mut outputs).map(|(contender, y)| || contender.run(&drawn.x, y)).collect();
+    let x: &[f32] = &drawn.x;
+    let mut outputs = vec![vec![0.0; drawn.edges.n_out()]; contenders.len()];
+    let mut calls: Vec<_> = contenders
+        .iter()
+        .zip(&mut outputs)
+        .map(|(contender, y)| move || assert!(black_box(contender).run(black_box(x), y).is_ok()))
+        .collect();
     let mut calls: Vec<&mut dyn FnMut()> = calls.iter_mut().map(|call| call as &mut dyn FnMut()).collect();
     let times = interleaved(&mut calls, effort);
-    let nnz = drawn.rows.iter().map(Vec::len).sum();
-    print(shape, nnz, drawn.dense.len(), &contenders, &times, out)
+    Ok(print(shape, drawn.edges.nnz(), drawn.dense.len(), &contenders, &times, out)?)
+}
+
+/// A junction's table could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The shape.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    /// The index proof.
+    #[error(transparent)]
+    Junction(#[from] JunctionError),
+    /// The output.
+    #[error("cannot write the table: {0}")]
+    Io(#[from] io::Error),
 }
 
 fn print(
@@ -68,8 +88,7 @@ mod tests {
 
     #[test]
     fn every_contender_answers_every_pattern_rightly() {
-        let file =
-            "100 37 dense\n100 37 rows 1/4\n400 20 rows 1/20\n100 37 block 8x1 1/4\n100 37 block 1x8 1/4\n96 37 nm 2:8";
+        let file = "100 37 dense\n100 37 rows 1/4\n400 20 rows 1/20\n100 37 block 8x1 1/4\n96 37 block 1x8 1/4\n100 37 nm 2:8\n100 50 random 5 x 1/5";
         for shape in shapes::parse(file).unwrap() {
             let mut printed = Vec::new();
             junction(&shape, Effort::TEST, &mut printed).unwrap();

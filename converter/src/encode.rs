@@ -254,6 +254,10 @@ fn packing_id(packing: Packing) -> Result<(u8, u8, u8, u16), EncodeError> {
         Packing::Csr { index } => (3, width(index), 0, 0),
         Packing::Block { rows, cols, blocks } => (4, rows, cols, blocks),
         Packing::NM { n, m } => (5, n, m, 0),
+        Packing::NMLanes { n, m, lanes } => (64, n, m, u16::from(lanes)),
+        Packing::Windows { lanes, width } => (65, lanes, width, 0),
+        Packing::DenseInputMajor => (66, 0, 0, 0),
+        Packing::InputMajor { out_degree, index } => (67, width(index), 0, out_degree),
         other => return Err(EncodeError::Packing(other)),
     })
 }
