@@ -2,14 +2,59 @@
 //!
 //! In a step the lanes of a group pick from one window, and a lane without an edge there is padding. For given rows the fewest
 //! steps come of a simple rule, taken by [`next_window`]: the window begins at the first input that any row still wants, and
-//! each row takes its first edge in it. What is left to choose is which rows share a group. That is done greedily: a group
-//! begins with the first row left, and the row joins it that adds the fewest steps, of the next rows left.
+//! each row takes its first edge in it. (Steps can be sorted by their windows, since a row's edges ascend; the first edge left
+//! needs a window that begins no later, and one that begins earlier serves nothing more.) What is left to choose is which rows
+//! share a group:
+//!
+//! 1. Greedily: a group begins with the first row left, of those with the most edges, and the row joins it that adds the
+//!    fewest steps, of the next rows left.
+//! 2. By exchange: groups are paired at random, and each pair swaps rows as long as that takes away steps.
+//!
+//! Both are bounded in work, not in time, and draw from a fixed seed: the order is the same on every machine and for any number
+//! of threads.
 
-/// Rows looked at for each place in a group, at most.
-const CANDIDATES: usize = 64;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use serde::Serialize;
 
-/// Edges looked at in all, about: a few seconds.
-const BUDGET: usize = 4_000_000_000;
+use crate::edges::Edges;
+
+/// How much is done to find an order, and who is told how far it is.
+#[derive(Clone, Copy)]
+pub struct Effort<'p> {
+    /// Places (lanes × steps) swept in each of the two searches, about; 0 keeps the order of the outputs.
+    pub places: usize,
+    /// Told the share that is done, 0 to 1.
+    pub progress: &'p (dyn Fn(f64) + Sync),
+}
+
+impl Effort<'_> {
+    /// A second or two of one core at the most.
+    pub const FULL: Self = Self { places: 500_000_000, progress: &|_| {} };
+    /// The order of the outputs, as it is.
+    pub const NONE: Self = Self { places: 0, progress: &|_| {} };
+}
+
+/// Places (lanes × steps) over edges: 1 is no padding at all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Padding {
+    /// With the rows in the order of the outputs.
+    pub file_order: f64,
+    /// After the greedy search.
+    pub greedy: f64,
+    /// After the exchange: what is packed.
+    pub packed: f64,
+}
+
+/// An order of rows, `lanes` of them a group, and its padding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grouping {
+    /// The output that each row computes; each once.
+    pub order: Vec<u16>,
+    /// The padding on the way.
+    pub padding: Padding,
+}
 
 /// The first input of the window of the next step, or `None` where no row has an edge left.
 pub(crate) fn next_window(rows: &[&[u16]], n_in: u16, width: u8) -> Option<u16> {
@@ -17,51 +62,204 @@ pub(crate) fn next_window(rows: &[&[u16]], n_in: u16, width: u8) -> Option<u16> 
     Some(wanted.min(n_in.saturating_sub(u16::from(width))))
 }
 
-/// Steps that a group of these rows takes.
-fn steps(rows: &mut [&[u16]], n_in: u16, width: u8) -> usize {
-    let mut steps = 0;
-    while let Some(start) = next_window(rows, n_in, width) {
-        for row in &mut *rows {
-            if let Some((first, later)) = row.split_first()
-                && first - start < u16::from(width)
-            {
-                *row = later;
-            }
-        }
-        steps += 1;
+/// Groups the rows of `edges` for windows of `width` inputs.
+#[must_use]
+pub fn group(edges: &Edges, lanes: u8, width: u8, effort: &Effort<'_>) -> Grouping {
+    let rows = Rows::of(edges, usize::from(lanes), u16::from(width));
+    let padding = |steps: usize| (steps * rows.lanes) as f64 / edges.nnz().max(1) as f64;
+    let file_order: Vec<u16> = (0..rows.starts.len()).map_while(|row| u16::try_from(row).ok()).collect();
+    let file_steps = rows.total(&file_order);
+    if effort.places == 0 {
+        let file = padding(file_steps);
+        return Grouping { order: file_order, padding: Padding { file_order: file, greedy: file, packed: file } };
     }
-    steps
+    let greedy = greedy(&rows, file_steps, effort);
+    let greedy_steps = rows.total(&greedy);
+    let (start, start_steps) =
+        if greedy_steps < file_steps { (greedy, greedy_steps) } else { (file_order, file_steps) };
+    let (order, steps) = exchange(&rows, start, effort);
+    (effort.progress)(1.0);
+    let padding = Padding { file_order: padding(file_steps), greedy: padding(start_steps), packed: padding(steps) };
+    Grouping { order, padding }
 }
 
-/// The order of rows, `lanes` of them a group; the same for the same rows. Bounded work: fewer candidates where rows are long
-/// and many.
-pub(crate) fn order(rows: &[&[u16]], n_in: u16, lanes: u8, width: u8) -> Vec<u16> {
-    let edges: usize = rows.iter().map(|row| row.len()).sum();
-    let candidates = (BUDGET / (2 * usize::from(lanes) * edges).max(1)).min(CANDIDATES);
-    let mut left: Vec<u16> = (0..u16::try_from(rows.len()).unwrap_or(u16::MAX)).collect();
-    if candidates < 2 {
-        return left;
+/// Stands behind every row's inputs; no input, since these are below 65,535.
+const END: u16 = u16::MAX;
+
+/// The inputs of all rows, [`END`] behind each.
+struct Rows {
+    lanes: usize,
+    width: u16,
+    inputs: Vec<u16>,
+    starts: Vec<usize>,
+}
+
+impl Rows {
+    fn of(edges: &Edges, lanes: usize, width: u16) -> Self {
+        let (mut inputs, mut starts) = (Vec::with_capacity(edges.nnz() + edges.n_out()), Vec::new());
+        for (row, _) in edges.rows() {
+            starts.push(inputs.len());
+            inputs.extend(row);
+            inputs.push(END);
+        }
+        Self { lanes, width, inputs, starts }
     }
-    let row = |number: u16| rows.get(usize::from(number)).copied().unwrap_or_default();
-    let mut order = Vec::with_capacity(left.len());
+
+    fn row(&self, row: u16) -> &[u16] {
+        let start = self.starts.get(usize::from(row)).copied().unwrap_or(0);
+        let end = self.starts.get(usize::from(row) + 1).copied().unwrap_or(self.inputs.len());
+        self.inputs.get(start..end).unwrap_or_default()
+    }
+
+    /// Steps that a group of these rows takes.
+    fn steps(&self, group: &[u16]) -> usize {
+        match self.lanes {
+            0..=4 => self.sweep::<4>(group),
+            5..=8 => self.sweep::<8>(group),
+            _ => self.sweep::<16>(group),
+        }
+    }
+
+    fn sweep<const LANES: usize>(&self, group: &[u16]) -> usize {
+        let mut next = [usize::MAX; LANES];
+        let mut wanted = [END; LANES];
+        for ((next, wanted), row) in next.iter_mut().zip(&mut wanted).zip(group) {
+            *next = self.starts.get(usize::from(*row)).copied().unwrap_or(usize::MAX);
+            *wanted = self.inputs.get(*next).copied().unwrap_or(END);
+        }
+        let mut steps = 0;
+        loop {
+            let start = wanted.iter().fold(END, |least, input| least.min(*input));
+            if start == END {
+                return steps;
+            }
+            steps += 1;
+            for (next, wanted) in next.iter_mut().zip(&mut wanted) {
+                if *wanted != END && *wanted - start < self.width {
+                    *next += 1;
+                    *wanted = self.inputs.get(*next).copied().unwrap_or(END);
+                }
+            }
+        }
+    }
+
+    fn total(&self, order: &[u16]) -> usize {
+        order.par_chunks(self.lanes).map(|group| self.steps(group)).sum()
+    }
+}
+
+fn greedy(rows: &Rows, file_steps: usize, effort: &Effort<'_>) -> Vec<u16> {
+    let mut left: Vec<u16> = (0..rows.starts.len()).map_while(|row| u16::try_from(row).ok()).collect();
+    // Rows of like length waste the fewest steps, and rows of the same inputs none.
+    left.sort_by(|a, b| {
+        let (a, b) = (rows.row(*a), rows.row(*b));
+        b.len().cmp(&a.len()).then_with(|| a.cmp(b))
+    });
+    let candidates = effort.places / (file_steps * rows.lanes * rows.lanes).max(1);
+    let all = left.len();
+    let mut order = Vec::with_capacity(all);
     while !left.is_empty() {
         let mut group = vec![left.remove(0)];
-        while group.len() < usize::from(lanes) && !left.is_empty() {
-            let cost = |(_, candidate): &(usize, &u16)| {
-                let mut members: Vec<&[u16]> = group.iter().chain([*candidate]).map(|number| row(*number)).collect();
-                steps(&mut members, n_in, width)
+        while group.len() < rows.lanes && !left.is_empty() {
+            let cost = |candidate: &u16| {
+                let mut members = group.clone();
+                members.push(*candidate);
+                rows.steps(&members)
             };
-            let best = left.iter().take(candidates).enumerate().min_by_key(cost).map_or(0, |(at, _)| at);
-            group.push(left.remove(best));
+            let looked_at = left.get(..candidates.min(left.len())).unwrap_or_default();
+            let costs = looked_at.par_iter().enumerate().map(|(at, candidate)| (cost(candidate), at));
+            group.push(left.remove(costs.min().map_or(0, |(_, at)| at)));
         }
         order.append(&mut group);
+        (effort.progress)(0.5 * order.len() as f64 / all as f64);
     }
     order
+}
+
+/// Swaps that a pair of groups tries in a round.
+const TRIES: usize = 32;
+/// Rounds, at most, and rounds in a row without a step less after which no more are tried.
+const ROUNDS: usize = 400;
+const FRUITLESS: usize = 24;
+
+/// A group and its steps.
+type Group = (Vec<u16>, usize);
+
+fn exchange(rows: &Rows, order: Vec<u16>, effort: &Effort<'_>) -> (Vec<u16>, usize) {
+    let mut groups: Vec<Group> =
+        order.par_chunks(rows.lanes).map(|group| (group.to_vec(), rows.steps(group))).collect();
+    let total = |groups: &[Group]| groups.iter().map(|(_, steps)| steps).sum::<usize>();
+    let mut steps = total(&groups);
+    let rounds = (effort.places / (TRIES * steps * rows.lanes).max(1)).min(ROUNDS);
+    let mut fruitless = 0;
+    for round in 0..if groups.len() > 1 { rounds } else { 0 } {
+        let mut random = ChaCha8Rng::seed_from_u64(round as u64);
+        // The last group may be ragged: it keeps its place, and its number of rows.
+        let mut pairs: Vec<(usize, Group)> = groups.drain(..).enumerate().collect();
+        shuffle(&mut pairs, &mut random);
+        pairs.par_chunks_mut(2).enumerate().for_each(|(at, pair)| {
+            if let [(_, a), (_, b)] = pair {
+                swap_rows(rows, a, b, &mut ChaCha8Rng::seed_from_u64((round << 32 | at << 1 | 1) as u64));
+            }
+        });
+        pairs.sort_by_key(|(place, _)| *place);
+        groups.extend(pairs.into_iter().map(|(_, group)| group));
+        let now = total(&groups);
+        fruitless = if now < steps { 0 } else { fruitless + 1 };
+        steps = now;
+        if fruitless == FRUITLESS {
+            break;
+        }
+        (effort.progress)(0.5 + 0.5 * (round + 1) as f64 / rounds as f64);
+    }
+    (groups.into_iter().flat_map(|(group, _)| group).collect(), steps)
+}
+
+/// A number below `limit`, which is at most 2³²; close enough to even for a search.
+fn below(random: &mut ChaCha8Rng, limit: usize) -> usize {
+    ((u64::from(random.next_u32()) * limit as u64) >> 32) as usize
+}
+
+fn shuffle<T>(all: &mut [T], random: &mut ChaCha8Rng) {
+    for last in (1..all.len()).rev() {
+        all.swap(last, below(random, last + 1));
+    }
+}
+
+/// Swaps a row of `a` with one of `b`, a few times, where both together then take no more steps.
+fn swap_rows(rows: &Rows, (a, a_steps): &mut Group, (b, b_steps): &mut Group, random: &mut ChaCha8Rng) {
+    for _ in 0..TRIES {
+        let (i, j) = (below(random, a.len()), below(random, b.len()));
+        swap(a, i, b, j);
+        let (a_now, b_now) = (rows.steps(a), rows.steps(b));
+        if a_now + b_now <= *a_steps + *b_steps {
+            (*a_steps, *b_steps) = (a_now, b_now);
+        } else {
+            swap(a, i, b, j);
+        }
+    }
+}
+
+fn swap(a: &mut [u16], i: usize, b: &mut [u16], j: usize) {
+    if let (Some(a), Some(b)) = (a.get_mut(i), b.get_mut(j)) {
+        core::mem::swap(a, b);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn edges(n_in: u16, rows: &[&[u16]]) -> Edges {
+        let dense = vec![1.0; usize::from(n_in) * rows.len()];
+        Edges::from_dense(n_in, rows.len() as u16, &dense, |o, i, _| rows[o].contains(&(i as u16))).unwrap()
+    }
+
+    fn random_edges(n_in: u16, n_out: u16, one_in: usize) -> Edges {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let dense = vec![1.0; usize::from(n_in) * usize::from(n_out)];
+        Edges::from_dense(n_in, n_out, &dense, |_, _, _| below(&mut random, one_in) == 0).unwrap()
+    }
 
     #[test]
     fn the_next_window_begins_at_the_first_input_wanted_and_ends_within_the_inputs() {
@@ -72,22 +270,49 @@ mod tests {
 
     #[test]
     fn steps_are_as_many_as_the_fullest_window_needs() {
+        let steps =
+            |rows: &[&[u16]]| Rows::of(&edges(20, rows), 8, 8).steps(&(0..rows.len() as u16).collect::<Vec<_>>());
         // One window holds all; three edges of one row take three steps.
-        assert_eq!(steps(&mut [&[0, 1, 2], &[7]], 20, 8), 3);
+        assert_eq!(steps(&[&[0, 1, 2], &[7]]), 3);
         // 8 lies outside the window that begins at 0.
-        assert_eq!(steps(&mut [&[0], &[8]], 20, 8), 2);
-        assert_eq!(steps(&mut [&[0], &[7]], 20, 8), 1);
+        assert_eq!(steps(&[&[0], &[8]]), 2);
+        assert_eq!(steps(&[&[0], &[7]]), 1);
+        assert_eq!(steps(&[&[], &[]]), 0);
     }
 
     #[test]
     fn rows_that_share_windows_come_together() {
         let (a, b): (&[u16], &[u16]) = (&[0, 30], &[15, 45]);
-        let rows = [a, b, a, b, a, b, a, b];
-        assert_eq!(order(&rows, 60, 4, 8), [0, 2, 4, 6, 1, 3, 5, 7]);
-        assert!(order(&[], 60, 4, 8).is_empty());
+        let found = group(&edges(60, &[a, b, a, b, a, b, a, b]), 4, 8, &Effort::FULL);
+        assert_eq!(found.padding, Padding { file_order: 2.0, greedy: 1.0, packed: 1.0 });
         // Every row once, the last group ragged, empty rows too.
-        let mut ragged = order(&[a, b, &[], b, a], 60, 4, 8);
+        let mut ragged = group(&edges(60, &[a, b, &[], b, a]), 4, 8, &Effort::FULL).order;
         ragged.sort_unstable();
         assert_eq!(ragged, [0, 1, 2, 3, 4]);
+        assert!(group(&edges(60, &[]), 4, 8, &Effort::FULL).order.is_empty());
+    }
+
+    #[test]
+    fn each_search_takes_padding_away_and_the_number_of_threads_changes_nothing() {
+        let edges = random_edges(300, 70, 6);
+        let effort = Effort { places: 3_000_000, progress: &|_| {} };
+        let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        let found = [1, 3].map(|n| threads(n).install(|| group(&edges, 8, 8, &effort)));
+        assert_eq!(found[0], found[1]);
+        let Padding { file_order, greedy, packed } = found[0].padding;
+        assert!(packed < greedy && greedy < 0.97 * file_order, "{:?}", found[0].padding);
+        let plain = group(&edges, 8, 8, &Effort::NONE);
+        assert_eq!(plain.order, (0..70).collect::<Vec<_>>());
+        assert_eq!((plain.padding.file_order, plain.padding.packed), (file_order, file_order));
+    }
+
+    #[test]
+    fn progress_rises_to_one() {
+        let seen = std::sync::Mutex::new(vec![0.0]);
+        let progress = |share| seen.lock().unwrap().push(share);
+        let found = group(&random_edges(100, 40, 4), 4, 16, &Effort { places: 1_000_000, progress: &progress });
+        assert_eq!(found.order.len(), 40);
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");
     }
 }

@@ -21,7 +21,7 @@ pub mod edges;
 pub mod encode;
 pub mod evaluate;
 pub mod find;
-mod grouping;
+pub mod grouping;
 pub mod import;
 pub mod inspect;
 pub mod latency;

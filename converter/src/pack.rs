@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::blocks;
 use crate::edges::Edges;
+use crate::grouping::{Effort, Padding};
 
 mod lanes;
 
@@ -19,6 +20,7 @@ pub struct Packed {
     counts: Vec<u8>,
     index: Vec<u8>,
     bias: Vec<u8>,
+    padding: Option<Padding>,
 }
 
 /// The edges do not have the structure that a packing needs.
@@ -81,6 +83,12 @@ impl Packed {
         self.packing
     }
 
+    /// Places over edges, where rows were grouped: windows.
+    #[must_use]
+    pub const fn padding(&self) -> Option<Padding> {
+        self.padding
+    }
+
     /// Bytes of weights, counts, index and biases together.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -99,6 +107,20 @@ impl Packed {
 /// # Errors
 /// The edges do not fit the packing, or a number is NaN or infinite.
 pub fn pack(edges: &Edges, bias: &[f32], activation: Activation, packing: Packing) -> Result<Packed, DoesNotFit> {
+    pack_with(edges, bias, activation, packing, &Effort::FULL)
+}
+
+/// [`pack`], with `effort` given to the grouping of rows where the packing is windows.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_with(
+    edges: &Edges,
+    bias: &[f32],
+    activation: Activation,
+    packing: Packing,
+    effort: &Effort<'_>,
+) -> Result<Packed, DoesNotFit> {
     let outputs = edges.n_out();
     let n_out = u16::try_from(outputs).map_err(|_| DoesNotFit::Outputs(outputs))?;
     if !bias.is_empty() && bias.len() != outputs {
@@ -113,6 +135,7 @@ pub fn pack(edges: &Edges, bias: &[f32], activation: Activation, packing: Packin
         counts: Vec::new(),
         index: Vec::new(),
         bias: Vec::new(),
+        padding: None,
     };
     match packing {
         Packing::Dense => packed.put_weights(&edges.to_dense()),
@@ -121,7 +144,7 @@ pub fn pack(edges: &Edges, bias: &[f32], activation: Activation, packing: Packin
         Packing::Block { rows, cols, blocks } => packed.put_blocks(edges, rows, cols, blocks)?,
         Packing::NM { n, m } => packed.put_pages(edges, n, m)?,
         Packing::NMLanes { n, m, lanes } => packed.put_page_lanes(edges, n, m, lanes)?,
-        Packing::Windows { lanes, width } => packed.put_windows(edges, lanes, width)?,
+        Packing::Windows { lanes, width } => packed.put_windows(edges, lanes, width, effort)?,
         Packing::DenseInputMajor => packed.put_dense_input_major(edges),
         Packing::InputMajor { out_degree, index } => packed.put_input_major(edges, out_degree, index)?,
         other => return Err(DoesNotFit::Unknown(other)),

@@ -5,7 +5,8 @@ mod support;
 use lacewing_converter::choose::{candidates, choose, deployment_candidates};
 use lacewing_converter::edges::Edges;
 use lacewing_converter::find::Structure;
-use lacewing_converter::pack::{DoesNotFit, pack};
+use lacewing_converter::grouping::Effort;
+use lacewing_converter::pack::{DoesNotFit, pack, pack_with};
 use lacewing_converter::unpack::unpack;
 use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
 use proptest::prelude::*;
@@ -94,7 +95,8 @@ proptest! {
         let bias: Vec<f32> = (0..n_out).map(|_| random.weight()).collect();
         let x: Vec<f32> = (0..n_in).map(|_| random.weight()).collect();
         let run = |packing: Packing| {
-            let packed = pack(&edges, &bias, Activation::Relu, packing).unwrap();
+            let effort = Effort { places: 300_000, progress: &|_| {} };
+            let packed = pack_with(&edges, &bias, Activation::Relu, packing, &effort).unwrap();
             let junction = packed.junction().unwrap();
             let mut y = vec![f32::NAN; n_out];
             KernelSet::SCALAR.choose(&packing).unwrap().unwrap().run(&junction, &x, &mut y).unwrap();
@@ -170,6 +172,25 @@ fn bytes_stay_within_their_bounds() {
         let (choice, nnz) = (choose(&pages, &Structure::of(&pages)), pages.nnz());
         assert_eq!(choice.packing, Packing::NM { n: n as u8, m: m as u8 });
         assert!(choice.bytes * 10 <= nnz * 47, "{choice:?}");
+    }
+}
+
+/// Random rows of constant in-degree in windows of 32: what a nonzero costs, its share of padding, positions, windows and order
+/// included.
+#[test]
+fn windows_stay_within_their_bounds() {
+    for (n_in, n_out, density, bound) in
+        [(800, 112, 4, 4.7 * 1.25), (800, 112, 10, 4.7 * 1.4), (256, 256, 4, 4.7 * 1.25)]
+    {
+        let mut random = Random(11);
+        let chosen: Vec<_> = (0..n_out).map(|_| random.choose(n_in / density, n_in)).collect();
+        let ones = vec![1.0; n_in * n_out];
+        let edges = Edges::from_dense(n_in as u16, n_out as u16, &ones, |o, i, _| chosen[o].contains(&i)).unwrap();
+        let effort = Effort { places: 20_000_000, progress: &|_| {} };
+        let packing = Packing::Windows { lanes: 8, width: 32 };
+        let packed = pack_with(&edges, &[], Activation::None, packing, &effort).unwrap();
+        let bytes = packed.len() as f64 / edges.nnz() as f64;
+        assert!(bytes <= bound, "{n_in}×{n_out} at 1/{density}: {bytes} bytes, {:?}", packed.padding());
     }
 }
 

@@ -172,6 +172,20 @@ fn splits_and_exits_out_of_place_are_refused() {
     refused("after = 1", "after = -1", &["-1"]);
 }
 
+/// The format counts the end of the trunk among its 8 exits.
+#[test]
+fn an_eighth_exit_is_refused() {
+    let with_exits = |count: usize| {
+        let junctions = "[[junction]]\noutputs = 9\n".repeat(7);
+        let exits: String = (1..=count).map(|k| format!("[[exit]]\nafter = {}\nthreshold = 0.5\n", k.min(7))).collect();
+        let head = "name = \"many\"\nclasses = 9\n[input]\nwidth = 9\n";
+        Recipe::parse(&format!("{head}{junctions}[[junction]]\noutputs = 9\n{exits}"))
+    };
+    assert_eq!(with_exits(7).unwrap().exits.len(), 7);
+    let said = with_exits(8).unwrap_err().to_string();
+    assert!(said.contains("8 exits") && said.contains("at most 7"), "{said}");
+}
+
 #[test]
 fn numbers_out_of_range_are_refused() {
     refused("classes = 10", "classes = 11", &["junction 3", "10 outputs for 11 classes"]);

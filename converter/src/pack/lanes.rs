@@ -4,7 +4,7 @@ use lacewing_kernels::{IndexWidth, Packing};
 
 use super::{DoesNotFit, Packed, last_page_n};
 use crate::edges::Edges;
-use crate::grouping;
+use crate::grouping::{self, Effort, Grouping};
 
 /// Rows a group at most.
 const MAX_LANES: usize = 16;
@@ -45,14 +45,20 @@ impl Packed {
     }
 
     /// Windows, rows grouped so that they share them.
-    pub(super) fn put_windows(&mut self, edges: &Edges, lanes: u8, width: u8) -> Result<(), DoesNotFit> {
+    pub(super) fn put_windows(
+        &mut self,
+        edges: &Edges,
+        lanes: u8,
+        width: u8,
+        effort: &Effort<'_>,
+    ) -> Result<(), DoesNotFit> {
         let lanes_fit = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32);
         if !lanes_fit || usize::from(width) > edges.n_in() {
             return Err(self.misfit(0));
         }
         let rows: Vec<_> = edges.rows().collect();
-        let inputs: Vec<&[u16]> = rows.iter().map(|(inputs, _)| *inputs).collect();
-        let order = grouping::order(&inputs, self.n_in, lanes, width);
+        let Grouping { order, padding } = grouping::group(edges, lanes, width, effort);
+        self.padding = Some(padding);
         let (mut starts, mut words) = (Vec::new(), Vec::new());
         for (group, members) in order.chunks(usize::from(lanes)).enumerate() {
             let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();

@@ -65,7 +65,7 @@ pub enum RecipeError {
         found: usize,
     },
     /// More exits than a model file holds.
-    #[error("{found} exits: a model has at most {MAX_EXITS}")]
+    #[error("{found} exits: a model has at most {MAX_EXITS} besides the end of the trunk")]
     TooManyExits {
         /// Number of exits.
         found: usize,

@@ -20,8 +20,8 @@ pub use error::RecipeError;
 pub const MAX_WIDTH: usize = 65_535;
 /// Most junctions, trunk and branches together.
 pub const MAX_JUNCTIONS: usize = 16;
-/// Most exits besides the end of the trunk.
-pub const MAX_EXITS: usize = 8;
+/// Most exits besides the end of the trunk, which a model file counts among its 8.
+pub const MAX_EXITS: usize = 7;
 /// Longest name of a recipe or class, in bytes.
 pub const MAX_NAME: usize = 64;
 
