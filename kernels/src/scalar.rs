@@ -247,7 +247,8 @@ unsafe fn input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 
 /// `y = b`
 pub(crate) fn start_from_bias(j: &Junction<'_>, y: &mut [f32]) {
-    for (o, y) in y.iter_mut().enumerate() {
-        *y = j.bias(o);
+    y.fill(0.0);
+    for (y, bias) in y.iter_mut().zip(groups_of_4(j.parts().bias)) {
+        *y = f32::from_le_bytes(*bias);
     }
 }

@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{in_registers, sum};
+use super::{four, part, sum, write_eight};
 use crate::junction::Junction;
 use crate::packing::Packing;
 
@@ -47,9 +47,10 @@ unsafe fn row_blocks<const V: usize, const U: usize, const C: usize>(j: &Junctio
             let (now, after) = index.split_at_unchecked(usize::from(count));
             index = after;
             let (fours, rest) = now.as_chunks::<4>();
-            for four in fours {
-                for (k, input) in in_registers(four).into_iter().enumerate() {
-                    weights = one_block(input, cols, weights, x, &mut acc[k % U]);
+            for entries in fours {
+                let inputs = four(entries);
+                for k in 0..4 {
+                    weights = one_block(part(inputs, k), cols, weights, x, &mut acc[k % U]);
                 }
             }
             for (k, entry) in rest.iter().enumerate() {
@@ -58,13 +59,8 @@ unsafe fn row_blocks<const V: usize, const U: usize, const C: usize>(j: &Junctio
             }
         }
         for (v, y) in y.chunks_mut(8).enumerate() {
-            let mut sums = [0.0; 8];
             let total = acc.iter().fold(_mm256_setzero_ps(), |total, acc| _mm256_add_ps(total, acc[v]));
-            // SAFETY: eight f32 fit the array.
-            unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), total) };
-            for (r, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-                *y = j.bias((row_block * V + v) * 8 + r) + sum;
-            }
+            write_eight(j, (row_block * V + v) * 8, total, y);
         }
     }
 }

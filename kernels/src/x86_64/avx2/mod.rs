@@ -16,7 +16,9 @@
 
 use core::arch::x86_64::*;
 
+use crate::bytes::groups_of_4;
 use crate::isa::Isa;
+use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel, RunF32};
 use crate::packing::IndexWidth;
 
@@ -78,10 +80,37 @@ fn sum(v: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
-/// Four 16-bit numbers by one load instead of four.
+/// `y = b + sums` for the outputs from `o` on; `y` has 8 of them, or fewer at the end.
 #[inline]
-fn in_registers(four: &[[u8; 2]; 4]) -> [usize; 4] {
-    let [a, b, c, d] = *four;
-    let all = u64::from_le_bytes([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]);
-    core::array::from_fn(|k| usize::from((all >> (16 * k)) as u16))
+#[target_feature(enable = "avx2,fma")]
+fn write_eight(j: &Junction<'_>, o: usize, sums: __m256, y: &mut [f32]) {
+    let bias = groups_of_4(j.parts().bias);
+    if let Some(y) = y.first_chunk_mut::<8>() {
+        let bias = bias.get(o..).and_then(<[[u8; 4]]>::first_chunk::<8>);
+        // SAFETY: eight f32 are 32 bytes, in both arrays.
+        unsafe {
+            let bias = bias.map_or(_mm256_setzero_ps(), |bias| _mm256_loadu_ps(bias.as_ptr().cast()));
+            _mm256_storeu_ps(y.as_mut_ptr(), _mm256_add_ps(bias, sums));
+        }
+    } else {
+        let mut all = [0.0; 8];
+        // SAFETY: eight f32 fit the array.
+        unsafe { _mm256_storeu_ps(all.as_mut_ptr(), sums) };
+        for (lane, (y, sum)) in y.iter_mut().zip(all).enumerate() {
+            *y = j.bias(o + lane) + sum;
+        }
+    }
+}
+
+/// Four 16-bit numbers by one load instead of four; [`part`] takes one out.
+#[inline]
+fn four(numbers: &[[u8; 2]; 4]) -> u64 {
+    let [a, b, c, d] = *numbers;
+    u64::from_le_bytes([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]])
+}
+
+/// The `k`-th of [`four`] numbers, k below 4.
+#[inline]
+fn part(four: u64, k: usize) -> usize {
+    usize::from((four >> (16 * k)) as u16)
 }

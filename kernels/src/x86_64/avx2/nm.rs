@@ -16,6 +16,7 @@
 
 use core::arch::x86_64::*;
 
+use super::write_eight;
 use crate::junction::Junction;
 use crate::packing::{NMRow, Packing};
 
@@ -151,9 +152,12 @@ unsafe fn groups<const M: usize, const N: usize>(j: &Junction<'_>, x: &[f32], y:
             if let Some(pages) = WORD.checked_div(N) {
                 while page + pages <= row.whole_pages {
                     stream.next_word();
-                    for p in 0..pages {
-                        let inputs = Page::<M>::load(x.as_ptr().add((page + p) * M));
-                        (0..N).for_each(|k| stream.step(inputs, p * N + k));
+                    let mut inputs = Page::<M>::load(x.as_ptr().add(page * M));
+                    for k in 0..WORD {
+                        if k > 0 && k % N == 0 {
+                            inputs = Page::<M>::load(x.as_ptr().add((page + k / N) * M));
+                        }
+                        stream.step(inputs, k);
                     }
                     page += pages;
                 }
@@ -178,13 +182,7 @@ unsafe fn groups<const M: usize, const N: usize>(j: &Junction<'_>, x: &[f32], y:
         }
         (weights, words) = (stream.weights, stream.words);
         let [a, b, c, d] = stream.acc;
-        let total = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
-        let mut sums = [0.0; 8];
-        // SAFETY: eight f32 fit the array.
-        unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), total) };
-        for (lane, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-            *y = j.bias(group * 8 + lane) + sum;
-        }
+        write_eight(j, group * 8, _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)), y);
     }
     j.activation().apply(y);
 }

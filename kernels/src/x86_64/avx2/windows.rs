@@ -14,7 +14,7 @@
 
 use core::arch::x86_64::*;
 
-use super::in_registers;
+use super::{four, part};
 use crate::junction::Junction;
 
 /// Steps a word of positions.
@@ -39,9 +39,10 @@ pub(super) unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             let (whole, rest) = now.as_chunks::<WORD>();
             for starts in whole {
                 let mut positions = _mm256_loadu_si256(words);
-                let (low, high) =
-                    (&[starts[0], starts[1], starts[2], starts[3]], &[starts[4], starts[5], starts[6], starts[7]]);
-                for (k, start) in in_registers(low).into_iter().chain(in_registers(high)).enumerate() {
+                let [a, b, c, d, e, f, g, h] = *starts;
+                let (low, high) = (four(&[a, b, c, d]), four(&[e, f, g, h]));
+                for k in 0..WORD {
+                    let start = part(if k < 4 { low } else { high }, k % 4);
                     let window = _mm256_loadu_ps(x.as_ptr().add(start));
                     let xs = _mm256_permutevar8x32_ps(window, positions);
                     acc[k % 4] = _mm256_fmadd_ps(_mm256_loadu_ps(weights.add(8 * k)), xs, acc[k % 4]);
