@@ -53,9 +53,9 @@ unsafe fn row_blocks<const V: usize, const U: usize, const C: usize>(j: &Junctio
                     weights = one_block(part(inputs, k), cols, weights, x, &mut acc[k % U]);
                 }
             }
-            for (k, entry) in rest.iter().enumerate() {
-                let input = usize::from(u16::from_le_bytes(*entry));
-                weights = one_block(input, cols, weights, x, &mut acc[k % U]);
+            // All into the first set: an index that is no constant would keep the sets in memory.
+            for entry in rest {
+                weights = one_block(usize::from(u16::from_le_bytes(*entry)), cols, weights, x, &mut acc[0]);
             }
         }
         for (v, y) in y.chunks_mut(8).enumerate() {
@@ -110,15 +110,39 @@ pub(super) unsafe fn block_1xc<const V: usize>(j: &Junction<'_>, x: &[f32], y: &
         unsafe {
             let (now, after) = index.split_at_unchecked(usize::from(count));
             index = after;
-            for (b, entry) in now.iter().enumerate() {
-                let x = x.as_ptr().add(usize::from(u16::from_le_bytes(*entry)));
-                for (v, acc) in acc[b % 2].iter_mut().enumerate() {
-                    *acc = _mm256_fmadd_ps(_mm256_loadu_ps(weights.add(8 * v)), _mm256_loadu_ps(x.add(8 * v)), *acc);
+            let (pairs, rest) = now.as_chunks::<2>();
+            for pair in pairs {
+                for k in 0..2 {
+                    weights = one_row_block(pair[k], weights, x, &mut acc[k]);
                 }
-                weights = weights.add(8 * V);
+            }
+            for entry in rest {
+                weights = one_row_block(*entry, weights, x, &mut acc[0]);
             }
         }
         let total = acc.as_flattened().iter().fold(_mm256_setzero_ps(), |total, acc| _mm256_add_ps(total, *acc));
         *y = j.activation().of(j.bias(o) + sum(total));
+    }
+}
+
+/// `acc += weights · x` over the 8·V inputs from `entry` on; gives where the next block's weights begin.
+///
+/// # Safety
+/// AVX2 and FMA; `weights` has `8·V` values; `entry` plus `8·V` is at most `x.len()`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn one_row_block<const V: usize>(
+    entry: [u8; 2],
+    weights: *const f32,
+    x: &[f32],
+    acc: &mut [__m256; V],
+) -> *const f32 {
+    // SAFETY: the caller's bounds.
+    unsafe {
+        let x = x.as_ptr().add(usize::from(u16::from_le_bytes(entry)));
+        for (v, acc) in acc.iter_mut().enumerate() {
+            *acc = _mm256_fmadd_ps(_mm256_loadu_ps(weights.add(8 * v)), _mm256_loadu_ps(x.add(8 * v)), *acc);
+        }
+        weights.add(8 * V)
     }
 }
