@@ -60,7 +60,7 @@ fn print(
     writeln!(out, "\n{} ({nnz} edges, density {:.4})", shape.name, nnz as f64 / positions as f64)?;
     writeln!(
         out,
-        "  {:<38} {:>9} {:>9} {:>7} {:>8} {:>9} {:>9}",
+        "  {:<52} {:>9} {:>9} {:>7} {:>8} {:>9} {:>9}",
         "packing and kernel", "median ns", "least ns", "ratio", "GMAC/s", "as dense", "bytes"
     )?;
     for (k, contender) in contenders.iter().enumerate() {
@@ -69,7 +69,7 @@ fn print(
         let mark = if k == best_dense { "  best dense" } else { "" };
         writeln!(
             out,
-            "  {:<38} {ns:>9.0} {:>9.0} {:>6.2}x {:>8.2} {:>9.2} {:>9}{mark}",
+            "  {:<52} {ns:>9.0} {:>9.0} {:>6.2}x {:>8.2} {:>9.2} {:>9}{mark}",
             contender.name(),
             times.least(k),
             times.ratio(best_dense, k),

@@ -1,9 +1,9 @@
 //! N:M for registers, eight rows a group: lanes are outputs.
 //!
-//! Pseudo-code: for each group: for each page: load it once; for each of its N steps: xs = permute(page, positions);
-//! acc += weights · xs; positions >>= 4.
+//! Pseudo-code: for each two groups: for each page: load it once; for each of its N steps and both groups:
+//! xs = permute(page, positions); acc += weights · xs; positions >>= 4.
 //!
-//! Loads a step: 1 of weights, 1/N of a page, 1/8 of positions. The permutation bounds it:
+//! Loads a step: 1 of weights, 1/(2·N) of a page, 1/8 of positions. The permutation bounds it:
 //!
 //! | page | permutation | cycles a step, Zen 3 |
 //! |-|-|-|
@@ -12,7 +12,7 @@
 //! | 16 | two `vpermps` and a blend | 3.9 |
 //!
 //! Permutations ignore the upper bits of a position, so a shift is all that decodes one. Tried and no faster: `vpmulhuw` for the
-//! shift (another pipe), two groups at once, eight accumulators, `vpermilps` of both halves and a blend for pages of 8.
+//! shift (another pipe), eight accumulators, `vpermilps` of both halves and a blend for pages of 8.
 
 use core::arch::x86_64::*;
 
@@ -82,7 +82,7 @@ struct Stream {
     weights: *const f32,
     words: *const __m256i,
     positions: __m256i,
-    acc: [__m256; 4],
+    acc: [__m256; 2],
 }
 
 impl Stream {
@@ -109,8 +109,8 @@ impl Stream {
     unsafe fn step<const M: usize>(&mut self, page: Page<M>, chain: usize) {
         // SAFETY: the caller's.
         unsafe {
-            self.acc[chain % 4] =
-                _mm256_fmadd_ps(_mm256_loadu_ps(self.weights), page.pick(self.positions), self.acc[chain % 4]);
+            self.acc[chain % 2] =
+                _mm256_fmadd_ps(_mm256_loadu_ps(self.weights), page.pick(self.positions), self.acc[chain % 2]);
             self.weights = self.weights.add(8);
         }
         self.positions = _mm256_srli_epi32::<4>(self.positions);
@@ -142,48 +142,84 @@ pub(super) unsafe fn nm<const M: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f3
 unsafe fn groups<const M: usize, const N: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::NMLanes { n, .. } = *j.packing() else { return };
     let row = NMRow::new(j.n_in(), usize::from(n), M);
-    let (mut weights, mut words) = (j.weights().as_ptr().cast::<f32>(), j.index32().as_ptr().cast::<__m256i>());
-    for (group, y) in y.chunks_mut(8).enumerate() {
-        let mut stream = Stream { weights, words, positions: _mm256_setzero_si256(), acc: [_mm256_setzero_ps(); 4] };
-        let mut page = 0;
-        // SAFETY: Junction::new proved in_degree steps of eight weights for this group, the last one too, and a word of eight
-        // positions for every eight steps begun. Whole pages lie in x.
+    let (weights, words) = (j.weights().as_ptr().cast::<f32>(), j.index32().as_ptr().cast::<__m256i>());
+    let group_words = row.in_degree.div_ceil(WORD);
+    for (pair, y) in y.chunks_mut(16).enumerate() {
+        // SAFETY: Junction::new proved in_degree steps of eight weights for every group, the last one too, and a word of
+        // eight positions for every eight steps begun.
         unsafe {
-            if let Some(pages) = WORD.checked_div(N) {
-                while page + pages <= row.whole_pages {
-                    stream.next_word();
-                    let mut inputs = Page::<M>::load(x.as_ptr().add(page * M));
-                    for k in 0..WORD {
-                        if k > 0 && k % N == 0 {
-                            inputs = Page::<M>::load(x.as_ptr().add((page + k / N) * M));
-                        }
-                        stream.step(inputs, k);
-                    }
-                    page += pages;
+            let stream = |group: usize| Stream {
+                weights: weights.add(group * row.in_degree * 8),
+                words: words.add(group * group_words),
+                positions: _mm256_setzero_si256(),
+                acc: [_mm256_setzero_ps(); 2],
+            };
+            match y.split_at_mut_checked(8) {
+                Some((first, second)) if !second.is_empty() => {
+                    let [a, b] = sums::<M, N, 2>(&row, n, [stream(2 * pair), stream(2 * pair + 1)], x);
+                    write_eight(j, pair * 16, a, first);
+                    write_eight(j, pair * 16 + 8, b, second);
+                }
+                _ => {
+                    let [a] = sums::<M, N, 1>(&row, n, [stream(2 * pair)], x);
+                    write_eight(j, pair * 16, a, y);
                 }
             }
-            let mut step = 0;
-            while page * M < x.len() {
-                let whole = page < row.whole_pages;
-                let inputs = if whole {
-                    Page::<M>::load(x.as_ptr().add(page * M))
-                } else {
-                    Page::ragged(x.get_unchecked(page * M..))
-                };
-                for _ in 0..if whole { usize::from(n) } else { row.last_n } {
+        }
+    }
+    j.activation().apply(y);
+}
+
+/// The sums of G groups, which share the pages.
+///
+/// # Safety
+/// AVX2 and FMA; the streams have the steps and words of a group each; `row` is that of `x.len()`, n and M.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn sums<const M: usize, const N: usize, const G: usize>(
+    row: &NMRow,
+    n: u8,
+    mut streams: [Stream; G],
+    x: &[f32],
+) -> [__m256; G] {
+    let mut page = 0;
+    // SAFETY: the caller's bounds; whole pages lie in x.
+    unsafe {
+        if let Some(pages) = WORD.checked_div(N) {
+            while page + pages <= row.whole_pages {
+                streams.iter_mut().for_each(|stream| stream.next_word());
+                let mut inputs = Page::<M>::load(x.as_ptr().add(page * M));
+                for k in 0..WORD {
+                    if k > 0 && k % N == 0 {
+                        inputs = Page::<M>::load(x.as_ptr().add((page + k / N) * M));
+                    }
+                    for stream in &mut streams {
+                        stream.step(inputs, k);
+                    }
+                }
+                page += pages;
+            }
+        }
+        let mut step = 0;
+        while page * M < x.len() {
+            let whole = page < row.whole_pages;
+            let inputs = if whole {
+                Page::<M>::load(x.as_ptr().add(page * M))
+            } else {
+                Page::ragged(x.get_unchecked(page * M..))
+            };
+            for _ in 0..if whole { usize::from(n) } else { row.last_n } {
+                for stream in &mut streams {
                     if step % WORD == 0 {
                         stream.next_word();
                     }
                     // Always the first: an index that is no constant would keep the accumulators in memory.
                     stream.step(inputs, 0);
-                    step += 1;
                 }
-                page += 1;
+                step += 1;
             }
+            page += 1;
         }
-        (weights, words) = (stream.weights, stream.words);
-        let [a, b, c, d] = stream.acc;
-        write_eight(j, group * 8, _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)), y);
     }
-    j.activation().apply(y);
+    streams.map(|stream| _mm256_add_ps(stream.acc[0], stream.acc[1]))
 }
