@@ -14,8 +14,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS="setup format lint docs msrv tests no_std isa aarch64"
-LONG_STEPS="miri"
+STEPS="setup format lint docs msrv tests no_std isa aarch64 cortex_m4 fuzz"
+LONG_STEPS="miri fuzz_long"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu
@@ -120,10 +120,28 @@ step_aarch64() {
 # The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record.
 step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex-m4; }
 
-# Undefined behaviour in the proofs and the scalar kernels, looked for by the interpreter.
+# Every fuzz target, from the hostile files of the tests on. Takes libFuzzer's limits.
+fuzz() {
+  local target
+  command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+  for target in engine/fuzz/fuzz_targets/*.rs; do
+    target=$(basename "$target" .rs)
+    mkdir -p "engine/fuzz/corpus/$target"
+    (cd engine && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" tests/hostile -- -verbosity=0 -print_final_stats=1 "$@")
+  done
+}
+step_fuzz() { fuzz -max_total_time=15; }
+step_fuzz_long() { fuzz -runs=10000000; }
+
+# Undefined behaviour in the index proof and the scalar kernels, looked for by the interpreter. It is a thousand times
+# slower than the processor: the sweeps over whole ranges of numbers stay out, being safe code.
 step_miri() {
   rustup component add --toolchain nightly miri rust-src
-  LACEWING_ISA=scalar MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked -p lacewing-kernels --lib --test refusals
+  local miri="cargo +nightly miri test --locked -p lacewing-kernels"
+  export LACEWING_ISA=scalar MIRIFLAGS=-Zmiri-disable-isolation
+  $miri --lib -- --skip within_bound
+  $miri --test refusals --test refusals_deployment
+  $miri --test conformance infinities_and_nan_reach_the_output
 }
 
 # Runs every step named, however many fail, and prints how long each took.
