@@ -22,6 +22,10 @@ pub enum Command {
     Train(Train),
     /// Turn a trained network (safetensors or .npz) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
+    /// Measure every packing on this machine, and write a target profile for convert and pack.
+    Tune(Tune),
+    /// Pack a model file's junctions for a target, or back into canonical packings.
+    Pack(Pack),
     /// Show what is in a model file: junctions, packings, bytes, multiplications, scratch.
     Inspect(Inspect),
     /// Run a model on a data set: accuracy, who answered, bytes handed over.
@@ -122,6 +126,52 @@ pub struct Convert {
     /// Split behind this trunk junction, from 1, instead of the recipe's split; 0 for no split.
     #[arg(long, value_name = "K")]
     pub split_after: Option<usize>,
+    /// Take the fastest packings on this target: a profile that comes with the program, or a file of lacewing tune.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub target: Option<String>,
+    /// What packings are chosen for: speed with a target, else size.
+    #[arg(long, value_enum)]
+    pub optimise: Option<Optimise>,
+    /// Count zero inputs on this data (folder of IDX files or an .npz file): packings that pass over them take part.
+    #[arg(long, value_name = "DIR", requires = "target")]
+    pub calibrate: Option<PathBuf>,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Optimise {
+    Size,
+    Speed,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Tune {
+    /// The target's name, for reports.
+    #[arg(long, value_name = "NAME")]
+    pub target: String,
+    /// Where to write the profile, a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// A fifth of the turns.
+    #[arg(long)]
+    pub quick: bool,
+    /// The processor as a class, instead of what the system says.
+    #[arg(long, value_name = "TEXT")]
+    pub processor: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Pack {
+    /// The model, a .lace file.
+    pub model: PathBuf,
+    /// canonical, a profile that comes with the program, or a file of lacewing tune.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub target: String,
+    /// Where to write the packed model; the same pair id, exits and names.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
     /// Print the report as one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,9 @@ pub mod demo;
 pub mod eval;
 pub mod inspect;
 pub mod mask;
+pub mod pack;
 pub mod train;
+pub mod tune;
 
 use std::path::{Path, PathBuf};
 

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Mask(args) => command::mask::run(&args, out),
         Command::Train(args) => command::train::run(&args, out),
         Command::Convert(args) => command::convert::run(&args, out),
+        Command::Tune(args) => command::tune::run(&args, out),
+        Command::Pack(args) => command::pack::run(&args, out),
         Command::Inspect(args) => command::inspect::run(&args, out),
         Command::Eval(args) => command::eval::run(&args, out),
     };

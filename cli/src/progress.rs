@@ -9,6 +9,12 @@ pub fn bar(what: &str, len: u64) -> ProgressBar {
     styled(ProgressBar::new(len), what)
 }
 
+/// Moves a bar of 100 steps to a share, 0 to 1, of `what`.
+pub fn share(bar: &ProgressBar, what: &str, share: f64) {
+    bar.set_position((100.0 * share) as u64);
+    bar.set_message(what.to_owned());
+}
+
 /// The same among others.
 pub fn bar_in(bars: &MultiProgress, what: &str, len: u64) -> ProgressBar {
     styled(bars.add(ProgressBar::new(len)), what)

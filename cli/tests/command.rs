@@ -151,6 +151,51 @@ fn the_whole_way() {
 }
 
 #[test]
+fn packing_for_targets() {
+    let place = Place::new();
+    place.model();
+    // This machine, measured.
+    assert!(place.works("tune --target here --quick --out here.toml").contains("dense / packing"));
+    let profile = std::fs::read_to_string(place.path("here.toml")).expect("a profile");
+    assert!(profile.contains("name = \"here\"") && profile.contains("family = \"windows 8 x8\""), "{profile}");
+
+    let plain = place.json("eval model/head.lace --tail model/tail.lace --data halves.npz --json");
+    for target in ["here.toml", "x86-64-avx2", "aarch64-generic"] {
+        let report = place.json(&format!(
+            "convert trained.safetensors --target {target} --calibrate halves.npz --out {target}-out --json"
+        ));
+        let first = &report["junctions"][0];
+        assert!(first["nonzero_inputs"]["mean"].as_f64().is_some_and(|mean| mean > 0.0), "{first}");
+        assert!(first["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{first}");
+        let packed = place.works(&format!("pack model/head.lace --target {target} --out packed-{target}.lace"));
+        assert!(packed.contains("nm 2:8"), "{packed}");
+        // Heads and tails of every target go together.
+        for (head, tail) in [
+            (format!("packed-{target}.lace"), "model/tail.lace".to_owned()),
+            ("model/head.lace".into(), format!("{target}-out/tail.lace")),
+        ] {
+            let mixed = place.json(&format!("eval {head} --tail {tail} --data halves.npz --json"));
+            assert_eq!(mixed["correct"], plain["correct"], "{head} {tail}");
+        }
+        place.works(&format!("pack packed-{target}.lace --target canonical --out back.lace"));
+        let read = |name: &str| std::fs::read(place.path(name)).expect("a file");
+        assert!(read("back.lace") == read("model/head.lace"), "{target}: another file came back");
+    }
+    assert!(
+        place.works("convert trained.safetensors --target here.toml --optimise size --out small").contains("nm 2:8")
+    );
+
+    place.refuses("convert trained.safetensors --optimise speed --out none", &["--target", "x86-64-avx2"]);
+    place.refuses(
+        "convert trained.safetensors --target nowhere --out none",
+        &["nowhere", "x86-64-avx2", "lacewing tune"],
+    );
+    place.refuses("pack recipe.toml --target canonical --out none.lace", &["recipe.toml"]);
+    place.refuses("pack model/head.lace --target recipe.toml --out none.lace", &["recipe.toml", "refused"]);
+    assert!(!place.path("none").exists() && !place.path("none.lace").exists());
+}
+
+#[test]
 fn a_mask_is_written_and_read_back() {
     let place = Place::new();
     for file in ["mask.npz", "mask.safetensors"] {

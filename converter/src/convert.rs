@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use lacewing_engine::Part;
+use lacewing_engine::Part as ModelPart;
+use lacewing_models::data::{DataError, Part, load_for};
 use lacewing_models::{Dataset, Recipe, RecipeError};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
 use crate::encode::{EncodeError, encode};
+use crate::grouping::Padding;
 use crate::import::{ImportError, Imported, embedded_recipe, import};
 use crate::network::Network;
-use crate::plan::{PlanError, PlannedJunction, plan};
+use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
+use crate::profile::Profile;
 use crate::source::{Source, SourceError};
 use crate::verify::{Verified, VerifyError, verify};
 use crate::write::{WriteError, write_all};
@@ -22,12 +26,19 @@ pub const HEAD: &str = "head.lace";
 pub const TAIL: &str = "tail.lace";
 
 /// What can be asked of a conversion.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Options<'d> {
     /// Splits behind this trunk junction, from 1, whatever the recipe says; 0 makes one whole network.
     pub split_after: Option<usize>,
     /// Data to verify with, beside random inputs.
     pub data: Option<&'d Dataset>,
+    /// The target whose fastest packings are taken; the smallest ones without.
+    pub profile: Option<&'d Profile>,
+    /// Data set (a folder of IDX files or an .npz file) whose validation part tells which junctions meet zero inputs, so that
+    /// packings that pass over them can be chosen. Of use with a profile only.
+    pub calibrate: Option<&'d Path>,
+    /// Told which junction is being packed, where that takes long.
+    pub progress: Option<Progress<'d>>,
 }
 
 /// What a conversion made.
@@ -81,6 +92,12 @@ pub struct JunctionReport {
     pub bytes: usize,
     /// Bytes that dense weights would take.
     pub dense_bytes: usize,
+    /// Places over edges, where rows were grouped to share windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Padding>,
+    /// From calibration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonzero_inputs: Option<NonzeroInputs>,
 }
 
 /// A conversion failed; no file was written.
@@ -96,6 +113,9 @@ pub enum ConvertError {
     /// The recipe, or a split asked for, is impossible.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// The data to calibrate with cannot be read, or does not fit the network.
+    #[error("calibration: {0}")]
+    Data(#[from] DataError),
     /// A junction cannot be packed.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -123,13 +143,27 @@ pub struct Converted {
     pub verified: Verified,
 }
 
-/// Packs a network, splits it, and compares what the engine makes of the bytes with the network itself.
+/// [`convert_network_for`] the smallest packings.
+///
+/// # Errors
+/// As [`convert_network_for`].
+pub fn convert_network(network: &Network, data: Option<&Dataset>) -> Result<Converted, ConvertError> {
+    convert_network_for(network, Goal::Size, data, &|_, _| {})
+}
+
+/// Packs a network for `goal`, splits it, and compares what the engine makes of the bytes with the network itself.
 ///
 /// # Errors
 /// The network holds numbers that are not finite, exceeds the format's limits, or comes out wrong.
-pub fn convert_network(network: &Network, data: Option<&Dataset>) -> Result<Converted, ConvertError> {
-    let junctions = plan(network)?;
-    let (first, second) = if network.split.is_some() { (Part::Head, Some(Part::Tail)) } else { (Part::Whole, None) };
+pub fn convert_network_for(
+    network: &Network,
+    goal: Goal<'_>,
+    data: Option<&Dataset>,
+    progress: Progress<'_>,
+) -> Result<Converted, ConvertError> {
+    let junctions = plan(network, goal, progress)?;
+    let (first, second) =
+        if network.split.is_some() { (ModelPart::Head, Some(ModelPart::Tail)) } else { (ModelPart::Whole, None) };
     let head = encode(network, &junctions, first)?;
     let tail = second.map(|part| encode(network, &junctions, part)).transpose()?;
     let verified = verify(network, &head, tail.as_deref(), data)?;
@@ -154,12 +188,16 @@ pub fn convert(
         recipe.split = (after > 0).then_some(after);
         recipe.check()?;
     }
-    let Imported { network, warnings, .. } = import(&mut source, recipe)?;
-    let converted = convert_network(&network, options.data)?;
+    let Imported { network, recipe, warnings } = import(&mut source, recipe)?;
+    let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
+    let inputs = calibration.map_or_else(Vec::new, |data| nonzero_inputs(&network, &data));
+    let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
+    let converted = convert_network_for(&network, goal, options.data, options.progress.unwrap_or(&|_, _| {}))?;
     let mut files = vec![(HEAD, converted.head.as_slice())];
     files.extend(converted.tail.as_ref().map(|tail| (TAIL, tail.as_slice())));
     let paths = write_all(out, &files)?;
-    let parts = if converted.tail.is_some() { [Part::Head, Part::Tail] } else { [Part::Whole, Part::Tail] };
+    let parts =
+        if converted.tail.is_some() { [ModelPart::Head, ModelPart::Tail] } else { [ModelPart::Whole, ModelPart::Tail] };
     let files = paths.into_iter().zip(parts).zip(&files).map(|((path, part), (_, bytes))| FileReport {
         path,
         part: part.name(),
@@ -172,7 +210,8 @@ pub fn convert(
         junctions: network
             .junctions()
             .zip(&converted.junctions)
-            .map(|(trained, planned)| JunctionReport {
+            .enumerate()
+            .map(|(at, (trained, planned))| JunctionReport {
                 place: planned.id.to_string(),
                 n_in: trained.edges.n_in(),
                 n_out: trained.edges.n_out(),
@@ -183,6 +222,8 @@ pub fn convert(
                 reason: planned.choice.reason.clone(),
                 bytes: planned.choice.bytes,
                 dense_bytes: dense_bytes(&trained.edges),
+                padding: planned.packed.padding(),
+                nonzero_inputs: inputs.get(at).copied(),
             })
             .collect(),
         warnings,

@@ -112,6 +112,18 @@ impl Edges {
         degrees
     }
 
+    /// Without the edges whose weight is 0.
+    #[must_use]
+    pub fn without_zeros(&self) -> Self {
+        let mut edges = Self::without_rows(self.n_in);
+        for (inputs, weights) in self.rows() {
+            let kept = inputs.iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
+            kept.for_each(|(input, weight)| edges.push(*input, *weight));
+            edges.end_row();
+        }
+        edges
+    }
+
     /// All `n_out × n_in` weights, row by row, 0 where there is no edge.
     #[must_use]
     pub fn to_dense(&self) -> Vec<f32> {
@@ -137,6 +149,8 @@ mod tests {
         let implied = Edges::from_dense(3, 2, &dense, |_, _, w| w != 0.0).unwrap();
         assert_eq!(implied.rows().collect::<Vec<_>>(), [(&[0u16][..], &[1.0f32][..]), (&[0], &[2.0])]);
         assert_eq!((implied.nnz(), implied.out_degrees()), (2, vec![2, 0, 0]));
+        let with_zeros = Edges::from_dense(3, 2, &dense, |_, _, _| true).unwrap();
+        assert_eq!(with_zeros.without_zeros(), implied);
         let masked = Edges::from_dense(3, 2, &dense, |_, i, _| i == 1).unwrap();
         assert_eq!(masked.rows().next(), Some((&[1u16][..], &[0.0f32][..])));
         assert!(masked.to_dense().iter().all(|w| w.to_bits() == 0));

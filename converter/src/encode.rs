@@ -14,6 +14,11 @@ const MAGIC: [u8; 4] = *b"LACE";
 const BYTE_ORDER: u16 = 0x0102;
 const VERSION: u8 = 1;
 const HEADER: usize = 64;
+const OPERATION: usize = 48;
+const EXIT: usize = 32;
+/// Where the header has the number of exits, and the length of the class names.
+const EXITS: usize = 22;
+const NAMES: core::ops::Range<usize> = 48..52;
 const CHECKSUM: core::ops::Range<usize> = 12..16;
 const ALIGN: usize = 16;
 
@@ -108,10 +113,33 @@ pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> R
         file.exit(end, metric_id(Metric::MaxProbability), 0, 1.0, 0.0)?;
     }
     for (_, junction) in &operations {
-        let parts = junction.packed.parts();
-        [parts.weights, parts.counts, parts.index, parts.bias].into_iter().for_each(|section| file.section(section));
+        file.sections(&junction.packed);
     }
     file.section(&names);
+    file.sealed()
+}
+
+/// The model file `bytes`, which must be proven, with its junctions in other packings: `junctions` are those of the file, in its
+/// order. Header, exits and names stay.
+///
+/// # Errors
+/// The file grows beyond what the format holds.
+pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Result<Vec<u8>, EncodeError> {
+    let (operations, _) = bytes.get(HEADER..).unwrap_or_default().as_chunks::<OPERATION>();
+    let exits_at = HEADER + junctions.len() * OPERATION;
+    let exits = exits_at..exits_at + bytes.get(EXITS).copied().map_or(0, usize::from) * EXIT;
+    let names =
+        bytes.get(NAMES).and_then(|field| field.as_array()).map_or(0, |field| u32::from_le_bytes(*field) as usize);
+    let mut file = Bytes(bytes.get(..HEADER).unwrap_or_default().to_vec());
+    for (record, junction) in operations.iter().zip(junctions) {
+        let [_, exit, ..] = record;
+        file.operation(usize::from(*exit), &junction.packed)?;
+    }
+    file.put(bytes.get(exits).unwrap_or_default());
+    for junction in junctions {
+        file.sections(&junction.packed);
+    }
+    file.section(bytes.len().checked_sub(names).and_then(|at| bytes.get(at..)).unwrap_or_default());
     file.sealed()
 }
 
@@ -194,6 +222,11 @@ impl Bytes {
         Ok(())
     }
 
+    fn sections(&mut self, packed: &Packed) {
+        let parts = packed.parts();
+        [parts.weights, parts.counts, parts.index, parts.bias].into_iter().for_each(|section| self.section(section));
+    }
+
     /// A section, at the next multiple of 16; nothing where it is empty.
     fn section(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
@@ -207,6 +240,9 @@ impl Bytes {
         let length = narrow::<u32>("file, bytes", self.0.len())?;
         if let Some(field) = self.0.get_mut(8..12) {
             field.copy_from_slice(&length.to_le_bytes());
+        }
+        if let Some(field) = self.0.get_mut(CHECKSUM) {
+            field.fill(0);
         }
         let checksum = crc32fast::hash(&self.0);
         if let Some(field) = self.0.get_mut(CHECKSUM) {

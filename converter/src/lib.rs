@@ -15,11 +15,13 @@
 #![deny(unsafe_code)]
 
 mod blocks;
+pub mod calibrate;
 pub mod choose;
 pub mod convert;
 pub mod edges;
 pub mod encode;
 pub mod evaluate;
+mod fastest;
 pub mod find;
 pub mod grouping;
 pub mod import;
@@ -30,9 +32,12 @@ mod map;
 pub mod network;
 pub mod pack;
 pub mod plan;
+pub mod profile;
 mod reference;
+pub mod repack;
 mod scratch;
 pub mod source;
+pub mod tune;
 pub mod unpack;
 pub mod verify;
 pub mod write;

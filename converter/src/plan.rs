@@ -3,10 +3,14 @@
 use lacewing_models::JunctionId;
 use thiserror::Error;
 
+use crate::calibrate::NonzeroInputs;
 use crate::choose::{Choice, choose};
+use crate::fastest::fastest;
 use crate::find::Structure;
+use crate::grouping::Effort;
 use crate::network::{Network, TrainedJunction};
 use crate::pack::{DoesNotFit, Packed, pack};
+use crate::profile::Profile;
 
 /// One junction, packed.
 #[derive(Clone, Debug)]
@@ -31,19 +35,51 @@ pub struct PlanError {
     pub error: DoesNotFit,
 }
 
+/// What packings are chosen for.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Goal<'g> {
+    /// The fewest bytes, of the canonical packings.
+    #[default]
+    Size,
+    /// The least time on a target.
+    Speed {
+        /// The target.
+        profile: &'g Profile,
+        /// From calibration, one for each junction in the order of [`Network::junctions`]; empty without calibration.
+        inputs: &'g [NonzeroInputs],
+    },
+}
+
+/// Told which junction is being packed and what share of it is done, 0 to 1.
+pub type Progress<'p> = &'p (dyn Fn(JunctionId, f64) + Sync);
+
 /// Packs every junction, in the order of [`Network::junctions`].
 ///
 /// # Errors
 /// A junction holds a number that is NaN or infinite.
-pub fn plan(network: &Network) -> Result<Vec<PlannedJunction>, PlanError> {
-    network.junctions().map(plan_junction).collect()
+pub fn plan(network: &Network, goal: Goal<'_>, progress: Progress<'_>) -> Result<Vec<PlannedJunction>, PlanError> {
+    network.junctions().enumerate().map(|(at, junction)| plan_junction(junction, at, goal, progress)).collect()
 }
 
-fn plan_junction(junction: &TrainedJunction) -> Result<PlannedJunction, PlanError> {
+fn plan_junction(
+    junction: &TrainedJunction,
+    at: usize,
+    goal: Goal<'_>,
+    progress: Progress<'_>,
+) -> Result<PlannedJunction, PlanError> {
     let TrainedJunction { id, edges, bias, activation } = junction;
     let structure = Structure::of(edges);
-    let choice = choose(edges, &structure);
-    let packed = pack(edges, bias, *activation, choice.packing);
-    let packed = packed.map_err(|error| PlanError { junction: *id, error })?;
+    let told = |share| progress(*id, share);
+    let packed = match goal {
+        Goal::Size => {
+            let choice = choose(edges, &structure);
+            pack(edges, bias, *activation, choice.packing).map(|packed| (choice, packed))
+        }
+        Goal::Speed { profile, inputs } => {
+            let effort = Effort { progress: &told, ..Effort::FULL };
+            fastest(junction, &structure, profile, inputs.get(at).copied(), &effort)
+        }
+    };
+    let (choice, packed) = packed.map_err(|error| PlanError { junction: *id, error })?;
     Ok(PlannedJunction { id: *id, structure, choice, packed })
 }

@@ -64,6 +64,25 @@ pub(crate) fn run(network: &Network, input: &[f32]) -> Reference {
     reference
 }
 
+/// Inputs that are not zero, of each junction in the order of [`Network::junctions`].
+pub(crate) fn nonzero_inputs(network: &Network, input: &[f32]) -> Vec<usize> {
+    let nonzero = |layer: &Layer| layer.values.iter().filter(|value| **value != 0.0).count();
+    let mut trunk = Layer { values: input.iter().map(|x| f64::from(*x)).collect(), bounds: vec![0.0; input.len()] };
+    let mut counts = Vec::new();
+    for (after, junction) in (1..).zip(&network.trunk) {
+        counts.push(nonzero(&trunk));
+        trunk = step(junction, &trunk);
+        for exit in network.exits.iter().filter(|exit| exit.after == after) {
+            let mut branch = trunk.clone();
+            for junction in &exit.branch {
+                counts.push(nonzero(&branch));
+                branch = step(junction, &branch);
+            }
+        }
+    }
+    counts
+}
+
 fn step(junction: &TrainedJunction, input: &Layer) -> Layer {
     let mut output = Layer::default();
     let mut biases = junction.bias.iter();

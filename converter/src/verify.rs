@@ -3,7 +3,7 @@
 use core::fmt;
 
 use lacewing_engine::{
-    Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, ParseError, ResumeError,
+    Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, ParseError, Part, ResumeError,
     WrongLength,
 };
 use lacewing_models::Dataset;
@@ -167,6 +167,28 @@ pub fn verify(
     Ok(Verified { samples: inputs.len(), exits: network.exits.len() + 1, largest_error })
 }
 
+/// As [`verify`], for a file alone: a whole network, a head or a tail. `network` is what it holds, a head's being split at its
+/// end; a tail's inputs are features.
+///
+/// # Errors
+/// The first difference that rounding does not explain.
+pub fn verify_part(network: &Network, bytes: &[u8]) -> Result<Verified, VerifyError> {
+    let inputs = random_inputs(network.input.width);
+    let references: Vec<Reference> = inputs.par_iter().map(|input| reference::run(network, input)).collect();
+    let mut largest_error = 0.0;
+    for (kernels, set) in [("all", KernelSet::ALL), ("scalar", KernelSet::SCALAR)] {
+        let model = Model::parse(bytes, &set)?;
+        let check = Check { kernels, head: &model, tail: None };
+        let mut scratch = HeapScratch::new(model.scratch_len());
+        let mut engine = Engine::new(&model, scratch.bytes())?;
+        for (sample, (input, want)) in inputs.iter().zip(&references).enumerate() {
+            largest_error = f64::max(largest_error, check.sample(sample, input, want, &mut engine, None)?);
+        }
+    }
+    let ends = usize::from(network.split.is_none());
+    Ok(Verified { samples: inputs.len(), exits: network.exits.len() + ends, largest_error })
+}
+
 /// All zeros, all ones, then values in 0..1 of which a growing share is zero, as pixels are, and some of either sign.
 fn random_inputs(width: usize) -> Vec<Vec<f32>> {
     let mut random = ChaCha8Rng::seed_from_u64(0x1ace);
@@ -236,14 +258,25 @@ impl Check<'_> {
                 let Outcome::Answer(answer) = tail.resume(&features, &mut recorder)? else { return Err(lost) };
                 (answer.class, tail.logits())
             }
+            // A head alone: what would be the end's logits are its features.
+            (Outcome::Offload { features, .. }, None) if self.head.part() == Part::Head => {
+                let (features, end) = (features.values().to_vec(), want.logits.last().ok_or(lost)?);
+                self.compare(sample, &features, end, Place::Feature)?;
+                return self.exits(sample, &recorder.0, want.logits.get(..want.logits.len() - 1).unwrap_or_default());
+            }
             _ => return Err(lost),
         };
         recorder.0.push((last.to_vec(), usize::from(class)));
-        if recorder.0.len() != want.logits.len() {
-            return Err(lost);
+        self.exits(sample, &recorder.0, &want.logits)
+    }
+
+    /// The largest error of the exits that a run went past.
+    fn exits(&self, sample: usize, found: &[(Vec<f32>, usize)], want: &[Layer]) -> Result<f64, VerifyError> {
+        if found.len() != want.len() {
+            return Err(VerifyError::Path { sample, kernels: self.kernels });
         }
         let mut largest = 0.0;
-        for (exit, ((logits, class), want)) in (1..).zip(recorder.0.iter().zip(&want.logits)) {
+        for (exit, ((logits, class), want)) in (1..).zip(found.iter().zip(want)) {
             let error = self.compare(sample, logits, want, |class| Place::Logit { exit, class })?;
             largest = f64::max(largest, error);
             if want.class_is_certain() && *class != want.class() {

@@ -45,6 +45,17 @@ pub fn write_all(dir: &Path, files: &[(&str, &[u8])]) -> Result<Vec<PathBuf>, Wr
     Ok(renamed)
 }
 
+/// Writes one file, whole or not at all, into a folder that is there.
+///
+/// # Errors
+/// The folder is not there or cannot be written to.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let failed = |error| WriteError { path: path.to_path_buf(), error };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_temporary(dir, bytes).map_err(failed)?.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
 fn write_temporary(dir: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".lacewing-").suffix(".tmp");
@@ -78,6 +89,11 @@ mod tests {
         fs::create_dir(dir.join("d")).unwrap();
         let error = write_all(&dir, &[("c", b"3"), ("d", b"4")]).unwrap_err();
         assert_eq!(error.path, dir.join("d"));
+        assert_eq!(names(&dir), ["a", "b", "d"]);
+        // One file alone.
+        write(&dir.join("a"), b"4").unwrap();
+        assert_eq!(fs::read(dir.join("a")).unwrap(), b"4");
+        assert_eq!(write(&dir.join("no/e"), b"5").unwrap_err().path, dir.join("no/e"));
         assert_eq!(names(&dir), ["a", "b", "d"]);
         // A file in the way of the folder.
         assert_eq!(write_all(&dir.join("a"), &[("c", b"3")]).unwrap_err().path, dir.join("a"));

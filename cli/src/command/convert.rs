@@ -3,16 +3,35 @@
 use std::io::Write;
 
 use lacewing_converter::convert::{Options, Report, convert};
+use lacewing_converter::profile::Profile;
 use lacewing_models::Recipe;
 
 use crate::Failure;
-use crate::args::Convert;
+use crate::args::{Convert, Optimise};
+use crate::progress;
 use crate::show::{count, table};
 
 pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let recipe = args.recipe.as_deref().map(Recipe::read).transpose()?;
-    let options = Options { split_after: args.split_after, ..Options::default() };
-    let report = convert(&args.model, recipe, &args.out, &options)?;
+    let profile = match (&args.target, args.optimise) {
+        (None, Some(Optimise::Speed)) => {
+            let known = Profile::names().collect::<Vec<_>>().join(", ");
+            return Err(format!("--optimise speed needs a --target: {known}, or a file of lacewing tune").into());
+        }
+        (None, _) | (_, Some(Optimise::Size)) => None,
+        (Some(target), _) => Some(Profile::load(target)?),
+    };
+    let bar = progress::bar("grouping rows", 100);
+    let options = Options {
+        split_after: args.split_after,
+        profile: profile.as_ref(),
+        calibrate: args.calibrate.as_deref(),
+        progress: Some(&|junction, share| progress::share(&bar, &junction.to_string(), share)),
+        ..Options::default()
+    };
+    let report = convert(&args.model, recipe, &args.out, &options);
+    bar.finish_and_clear();
+    let report = report?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
         return Ok(());

@@ -1,0 +1,343 @@
+//! Target profiles: what each packing costs on a processor, as measured by [`tune`](crate::tune::tune), or a cautious rule
+//! where nothing was measured.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lacewing_kernels::Packing;
+use serde::Deserialize;
+use thiserror::Error;
+
+/// The profiles that come with the program, by name.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("x86-64-avx2", include_str!("../profiles/x86-64-avx2.toml")),
+    ("aarch64-generic", include_str!("../profiles/aarch64-generic.toml")),
+];
+
+/// What a target is fast at.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The target's name.
+    pub name: String,
+    /// The instruction set of the kernels: `scalar`, `neon`, `avx2`, `avx512`.
+    pub isa: String,
+    /// The processor, as a class: what a figure rests on.
+    pub processor: String,
+    /// When it was measured, `YYYY-MM-DD`, and by which command.
+    pub measured: Option<String>,
+    /// The rule where nothing was measured.
+    pub cautious: Option<Cautious>,
+    /// What was measured.
+    #[serde(default, rename = "packing")]
+    pub packings: Vec<Measured>,
+}
+
+/// Sparse below a density, dense above: for targets that were not measured.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cautious {
+    /// Above this density a junction is packed dense.
+    pub dense_above: f64,
+    /// The [families](family) to use.
+    pub packings: Vec<String>,
+}
+
+/// The times of one family of packings.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The [family](family).
+    pub family: String,
+    /// Where it was measured.
+    pub points: Vec<Point>,
+}
+
+/// A time measured: of one junction.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(from = "[f64; 5]")]
+pub struct Point {
+    /// Inputs.
+    pub inputs: f64,
+    /// Outputs.
+    pub outputs: f64,
+    /// Density ρ of the mask.
+    pub density: f64,
+    /// Nanoseconds a stored weight, padding counted, where no input is zero.
+    pub ns: f64,
+    /// The same where every input is zero; less only where zero inputs are passed over.
+    pub idle_ns: f64,
+}
+
+impl From<[f64; 5]> for Point {
+    fn from([inputs, outputs, density, ns, idle_ns]: [f64; 5]) -> Self {
+        Self { inputs, outputs, density, ns, idle_ns }
+    }
+}
+
+/// A profile cannot be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// No such name, and no such file.
+    #[error(
+        "there is no target {name}: it is neither a file nor one of {known}; `lacewing tune` measures this machine"
+    )]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is no profile.
+    #[error("the target profile {name} is refused: {error}")]
+    Toml {
+        /// The profile.
+        name: String,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+    /// A number is out of range, or something is missing.
+    #[error("the target profile {name} is refused: {what}")]
+    Bad {
+        /// The profile.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// The packings that one kernel runs, and that cost the same for a stored weight: `rows8`, `block 8x1`, `nm_lanes 8 x8`,
+/// `windows 8 x8` …
+#[must_use]
+pub fn family(packing: &Packing) -> String {
+    match packing {
+        Packing::Block { rows, cols, .. } => format!("block {rows}x{cols}"),
+        Packing::NM { m, .. } => format!("nm {m}"),
+        Packing::NMLanes { m, lanes, .. } => format!("nm_lanes {m} x{lanes}"),
+        Packing::Windows { lanes, width } => format!("windows {width} x{lanes}"),
+        other => other.name().to_owned(),
+    }
+}
+
+/// A junction as far as its time depends on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Inputs times outputs.
+    pub places: usize,
+    /// Density ρ of the mask.
+    pub density: f64,
+    /// Weights stored, padding counted.
+    pub stored: usize,
+    /// Share of the inputs that are not zero, 0 to 1.
+    pub nonzero_inputs: f64,
+}
+
+impl Profile {
+    /// The names of the profiles that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The profile of that name that comes with the program, or the one in that file.
+    ///
+    /// # Errors
+    /// There is none, or it is refused.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(name, text);
+        }
+        let path = Path::new(name);
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(name, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(ProfileError::Unknown { name: name.into(), known: Self::names().collect::<Vec<_>>().join(", ") })
+            }
+            Err(error) => Err(ProfileError::Io { path: path.into(), error }),
+        }
+    }
+
+    /// Reads a profile; `name` is for messages.
+    ///
+    /// # Errors
+    /// It is no TOML, has unknown keys, or numbers out of range.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
+        let refused = |error| ProfileError::Toml { name: name.into(), error: Box::new(error) };
+        let profile: Self = toml::from_str(text).map_err(refused)?;
+        profile.check().map_err(|what| ProfileError::Bad { name: name.into(), what })?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let dense = Packing::Dense.name();
+        match &self.cautious {
+            Some(rule) if !(0.0..=1.0).contains(&rule.dense_above) => {
+                return Err(format!("dense_above = {} is no density: 0 to 1", rule.dense_above));
+            }
+            None if !self.packings.iter().any(|measured| measured.family == dense) => {
+                return Err("it has neither a [cautious] rule nor times of the dense packing".into());
+            }
+            _ => {}
+        }
+        for Measured { family, points } in &self.packings {
+            if points.is_empty() {
+                return Err(format!("{family} has no points"));
+            }
+            for point in points {
+                let Point { inputs, outputs, density, ns, idle_ns } = *point;
+                let shape = inputs >= 1.0 && outputs >= 1.0 && (inputs * outputs).is_finite();
+                let times = ns > 0.0 && ns.is_finite() && idle_ns >= 0.0 && idle_ns.is_finite();
+                if !(shape && times && density > 0.0 && density <= 1.0) {
+                    return Err(format!("{family} has a point out of range: {point:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nanoseconds that a junction takes, by the points measured around it; `None` where the family was not measured.
+    /// Between points the time of a weight is interpolated, over the logarithms of size and density; beyond them it stays.
+    #[must_use]
+    pub fn estimate(&self, packing: &Packing, load: &Load) -> Option<f64> {
+        let family = family(packing);
+        let measured = self.packings.iter().find(|measured| measured.family == family)?;
+        let mut sizes: Vec<f64> = measured.points.iter().map(|point| point.inputs * point.outputs).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        let time = |point: &Point| {
+            let share = load.nonzero_inputs.clamp(0.0, 1.0);
+            point.idle_ns + (point.ns - point.idle_ns).max(0.0) * share
+        };
+        let of_size = |size: &f64| {
+            let here = measured.points.iter().filter(|point| point.inputs * point.outputs == *size);
+            let times = here.map(|point| (point.density.ln(), time(point))).collect();
+            (size.ln(), interpolate(times, load.density.max(f64::MIN_POSITIVE).ln()))
+        };
+        let times = sizes.iter().map(of_size).collect();
+        Some(interpolate(times, (load.places.max(1) as f64).ln()) * load.stored as f64)
+    }
+
+    /// The profile as TOML; [`parse`](Self::parse) reads it back, numbers with four digits.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let list = |all: &[String]| all.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(", ");
+        let mut text = format!(
+            "name = {}\nisa = {}\nprocessor = {}\n",
+            quoted(&self.name),
+            quoted(&self.isa),
+            quoted(&self.processor)
+        );
+        if let Some(measured) = &self.measured {
+            text.push_str(&format!("measured = {}\n", quoted(measured)));
+        }
+        if let Some(Cautious { dense_above, packings }) = &self.cautious {
+            text.push_str(&format!("\n[cautious]\ndense_above = {dense_above}\npackings = [{}]\n", list(packings)));
+        }
+        if !self.packings.is_empty() {
+            text.push_str(
+                "\n# Points: inputs, outputs, density, ns a stored weight, the same where every input is zero.\n",
+            );
+        }
+        for Measured { family, points } in &self.packings {
+            text.push_str(&format!("[[packing]]\nfamily = {}\npoints = [\n", quoted(family)));
+            for Point { inputs, outputs, density, ns, idle_ns } in points {
+                text.push_str(&format!("    [{inputs}, {outputs}, {density:.4}, {ns:.4}, {idle_ns:.4}],\n"));
+            }
+            text.push_str("]\n");
+        }
+        text
+    }
+}
+
+/// The value at `x` between points, those of the same place averaged; the nearest one's beyond the first and last.
+fn interpolate(mut points: Vec<(f64, f64)>, x: f64) -> f64 {
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let after = points.iter().position(|(at, _)| *at >= x);
+    match after {
+        None => points.last().map_or(f64::NAN, |(_, y)| *y),
+        Some(0) => points.first().map_or(f64::NAN, |(_, y)| *y),
+        Some(after) => match points.get(after - 1..=after) {
+            Some([(x0, y0), (x1, y1)]) => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
+            _ => f64::NAN,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+name = "t"
+isa = "avx2"
+processor = "some \"class\""
+measured = "2026-01-01"
+[[packing]]
+family = "dense"
+points = [[10, 10, 1.0, 0.1, 0.1], [100, 100, 1.0, 0.3, 0.3]]
+[[packing]]
+family = "input_major8"
+points = [[10, 10, 0.5, 0.4, 0.2], [10, 10, 0.125, 0.8, 0.2]]
+"#;
+
+    fn load(places: usize, density: f64) -> Load {
+        Load { places, density, stored: 10, nonzero_inputs: 1.0 }
+    }
+
+    #[test]
+    fn times_are_interpolated_between_points_and_constant_beyond() {
+        let profile = Profile::parse("t", TEXT).unwrap();
+        let dense = |places| profile.estimate(&Packing::Dense, &load(places, 1.0)).unwrap();
+        for (places, want) in [(1, 1.0), (100, 1.0), (1000, 2.0), (10_000, 3.0), (1 << 30, 3.0)] {
+            assert!((dense(places) - want).abs() < 1e-9, "{places}: {}", dense(places));
+        }
+        let packing = Packing::InputMajor { out_degree: 3, index: lacewing_kernels::IndexWidth::Delta8 };
+        let at = |density, nonzero_inputs| {
+            profile.estimate(&packing, &Load { nonzero_inputs, ..load(100, density) }).unwrap()
+        };
+        for (density, share, want) in
+            [(0.5, 1.0, 4.0), (0.25, 1.0, 6.0), (0.01, 1.0, 8.0), (0.5, 0.0, 2.0), (0.5, 0.5, 3.0)]
+        {
+            assert!((at(density, share) - want).abs() < 1e-9, "{density} {share}: {}", at(density, share));
+        }
+        assert_eq!(profile.estimate(&Packing::NM { n: 1, m: 8 }, &load(100, 0.1)), None);
+    }
+
+    #[test]
+    fn written_profiles_are_read_back() {
+        let profile = Profile::parse("t", TEXT).unwrap();
+        assert_eq!(Profile::parse("t", &profile.to_toml()).unwrap(), profile);
+        for name in Profile::names() {
+            let profile = Profile::load(name).unwrap();
+            assert_eq!(profile.name, name);
+            assert_eq!(Profile::parse(name, &profile.to_toml()).unwrap(), profile);
+        }
+    }
+
+    #[test]
+    fn bad_profiles_are_refused_with_a_reason() {
+        for (from, to, says) in [
+            ("\"dense\"", "\"danse\"", "neither a [cautious] rule nor times of the dense"),
+            ("0.1, 0.1", "nan, 0.1", "out of range"),
+            ("0.4, 0.2", "-0.4, 0.2", "out of range"),
+            ("0.5, 0.4", "1.5, 0.4", "out of range"),
+            ("isa", "ise", "unknown field"),
+            ("[10, 10, 1.0, 0.1, 0.1], ", "[10, 10, 1.0], ", "length"),
+            ("measured = \"2026-01-01\"", "[cautious]\ndense_above = 3.0\npackings = []", "no density"),
+        ] {
+            let error = Profile::parse("t", &TEXT.replacen(from, to, 1)).expect_err(to).to_string();
+            assert!(error.contains(says), "{to}: {error}");
+        }
+        assert!(Profile::load("no-such-target").unwrap_err().to_string().contains("x86-64-avx2"));
+    }
+}
