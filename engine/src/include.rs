@@ -78,7 +78,7 @@ const fn needs(model: &Model<'_>, kernel: &Kernel) -> bool {
     let mut rest: &[_] = &model.operations;
     let mut number = 0;
     while let [Some(operation), others @ ..] = rest {
-        if number < MAX_OPERATIONS && KernelSet::ALL.needs(kernel, operation.junction.packing()) {
+        if number < MAX_OPERATIONS && KernelSet::ALL.needs(kernel, &operation.junction) {
             return true;
         }
         number += 1;

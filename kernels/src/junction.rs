@@ -35,7 +35,22 @@ pub struct Parts<'m> {
 pub struct Junction<'m> {
     parts: Parts<'m>,
     nnz: u32,
+    int8: Option<Int8<'m>>,
 }
+
+/// What a junction's weights, inputs and outputs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Element {
+    /// Single precision throughout.
+    F32,
+    /// int8, with int32 sums and biases.
+    I8,
+}
+
+/// Bytes of a weight.
+const F32: usize = 4;
+const I8: usize = 1;
 
 /// A section of a junction's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +63,8 @@ pub enum Section {
     Index,
     /// The biases.
     Bias,
+    /// The multipliers and shifts of int8 outputs.
+    Rescale,
 }
 
 /// Why [`Junction::new`] refused. Rows and row blocks count from 0.
@@ -58,7 +75,8 @@ pub enum JunctionError {
     ZeroWidth,
     /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
     /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64 (of N:M for
-    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs.
+    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs; or a packing, or pages of
+    /// 32 in lanes, that int8 does not have.
     BadPacking,
     /// A section has another length than the packing needs.
     WrongLength {
@@ -89,6 +107,20 @@ pub enum JunctionError {
         /// Which section; the slope counts as weights.
         section: Section,
     },
+    /// An int8 weight is −128: weights are symmetric, so that two products fit 16 bits.
+    WeightOutOfRange,
+    /// The sum of an int8 row could overflow: its bias is beyond ±2³⁰, or blocks give it more than 65,535 products.
+    SumOverflow {
+        /// Which row, or row block.
+        row: u16,
+    },
+    /// A multiplier is negative, or a shift outside −31..=30.
+    BadRescale {
+        /// Of which output.
+        row: u16,
+    },
+    /// The clamp's lower end is above its upper one.
+    BadClamp,
 }
 
 impl fmt::Display for JunctionError {
@@ -104,6 +136,12 @@ impl fmt::Display for JunctionError {
             Self::PaddingNotZero => f.write_str("padding is not zero"),
             Self::NotAPermutation => f.write_str("the order of rows does not hold every output once"),
             Self::NotFinite { section } => write!(f, "{section:?} holds a number that is NaN or infinite"),
+            Self::WeightOutOfRange => f.write_str("an int8 weight is -128: weights are -127 to 127"),
+            Self::SumOverflow { row } => write!(f, "the int32 sum of row {row} could overflow"),
+            Self::BadRescale { row } => {
+                write!(f, "output {row} is rescaled by a negative multiplier or a shift out of range")
+            }
+            Self::BadClamp => f.write_str("the clamp's lower end is above its upper one"),
         }
     }
 }
@@ -120,8 +158,11 @@ macro_rules! check {
     };
 }
 
+mod int8;
 mod lanes;
 
+pub use int8::Int8;
+pub(crate) use int8::Quads;
 pub(crate) use lanes::WindowsIndex;
 
 impl<'m> Junction<'m> {
@@ -134,17 +175,17 @@ impl<'m> Junction<'m> {
             return Err(JunctionError::ZeroWidth);
         }
         let nnz = match parts.packing {
-            Packing::Dense => check!(prove_dense(&parts)),
-            Packing::Rows { in_degree, index } => check!(prove_rows(&parts, in_degree, index)),
-            Packing::Csr { index } => check!(prove_csr(&parts, index)),
-            Packing::Block { rows, cols, blocks } => check!(prove_blocks(&parts, rows, cols, blocks)),
-            Packing::NM { n, m } => check!(prove_nm(&parts, n, m)),
+            Packing::Dense => check!(prove_dense::<F32>(&parts)),
+            Packing::Rows { in_degree, index } => check!(prove_rows::<F32>(&parts, in_degree, index)),
+            Packing::Csr { index } => check!(prove_csr::<F32>(&parts, index)),
+            Packing::Block { rows, cols, blocks } => check!(prove_blocks::<F32>(&parts, rows, cols, blocks)),
+            Packing::NM { n, m } => check!(prove_nm::<F32>(&parts, n, m)),
             Packing::NMLanes { n, m, lanes } => check!(lanes::prove_nm(&parts, n, m, lanes)),
             Packing::Windows { lanes, width } => check!(lanes::prove_windows(&parts, lanes, width)),
-            Packing::DenseInputMajor => check!(prove_dense(&parts)),
+            Packing::DenseInputMajor => check!(prove_dense::<F32>(&parts)),
             Packing::InputMajor { out_degree, index } => {
                 // The rows of the transposed junction.
-                check!(prove_rows(&Parts { n_in: parts.n_out, n_out: parts.n_in, ..parts }, out_degree, index))
+                check!(prove_rows::<F32>(&Parts { n_in: parts.n_out, n_out: parts.n_in, ..parts }, out_degree, index))
             }
         };
         if !parts.bias.is_empty() {
@@ -155,7 +196,47 @@ impl<'m> Junction<'m> {
         if !parts.activation.is_finite() {
             return Err(JunctionError::NotFinite { section: Section::Weights });
         }
-        Ok(Self { parts, nnz: nnz as u32 })
+        Ok(Self { parts, nnz: nnz as u32, int8: None })
+    }
+
+    /// Proves the parts of an int8 junction: `weights` one byte each, −127 to 127, `bias` one i32 an output, `activation` what
+    /// the clamp of `int8` stands for. Its packings are dense, rows, CSR, blocks, N:M and N:M in lanes, with the order of
+    /// weights that [`Packing`] states for int8. Sums cannot overflow.
+    ///
+    /// # Errors
+    /// The first rule of the packing or of int8 that they break.
+    pub const fn new_i8(parts: Parts<'m>, int8: Int8<'m>) -> Result<Self, JunctionError> {
+        if parts.n_in == 0 || parts.n_out == 0 {
+            return Err(JunctionError::ZeroWidth);
+        }
+        let nnz = match parts.packing {
+            Packing::Dense => check!(prove_dense::<I8>(&parts)),
+            Packing::Rows { in_degree, index } => check!(prove_rows::<I8>(&parts, in_degree, index)),
+            Packing::Csr { index } => check!(prove_csr::<I8>(&parts, index)),
+            Packing::Block { rows, cols, blocks } => check!(prove_blocks::<I8>(&parts, rows, cols, blocks)),
+            Packing::NM { n, m } => check!(prove_nm::<I8>(&parts, n, m)),
+            Packing::NMLanes { n, m, lanes } => check!(int8::prove_nm_lanes(&parts, n, m, lanes)),
+            Packing::Windows { .. } | Packing::DenseInputMajor | Packing::InputMajor { .. } => {
+                return Err(JunctionError::BadPacking);
+            }
+        };
+        check!(int8::prove(&parts, &int8));
+        Ok(Self { parts, nnz: nnz as u32, int8: Some(int8) })
+    }
+
+    /// What it computes with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        match self.int8 {
+            None => Element::F32,
+            Some(_) => Element::I8,
+        }
+    }
+
+    /// How an int8 junction comes from its sums to its outputs; `None` of f32.
+    #[must_use]
+    pub const fn int8(&self) -> Option<&Int8<'m>> {
+        self.int8.as_ref()
     }
 
     /// Inputs.
@@ -203,6 +284,11 @@ impl<'m> Junction<'m> {
     /// The weights in the packing's order, f32 little-endian.
     pub(crate) const fn weights(&self) -> &'m [[u8; 4]] {
         groups_of_4(self.parts.weights)
+    }
+
+    /// The weights of an int8 junction in the packing's order, two's complement.
+    pub(crate) const fn weights_i8(&self) -> &'m [u8] {
+        self.parts.weights
     }
 
     /// The lengths of rows or row blocks, u16 little-endian.
@@ -263,20 +349,20 @@ const fn finite(section: Section, bytes: &[u8]) -> Result<(), JunctionError> {
     Ok(())
 }
 
-const fn prove_dense(p: &Parts<'_>) -> Result<usize, JunctionError> {
+const fn prove_dense<const E: usize>(p: &Parts<'_>) -> Result<usize, JunctionError> {
     let nnz = p.n_in as usize * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, E)));
     check!(length(Section::Counts, p.counts, 0));
     check!(length(Section::Index, p.index, 0));
     Ok(nnz)
 }
 
-const fn prove_rows(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<usize, JunctionError> {
+const fn prove_rows<const E: usize>(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<usize, JunctionError> {
     if in_degree == 0 || in_degree > p.n_in {
         return Err(JunctionError::BadPacking);
     }
     let nnz = in_degree as usize * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, E)));
     check!(length(Section::Counts, p.counts, 0));
     check!(length(Section::Index, p.index, bytes_of(nnz, index.bytes())));
     let mut rest = p.index;
@@ -288,10 +374,10 @@ const fn prove_rows(p: &Parts<'_>, in_degree: u16, index: IndexWidth) -> Result<
     Ok(nnz)
 }
 
-const fn prove_csr(p: &Parts<'_>, index: IndexWidth) -> Result<usize, JunctionError> {
+const fn prove_csr<const E: usize>(p: &Parts<'_>, index: IndexWidth) -> Result<usize, JunctionError> {
     check!(length(Section::Counts, p.counts, p.n_out as usize * 2));
     let nnz = sum_of_counts(p.counts);
-    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, E)));
     check!(length(Section::Index, p.index, bytes_of(nnz, index.bytes())));
     let mut counts = groups_of_2(p.counts);
     let mut rest = p.index;
@@ -343,7 +429,7 @@ const fn prove_row<'m>(
     Ok(rest)
 }
 
-const fn prove_blocks(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<usize, JunctionError> {
+const fn prove_blocks<const E: usize>(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<usize, JunctionError> {
     if rows == 0 || rows > 32 || cols == 0 || cols > 32 || cols as u16 > p.n_in || blocks > p.n_in {
         return Err(JunctionError::BadPacking);
     }
@@ -356,7 +442,7 @@ const fn prove_blocks(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<
         sum_of_counts(p.counts)
     };
     let block_size = rows as usize * cols as usize;
-    check!(length(Section::Weights, p.weights, bytes_of(stored, block_size * 4)));
+    check!(length(Section::Weights, p.weights, bytes_of(stored, block_size * E)));
     check!(length(Section::Index, p.index, bytes_of(stored, 2)));
     let last_rows = p.n_out as usize - (row_blocks - 1) * rows as usize;
     let mut counts = groups_of_2(p.counts);
@@ -379,7 +465,9 @@ const fn prove_blocks(p: &Parts<'_>, rows: u8, cols: u8, blocks: u16) -> Result<
         row_block += 1;
     }
     let missing_rows = rows as usize - last_rows;
-    if missing_rows > 0 {
+    if missing_rows > 0 && E == I8 {
+        check!(int8::prove_ragged_rows(p.weights, last_row_blocks * cols as usize, rows as usize, last_rows));
+    } else if missing_rows > 0 {
         check!(prove_ragged_rows(p.weights, last_row_blocks * cols as usize, rows as usize, last_rows));
     }
     Ok((stored - last_row_blocks) * block_size + last_row_blocks * cols as usize * last_rows)
@@ -432,13 +520,13 @@ const fn prove_ragged_rows(weights: &[u8], groups: usize, rows: usize, real: usi
     Ok(())
 }
 
-const fn prove_nm(p: &Parts<'_>, n: u8, m: u8) -> Result<usize, JunctionError> {
+const fn prove_nm<const E: usize>(p: &Parts<'_>, n: u8, m: u8) -> Result<usize, JunctionError> {
     if !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
         return Err(JunctionError::BadPacking);
     }
     let geometry = NMRow::new(p.n_in as usize, n as usize, m as usize);
     let nnz = geometry.in_degree * p.n_out as usize;
-    check!(length(Section::Weights, p.weights, bytes_of(nnz, 4)));
+    check!(length(Section::Weights, p.weights, bytes_of(nnz, E)));
     check!(length(Section::Counts, p.counts, 0));
     check!(length(Section::Index, p.index, bytes_of(p.n_out as usize, geometry.position_bytes)));
     let mut rest = p.index;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::isa::{Isa, IsaError};
-use crate::junction::Junction;
+use crate::junction::{Element, Junction};
 use crate::packing::{IndexWidth, Packing};
 
 /// Which junctions a kernel can run.
@@ -81,18 +81,35 @@ impl Accepts {
 /// * `x.len() == n_in` and `y.len() == n_out`.
 pub(crate) type RunF32 = unsafe fn(&Junction<'_>, &[f32], &mut [f32]);
 
+/// Computes an int8 junction's outputs, bit for bit as the scalar reference does.
+///
+/// # Safety
+/// As for [`RunF32`], and the junction's element is int8.
+pub(crate) type RunI8 = unsafe fn(&Junction<'_>, &[i8], &mut [i8]);
+
+/// What a kernel calls, by its element.
+#[derive(Clone, Copy)]
+enum Run {
+    F32(RunF32),
+    I8(RunI8),
+}
+
 /// One kernel. Its name is its specification: `<packing>_<types>_<rows x lanes>`, in the module of its instruction set.
 #[derive(Clone, Copy)]
 pub struct Kernel {
     name: &'static str,
     isa: Isa,
     accepts: Accepts,
-    run: RunF32,
+    run: Run,
 }
 
 impl Kernel {
     pub(crate) const fn new(name: &'static str, isa: Isa, accepts: Accepts, run: RunF32) -> Self {
-        Self { name, isa, accepts, run }
+        Self { name, isa, accepts, run: Run::F32(run) }
+    }
+
+    pub(crate) const fn new_i8(name: &'static str, isa: Isa, accepts: Accepts, run: RunI8) -> Self {
+        Self { name, isa, accepts, run: Run::I8(run) }
     }
 
     /// `<packing>_<types>_<rows x lanes>`; unique within its instruction set.
@@ -107,10 +124,25 @@ impl Kernel {
         self.isa
     }
 
-    /// Whether it can run junctions of this packing.
+    /// What it computes with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        match self.run {
+            Run::F32(_) => Element::F32,
+            Run::I8(_) => Element::I8,
+        }
+    }
+
+    /// Whether it can run f32 junctions of this packing.
     #[must_use]
     pub const fn accepts(&self, packing: &Packing) -> bool {
-        self.accepts.packing(packing)
+        self.accepts_element(Element::F32, packing)
+    }
+
+    /// Whether it can run junctions of this element and packing.
+    #[must_use]
+    pub const fn accepts_element(&self, element: Element, packing: &Packing) -> bool {
+        self.element() as u8 == element as u8 && self.accepts.packing(packing)
     }
 
     /// The kernel, ready to run, or `None` where this processor lacks its instruction set.
@@ -155,12 +187,31 @@ impl<'k> ReadyKernel<'k> {
         if x.len() != junction.n_in() || y.len() != junction.n_out() {
             return Err(RunError::WrongLength);
         }
-        if !self.kernel.accepts(junction.packing()) {
+        let Run::F32(run) = self.kernel.run else { return Err(RunError::NotAccepted) };
+        if !self.kernel.accepts_element(junction.element(), junction.packing()) {
             return Err(RunError::NotAccepted);
         }
-        // SAFETY: `self` exists only where the instruction set is available (Kernel::ready); lengths and packing were
+        // SAFETY: `self` exists only where the instruction set is available (Kernel::ready); lengths, element and packing were
         // checked just above.
-        unsafe { (self.kernel.run)(junction, x, y) };
+        unsafe { run(junction, x, y) };
+        Ok(())
+    }
+
+    /// Computes an int8 junction: `x` has `n_in` values, `y` gets `n_out`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    #[inline]
+    pub fn run_i8(&self, junction: &Junction<'_>, x: &[i8], y: &mut [i8]) -> Result<(), RunError> {
+        if x.len() != junction.n_in() || y.len() != junction.n_out() {
+            return Err(RunError::WrongLength);
+        }
+        let Run::I8(run) = self.kernel.run else { return Err(RunError::NotAccepted) };
+        if !self.kernel.accepts_element(junction.element(), junction.packing()) {
+            return Err(RunError::NotAccepted);
+        }
+        // SAFETY: as in `run`.
+        unsafe { run(junction, x, y) };
         Ok(())
     }
 }
@@ -170,7 +221,7 @@ impl<'k> ReadyKernel<'k> {
 pub enum RunError {
     /// `x` is not `n_in` long, or `y` not `n_out`.
     WrongLength,
-    /// The kernel is for another packing.
+    /// The kernel is for another packing or element.
     NotAccepted,
 }
 
@@ -178,7 +229,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WrongLength => "x must have n_in values and y n_out",
-            Self::NotAccepted => "the kernel does not run this packing",
+            Self::NotAccepted => "the kernel does not run this packing of this element",
         })
     }
 }
@@ -210,12 +261,18 @@ impl KernelSet {
         self.kernels
     }
 
-    /// Whether some kernel of the set accepts the packing.
+    /// Whether some kernel of the set accepts f32 junctions of the packing.
     #[must_use]
     pub const fn accepts(&self, packing: &Packing) -> bool {
+        self.accepts_element(Element::F32, packing)
+    }
+
+    /// Whether some kernel of the set accepts junctions of this element and packing.
+    #[must_use]
+    pub const fn accepts_element(&self, element: Element, packing: &Packing) -> bool {
         let mut rest = self.kernels;
         while let [kernel, after @ ..] = rest {
-            if kernel.accepts(packing) {
+            if kernel.accepts_element(element, packing) {
                 return true;
             }
             rest = after;
@@ -223,16 +280,17 @@ impl KernelSet {
         false
     }
 
-    /// Whether `candidate`, on this set, is one that a program made for `packing` needs to link: with `std` every kernel
-    /// that accepts it, since the choice is made at run time; without, the one that [`choose`](Self::choose) takes.
+    /// Whether `candidate`, on this set, is one that a program made for `junction` needs to link: with `std` every kernel
+    /// that accepts it, since the choice is made at run time; without, the one that [`choose_for`](Self::choose_for) takes.
     #[must_use]
-    pub const fn needs(&self, candidate: &Kernel, packing: &Packing) -> bool {
+    pub const fn needs(&self, candidate: &Kernel, junction: &Junction<'_>) -> bool {
+        let (element, packing) = (junction.element(), junction.packing());
         if cfg!(feature = "std") {
-            return candidate.accepts(packing);
+            return candidate.accepts_element(element, packing);
         }
         let mut rest = self.kernels;
         while let [kernel, after @ ..] = rest {
-            if kernel.accepts(packing) && kernel.isa.at_compile_time() {
+            if kernel.accepts_element(element, packing) && kernel.isa.at_compile_time() {
                 return same(kernel.name, candidate.name) && kernel.isa as u8 == candidate.isa as u8;
             }
             rest = after;
@@ -240,16 +298,37 @@ impl KernelSet {
         false
     }
 
-    /// The first kernel that accepts the packing, among those this processor can run and `LACEWING_ISA` allows.
+    /// The first kernel that accepts f32 junctions of the packing, among those this processor can run and `LACEWING_ISA`
+    /// allows.
     ///
     /// # Errors
     /// `LACEWING_ISA` asks for what cannot be had; `Ok(None)` where the set has no kernel for the packing.
     pub fn choose(&self, packing: &Packing) -> Result<Option<ReadyKernel<'static>>, IsaError> {
+        self.choose_element(Element::F32, packing)
+    }
+
+    /// The first kernel that accepts the junction, as [`choose`](Self::choose).
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn choose_for(&self, junction: &Junction<'_>) -> Result<Option<ReadyKernel<'static>>, IsaError> {
+        self.choose_element(junction.element(), junction.packing())
+    }
+
+    /// The first kernel that accepts junctions of this element and packing, as [`choose`](Self::choose).
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn choose_element(
+        &self,
+        element: Element,
+        packing: &Packing,
+    ) -> Result<Option<ReadyKernel<'static>>, IsaError> {
         let widest = Isa::widest()?;
         Ok(self
             .kernels
             .iter()
-            .filter(|kernel| kernel.isa <= widest && kernel.accepts(packing))
+            .filter(|kernel| kernel.isa <= widest && kernel.accepts_element(element, packing))
             .find_map(|kernel| kernel.ready()))
     }
 }

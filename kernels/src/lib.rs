@@ -25,7 +25,9 @@ mod junction;
 mod kernel;
 pub mod math;
 mod packing;
+mod requantise;
 pub mod scalar;
+pub mod scalar_i8;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
@@ -36,7 +38,8 @@ mod list;
 
 pub use activation::Activation;
 pub use isa::{Isa, IsaError};
-pub use junction::{Junction, JunctionError, Parts, Section};
+pub use junction::{Element, Int8, Junction, JunctionError, Parts, Section};
 pub use kernel::{Accepts, Kernel, KernelSet, ReadyKernel, RunError};
 pub use list::kernel_list;
 pub use packing::{IndexWidth, Packing};
+pub use requantise::{SHIFTS, requantise};

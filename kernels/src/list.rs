@@ -1,7 +1,7 @@
 //! The one list of kernels: a kernel that is not on it does not exist, one that is on it cannot go untested.
 
 use crate::kernel::Kernel;
-use crate::scalar;
+use crate::{scalar, scalar_i8};
 
 /// The scalar reference of every packing.
 pub(crate) const SCALAR: &[&Kernel] = &[
@@ -17,6 +17,14 @@ pub(crate) const SCALAR: &[&Kernel] = &[
     &scalar::DENSE_INPUT_MAJOR,
     &scalar::INPUT_MAJOR8,
     &scalar::INPUT_MAJOR16,
+    &scalar_i8::DENSE,
+    &scalar_i8::ROWS8,
+    &scalar_i8::ROWS16,
+    &scalar_i8::CSR8,
+    &scalar_i8::CSR16,
+    &scalar_i8::BLOCK,
+    &scalar_i8::NM,
+    &scalar_i8::NM_LANES,
 ];
 
 /// Every kernel, the one to prefer first.
@@ -39,6 +47,17 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::x86_64::avx2::DENSE_INPUT_MAJOR,
     &crate::x86_64::avx2::INPUT_MAJOR8,
     &crate::x86_64::avx2::INPUT_MAJOR16,
+    &crate::x86_64::avx2_i8::DENSE,
+    &crate::x86_64::avx2_i8::BLOCK_8,
+    &crate::x86_64::avx2_i8::BLOCK_16,
+    &crate::x86_64::avx2_i8::BLOCK_32,
+    &crate::x86_64::avx2_i8::NM_LANES4,
+    &crate::x86_64::avx2_i8::NM_LANES8,
+    &crate::x86_64::avx2_i8::NM_LANES16,
+    &crate::x86_64::avx2_i8::ROWS8,
+    &crate::x86_64::avx2_i8::ROWS16,
+    &crate::x86_64::avx2_i8::CSR8,
+    &crate::x86_64::avx2_i8::CSR16,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -51,6 +70,14 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar::DENSE_INPUT_MAJOR,
     &scalar::INPUT_MAJOR8,
     &scalar::INPUT_MAJOR16,
+    &scalar_i8::DENSE,
+    &scalar_i8::ROWS8,
+    &scalar_i8::ROWS16,
+    &scalar_i8::CSR8,
+    &scalar_i8::CSR16,
+    &scalar_i8::BLOCK,
+    &scalar_i8::NM,
+    &scalar_i8::NM_LANES,
 ];
 
 /// Every kernel, the one to prefer first.
@@ -77,6 +104,14 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar::DENSE_INPUT_MAJOR,
     &scalar::INPUT_MAJOR8,
     &scalar::INPUT_MAJOR16,
+    &scalar_i8::DENSE,
+    &scalar_i8::ROWS8,
+    &scalar_i8::ROWS16,
+    &scalar_i8::CSR8,
+    &scalar_i8::CSR16,
+    &scalar_i8::BLOCK,
+    &scalar_i8::NM,
+    &scalar_i8::NM_LANES,
 ];
 
 /// Every kernel, the one to prefer first.

@@ -22,10 +22,16 @@ impl IndexWidth {
     }
 }
 
-/// The packings. Weights are f32, little-endian; their order is stated for each. Inputs within a row ascend.
+/// The packings. Weights are f32, little-endian (of int8 junctions: bytes); their order is stated for each. Inputs within a row ascend.
 ///
 /// Dense, rows, CSR, block and N:M are *canonical*: the interchange form. The others are *deployment* packings, laid out for
 /// what a processor's registers do well; they convert to and from a canonical one without loss.
+///
+/// Weights of int8 junctions are one byte each, in the same order but for two packings. In [`Block`](Self::Block) the inputs of
+/// a row block, its blocks' one after the other, are taken in groups of four (the last one of what is left), and a group holds
+/// output after output, one weight for each of its inputs: what dot-product instructions read at once. In
+/// [`NMLanes`](Self::NMLanes) steps are taken in quads: quad by quad, lane by lane, four weights each, those past the row's
+/// last step zero; and a word of positions holds steps 0 to 3 in the low halves of its bytes, 4 to 7 in the high ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {

@@ -5,7 +5,7 @@
 
 mod support;
 
-use lacewing_kernels::{Activation, IndexWidth, Isa, KernelSet, Packing, kernel_list};
+use lacewing_kernels::{Activation, Element, IndexWidth, Isa, KernelSet, Packing, kernel_list};
 use support::{Case, Random};
 
 const ACTIVATIONS: [Activation; 6] = [
@@ -185,7 +185,7 @@ fn every_kernel_is_reached() {
     ];
     let blocks = [1, 4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 });
     let rows = [4, 8, 16].map(|cols| Packing::Block { rows: 1, cols, blocks: 0 });
-    for kernel in kernel_list() {
+    for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::F32) {
         let reached = covered.iter().chain(&blocks).chain(&rows).any(|packing| kernel.accepts(packing));
         assert!(reached, "no sweep reaches {kernel}");
     }

@@ -4,3 +4,4 @@
 #![allow(clippy::indexing_slicing, reason = "register arrays of constant length; model bytes are never indexed here")]
 
 pub mod avx2;
+pub mod avx2_i8;

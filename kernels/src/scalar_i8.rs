@@ -1,0 +1,164 @@
+//! The scalar reference of int8 junctions: the specification of every packing, on every target. Plain loops, never optimised.
+//!
+//! Each function computes `y[o] = clamp(requantise(b[o] + Σ w·x[i]) + zero)` over the stored edges of output `o`, the sum in
+//! int32 (see [`Int8`](crate::Int8)). Sums are exact, so that their order does not matter.
+
+use crate::isa::Isa;
+use crate::junction::{Junction, Quads};
+use crate::kernel::{Accepts, Kernel};
+use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+
+/// `dense_i8_1x1`
+pub static DENSE: Kernel = Kernel::new_i8("dense_i8_1x1", Isa::Scalar, Accepts::Dense, dense);
+/// `rows8_i8_1x1`
+pub static ROWS8: Kernel = Kernel::new_i8("rows8_i8_1x1", Isa::Scalar, Accepts::Rows(IndexWidth::Delta8), rows);
+/// `rows16_i8_1x1`
+pub static ROWS16: Kernel = Kernel::new_i8("rows16_i8_1x1", Isa::Scalar, Accepts::Rows(IndexWidth::Absolute16), rows);
+/// `csr8_i8_1x1`
+pub static CSR8: Kernel = Kernel::new_i8("csr8_i8_1x1", Isa::Scalar, Accepts::Csr(IndexWidth::Delta8), rows);
+/// `csr16_i8_1x1`
+pub static CSR16: Kernel = Kernel::new_i8("csr16_i8_1x1", Isa::Scalar, Accepts::Csr(IndexWidth::Absolute16), rows);
+/// `block_i8_1x1`
+pub static BLOCK: Kernel = Kernel::new_i8("block_i8_1x1", Isa::Scalar, Accepts::AnyBlock, block);
+/// `nm_i8_1x1`
+pub static NM: Kernel = Kernel::new_i8("nm_i8_1x1", Isa::Scalar, Accepts::AnyNM, nm);
+/// `nm_lanes_i8_1x1`
+pub static NM_LANES: Kernel = Kernel::new_i8("nm_lanes_i8_1x1", Isa::Scalar, Accepts::AnyNMLanes, nm_lanes);
+
+/// `values[at]`, without the check.
+///
+/// # Safety
+/// `at < values.len()`.
+unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
+    debug_assert!(at < values.len());
+    // SAFETY: the caller's.
+    unsafe { *values.get_unchecked(at) }
+}
+
+/// A weight's byte times an input.
+fn product(weight: u8, x: i8) -> i32 {
+    i32::from(weight as i8) * i32::from(x)
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing dense.
+unsafe fn dense(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights_i8().chunks_exact(j.n_in())) {
+        *y = j.output_i8(o, row.iter().zip(x).map(|(w, x)| product(*w, *x)).sum());
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing rows or csr.
+unsafe fn rows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let index = match j.packing() {
+        Packing::Rows { index, .. } | Packing::Csr { index } => *index,
+        _ => return,
+    };
+    let mut edge = 0;
+    for (o, y) in y.iter_mut().enumerate() {
+        let in_degree = match j.packing() {
+            Packing::Rows { in_degree, .. } => *in_degree,
+            // SAFETY: csr has a count for each of the n_out rows.
+            _ => u16::from_le_bytes(unsafe { at(j.counts(), o) }),
+        };
+        let (mut sum, mut input) = (0, 0);
+        for _ in 0..in_degree {
+            // SAFETY: Junction::new_i8 proved one weight and one index entry for each edge of each row, and that the input an
+            // entry gives is below n_in, which is x's length.
+            unsafe {
+                input = match index {
+                    IndexWidth::Delta8 => input + usize::from(at(j.index8(), edge)),
+                    IndexWidth::Absolute16 => usize::from(u16::from_le_bytes(at(j.index16(), edge))),
+                };
+                sum += product(at(j.weights_i8(), edge), at(x, input));
+            }
+            edge += 1;
+        }
+        *y = j.output_i8(o, sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing block.
+unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
+    let (rows, cols) = (usize::from(rows), usize::from(cols));
+    let (mut first_block, mut first_weight) = (0, 0);
+    for (row_block, y) in y.chunks_mut(rows).enumerate() {
+        let count = match blocks {
+            // SAFETY: without a constant number there is a count for each row block.
+            0 => u16::from_le_bytes(unsafe { at(j.counts(), row_block) }),
+            constant => constant,
+        };
+        let inputs = usize::from(count) * cols;
+        for (r, y) in y.iter_mut().enumerate() {
+            let mut sum = 0;
+            for k in 0..inputs {
+                // Groups of four inputs, the last one of what is left.
+                let (group, width) = (k / 4 * 4, (inputs - k / 4 * 4).min(4));
+                // SAFETY: Junction::new_i8 proved one index entry a block, rows · cols weights a block, and that a block's
+                // inputs end at or below n_in, which is x's length.
+                unsafe {
+                    let input = usize::from(u16::from_le_bytes(at(j.index16(), first_block + k / cols))) + k % cols;
+                    let weight = at(j.weights_i8(), first_weight + group * rows + r * width + k % 4);
+                    sum += product(weight, at(x, input));
+                }
+            }
+            *y = j.output_i8(row_block * rows + r, sum);
+        }
+        first_block += usize::from(count);
+        first_weight += inputs * rows;
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing N:M.
+unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::NM { n, m } = *j.packing() else { return };
+    let (n, m) = (usize::from(n), usize::from(m));
+    let row = NMRow::new(j.n_in(), n, m);
+    let rows = j.weights_i8().chunks_exact(row.in_degree).zip(j.index8().chunks_exact(row.position_bytes));
+    for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
+        let mut sum = 0;
+        for (k, w) in weights.iter().enumerate() {
+            let page = (k / n).min(row.whole_pages);
+            let input = page * m + position_at(positions, k, row.position_bits);
+            // SAFETY: Junction::new_i8 proved that every position lies within its page and its page within n_in, x's length.
+            sum += product(*w, unsafe { at(x, input) });
+        }
+        *y = j.output_i8(o, sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing N:M for registers.
+unsafe fn nm_lanes(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::NMLanes { n, m, lanes } = *j.packing() else { return };
+    let quads = Quads::new(j.n_in(), n, m, lanes);
+    for (o, y) in y.iter_mut().enumerate() {
+        // SAFETY: y has n_out values.
+        *y = j.output_i8(o, unsafe { lane_sum(j, &quads, o, 0, x) });
+    }
+}
+
+/// The sum of an output's products from a step on.
+///
+/// # Safety
+/// Packing N:M for registers, `quads` its geometry; `o < n_out`; `x.len() == n_in`.
+pub(crate) unsafe fn lane_sum(j: &Junction<'_>, quads: &Quads, o: usize, first_step: usize, x: &[i8]) -> i32 {
+    let Packing::NMLanes { n, m, .. } = *j.packing() else { return 0 };
+    let mut sum = 0;
+    for step in first_step..quads.row.in_degree {
+        let page = (step / usize::from(n)).min(quads.row.whole_pages);
+        // SAFETY: Junction::new_i8 proved a weight and a position for each step and lane of each group, and that every
+        // position lies within its page and its page within n_in, x's length.
+        unsafe {
+            let (byte, upper) = quads.position_at(o, step);
+            let byte = at(j.index8(), byte);
+            let position = usize::from(if upper { byte >> 4 } else { byte & 15 });
+            sum += product(at(j.weights_i8(), quads.weight_at(o, step)), at(x, page * usize::from(m) + position));
+        }
+    }
+    sum
+}

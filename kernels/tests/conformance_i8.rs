@@ -1,0 +1,185 @@
+//! One specification for every int8 kernel on the list: the result is the scalar reference's, bit for bit, and the scalar
+//! reference's is that of the edges as drawn, summed in 64 bits.
+
+#[allow(dead_code, reason = "its generator of numbers alone is used here")]
+mod support;
+mod support_i8;
+
+use lacewing_kernels::{Element, IndexWidth, Isa, Packing, kernel_list};
+use support::Random;
+use support_i8::{Case, Extreme};
+
+/// Widths around every vector, quad, page and group, and real ones.
+const WIDTHS: [(u16, u16); 20] = [
+    (1, 1),
+    (3, 3),
+    (4, 4),
+    (5, 7),
+    (8, 8),
+    (9, 15),
+    (15, 9),
+    (16, 16),
+    (17, 17),
+    (31, 33),
+    (32, 32),
+    (33, 31),
+    (40, 40),
+    (64, 10),
+    (65, 4),
+    (100, 100),
+    (127, 12),
+    (300, 21),
+    (800, 40),
+    (1030, 24),
+];
+
+const ALL_EXTREMES: [Extreme; 6] =
+    [Extreme::None, Extreme::Low, Extreme::High, Extreme::Alternating, Extreme::Saturating, Extreme::LeftShift];
+
+fn sweep(mut packing: impl FnMut(u16, u16) -> Vec<Packing>) {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(8);
+    let mut drawn = 0;
+    for (n_in, n_out) in WIDTHS {
+        for packing in packing(n_in, n_out) {
+            // Every packing meets every extreme as the widths go on.
+            for extreme in [Extreme::None, ALL_EXTREMES[drawn % ALL_EXTREMES.len()]] {
+                Case::draw(n_in, n_out, packing, extreme, &mut random).check_all(widest);
+                drawn += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn dense() {
+    sweep(|_, _| vec![Packing::Dense; 3]);
+}
+
+#[test]
+fn constant_in_degree_one_to_full_row() {
+    sweep(|n_in, _| {
+        let mut degrees = vec![1, 2, 7, 8, 9, n_in / 4, n_in / 2, n_in - 1, n_in];
+        degrees.retain(|d| (1..=n_in).contains(d));
+        degrees.dedup();
+        let widths = [IndexWidth::Delta8, IndexWidth::Absolute16];
+        degrees.into_iter().flat_map(|in_degree| widths.map(|index| Packing::Rows { in_degree, index })).collect()
+    });
+}
+
+#[test]
+fn rows_of_any_length_with_empty_and_full_rows() {
+    sweep(|_, _| [IndexWidth::Delta8, IndexWidth::Absolute16].map(|index| Packing::Csr { index }).repeat(3));
+}
+
+#[test]
+fn blocks_with_ragged_row_blocks_and_ragged_groups_of_inputs() {
+    sweep(|n_in, _| {
+        let shapes = [
+            (1, 1),
+            (4, 1),
+            (8, 1),
+            (16, 1),
+            (32, 1),
+            (4, 4),
+            (8, 4),
+            (16, 4),
+            (32, 4),
+            (8, 3),
+            (16, 6),
+            (3, 5),
+            (1, 16),
+        ];
+        let shapes = shapes.into_iter().filter(|(_, cols)| u16::from(*cols) <= n_in);
+        let counted = |(rows, cols): (u8, u8)| {
+            let most = n_in - u16::from(cols) + 1;
+            let counts = [0, 1, 2, 3, 5, most / 2, most].into_iter().filter(move |blocks| *blocks <= most);
+            counts.map(move |blocks| Packing::Block { rows, cols, blocks })
+        };
+        shapes.flat_map(counted).collect()
+    });
+}
+
+#[test]
+fn pages_whole_and_ragged() {
+    sweep(|_, _| {
+        [(1, 4), (4, 4), (2, 8), (1, 16), (4, 16), (3, 32), (32, 32), (1, 64), (16, 64)]
+            .map(|(n, m)| Packing::NM { n, m })
+            .to_vec()
+    });
+}
+
+#[test]
+fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages() {
+    sweep(|_, _| {
+        let shapes =
+            [(1, 4), (2, 4), (3, 4), (1, 8), (2, 8), (3, 8), (8, 8), (1, 16), (2, 16), (3, 16), (4, 16), (5, 16)];
+        shapes.into_iter().flat_map(|(n, m)| [4, 8, 16].map(|lanes| Packing::NMLanes { n, m, lanes })).collect()
+    });
+}
+
+#[test]
+fn every_int8_kernel_is_reached() {
+    let mut covered = vec![Packing::Dense, Packing::NM { n: 1, m: 4 }];
+    for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
+        covered.extend([Packing::Rows { in_degree: 1, index }, Packing::Csr { index }]);
+    }
+    covered.extend([4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 }));
+    covered.extend([4, 8, 16].map(|m| Packing::NMLanes { n: 1, m, lanes: 8 }));
+    for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::I8) {
+        let reached = covered.iter().any(|packing| kernel.accepts_element(Element::I8, packing));
+        assert!(reached, "no sweep reaches {kernel}");
+    }
+}
+
+#[test]
+fn elements_do_not_mix() {
+    let mut random = Random::new(3);
+    let case = Case::draw(8, 8, Packing::Dense, Extreme::None, &mut random);
+    let junction = case.junction();
+    let mut y = [0; 8];
+    for kernel in kernel_list().iter().filter(|kernel| kernel.accepts(&Packing::Dense)) {
+        let Some(ready) = kernel.ready() else { continue };
+        assert!(ready.run(&junction, &[0.0; 8], &mut [0.0; 8]).is_err(), "{kernel} is for f32");
+        assert!(ready.run_i8(&junction, &[0; 8], &mut y).is_err(), "{kernel} is for f32");
+    }
+    for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::I8) {
+        let Some(ready) = kernel.ready() else { continue };
+        assert!(ready.run(&junction, &[0.0; 8], &mut [0.0; 8]).is_err(), "{kernel} is for int8");
+        assert!(ready.run_i8(&junction, &[0; 7], &mut y).is_err(), "seven inputs");
+    }
+}
+
+mod properties {
+    use lacewing_kernels::{IndexWidth, Isa, Packing};
+    use proptest::prelude::*;
+
+    use super::support::Random;
+    use super::{ALL_EXTREMES, Case};
+
+    fn packing(n_in: u16, kind: u8, a: u16, b: u8) -> Packing {
+        let index = if a.is_multiple_of(2) { IndexWidth::Delta8 } else { IndexWidth::Absolute16 };
+        let cols = (1 + b % 6).min(n_in.min(6) as u8);
+        match kind {
+            0 => Packing::Dense,
+            1 => Packing::Rows { in_degree: 1 + a % n_in, index },
+            2 => Packing::Csr { index },
+            3 => Packing::Block { rows: [4, 8, 16, 32][usize::from(b % 4)], cols, blocks: 0 },
+            4 => Packing::NM { n: 1 + b % 4, m: [4, 8, 16, 32, 64][usize::from(a % 5)] },
+            _ => Packing::NMLanes { n: 1 + b % 4, m: [4, 8, 16][usize::from(a % 3)], lanes: 8 },
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 2000 }, ..ProptestConfig::default() })]
+
+        #[test]
+        fn kernels_are_bit_equal_to_the_reference(
+            n_in in 1u16..200, n_out in 1u16..70, kind in 0u8..6, a: u16, b: u8, extreme in 0usize..6, seed: u64,
+        ) {
+            let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+            let mut random = Random::new(seed);
+            Case::draw(n_in, n_out, packing(n_in, kind, a, b), ALL_EXTREMES[extreme], &mut random).check_all(widest);
+        }
+    }
+}

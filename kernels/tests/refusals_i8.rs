@@ -1,0 +1,154 @@
+//! Every rule of `Junction::new_i8` beside those of all junctions has a junction that breaks it and nothing else.
+
+use lacewing_kernels::{Activation, IndexWidth, Int8, Junction, JunctionError, Packing, Parts, Section};
+
+/// Two outputs: multiplier 2³⁰ each, shifts 0 and −31.
+const RESCALE: [u8; 10] = [0, 0, 0, 64, 0, 0, 0, 64, 0, 225];
+const INT8: Int8<'static> = Int8 { rescale: &RESCALE, output_zero: -128, low: -128, high: 127 };
+
+fn sound(packing: Packing, counts: &'static [u8], index: &'static [u8]) -> Parts<'static> {
+    Parts {
+        n_in: 4,
+        n_out: 2,
+        packing,
+        activation: Activation::Relu,
+        weights: &[1, 129, 127, 255],
+        counts,
+        index,
+        bias: &[0, 0, 0, 64, 0, 0, 0, 192],
+    }
+}
+
+fn rows() -> Parts<'static> {
+    sound(Packing::Rows { in_degree: 2, index: IndexWidth::Delta8 }, &[], &[0, 3, 1, 1])
+}
+
+fn refused(parts: Parts<'_>, int8: Int8<'_>) -> JunctionError {
+    Junction::new_i8(parts, int8).expect_err("this junction breaks a rule")
+}
+
+#[test]
+fn the_sound_ones_are_taken() {
+    for parts in [
+        rows(),
+        sound(Packing::Rows { in_degree: 2, index: IndexWidth::Absolute16 }, &[], &[0, 0, 3, 0, 1, 0, 2, 0]),
+        sound(Packing::Csr { index: IndexWidth::Delta8 }, &[1, 0, 3, 0], &[2, 0, 1, 1]),
+        sound(Packing::Block { rows: 2, cols: 1, blocks: 2 }, &[], &[0, 0, 3, 0]),
+        sound(Packing::NM { n: 2, m: 4 }, &[], &[0b1101, 0b1000]),
+    ] {
+        let junction = Junction::new_i8(parts, INT8).expect("sound");
+        assert_eq!((junction.nnz(), junction.int8()), (4, Some(&INT8)));
+    }
+}
+
+#[test]
+fn the_rules_of_the_packing_hold() {
+    assert_eq!(refused(Parts { n_in: 0, ..rows() }, INT8), JunctionError::ZeroWidth);
+    assert_eq!(refused(Parts { index: &[0, 3, 1, 3], ..rows() }, INT8), JunctionError::InputOutOfRange { row: 1 });
+    let weights = JunctionError::WrongLength { section: Section::Weights, needed: 4, found: 16 };
+    assert_eq!(refused(Parts { weights: &[0; 16], ..rows() }, INT8), weights);
+    let bias = JunctionError::WrongLength { section: Section::Bias, needed: 8, found: 2 };
+    assert_eq!(refused(Parts { bias: &[0; 2], ..rows() }, INT8), bias);
+}
+
+#[test]
+fn packings_that_int8_does_not_have() {
+    for packing in [
+        Packing::DenseInputMajor,
+        Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
+        Packing::Windows { lanes: 4, width: 4 },
+        Packing::NMLanes { n: 1, m: 32, lanes: 4 },
+        Packing::NMLanes { n: 1, m: 4, lanes: 5 },
+        Packing::NMLanes { n: 0, m: 4, lanes: 4 },
+    ] {
+        assert_eq!(refused(sound(packing, &[], &[]), INT8), JunctionError::BadPacking, "{packing}");
+    }
+}
+
+#[test]
+fn weights_are_symmetric() {
+    assert_eq!(refused(Parts { weights: &[0, 0, 128, 0], ..rows() }, INT8), JunctionError::WeightOutOfRange);
+}
+
+#[test]
+fn no_sum_overflows() {
+    let beyond = [[0, 0, 0, 64], [255, 255, 255, 191]].concat();
+    assert_eq!(refused(Parts { bias: &beyond, ..rows() }, INT8), JunctionError::SumOverflow { row: 1 });
+    // 4,096 blocks of 32 inputs, one beside the other, are 131,072 products.
+    let index: Vec<u8> = (0..4096u16).flat_map(|first| first.to_le_bytes()).collect();
+    let weights = vec![1; 4096 * 32];
+    let parts = Parts { n_in: 5000, n_out: 1, weights: &weights, index: &index, bias: &[], ..rows() };
+    let one = Int8 { rescale: &[0, 0, 0, 64, 0], ..INT8 };
+    let constant = Packing::Block { rows: 1, cols: 32, blocks: 4096 };
+    assert_eq!(refused(Parts { packing: constant, ..parts }, one), JunctionError::SumOverflow { row: 0 });
+    let counted = Packing::Block { rows: 1, cols: 32, blocks: 0 };
+    let counts = 4096u16.to_le_bytes();
+    let parts = Parts { packing: counted, counts: &counts, ..parts };
+    assert_eq!(refused(parts, one), JunctionError::SumOverflow { row: 0 });
+}
+
+#[test]
+fn multipliers_and_shifts() {
+    let wrong = JunctionError::WrongLength { section: Section::Rescale, needed: 10, found: 9 };
+    assert_eq!(refused(rows(), Int8 { rescale: &RESCALE[..9], ..INT8 }), wrong);
+    for (at, byte, row) in [(3, 128, 0), (7, 255, 1), (8, 31, 0), (9, 224, 1)] {
+        let mut rescale = RESCALE;
+        rescale[at] = byte;
+        assert_eq!(refused(rows(), Int8 { rescale: &rescale, ..INT8 }), JunctionError::BadRescale { row }, "{at}");
+    }
+}
+
+#[test]
+fn the_clamp_is_one() {
+    assert_eq!(refused(rows(), Int8 { low: 1, high: 0, ..INT8 }), JunctionError::BadClamp);
+}
+
+#[test]
+fn padding_not_zero() {
+    // Three outputs in row blocks of two, inputs in groups of four: the second block's second row stands for no output.
+    let ragged = |weights: &'static [u8]| Parts {
+        n_out: 3,
+        weights,
+        index: &[0, 0, 0, 0],
+        bias: &[],
+        ..sound(Packing::Block { rows: 2, cols: 2, blocks: 1 }, &[], &[])
+    };
+    let three = Int8 { rescale: &[0; 15], ..INT8 };
+    assert!(Junction::new_i8(ragged(&[1, 2, 3, 4, 5, 6, 0, 0]), three).is_ok());
+    for weights in [&[1, 2, 3, 4, 5, 6, 7, 0], &[1, 2, 3, 4, 5, 6, 0, 8]] {
+        assert_eq!(refused(ragged(weights), three), JunctionError::PaddingNotZero);
+    }
+    // Five inputs: two steps, of which one is in a page of one input; four lanes, of which two are outputs.
+    let lanes = |weights: &'static [u8], index: &'static [u8]| Parts {
+        n_in: 5,
+        weights,
+        index,
+        bias: &[],
+        ..sound(Packing::NMLanes { n: 1, m: 4, lanes: 4 }, &[], &[])
+    };
+    let (weights, index) =
+        (&[1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert!(Junction::new_i8(lanes(weights, index), INT8).is_ok());
+    // A weight beyond the last step, one of a lane without an output, and their positions.
+    let wrong_weights: [&'static [u8]; 2] =
+        [&[1, 2, 1, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2, 0, 0, 3, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]];
+    for weights in wrong_weights {
+        assert_eq!(refused(lanes(weights, index), INT8), JunctionError::PaddingNotZero);
+    }
+    let wrong_index: [&'static [u8]; 3] = [
+        &[3, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[19, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+    ];
+    for index in wrong_index {
+        assert_eq!(refused(lanes(weights, index), INT8), JunctionError::PaddingNotZero);
+    }
+    assert_eq!(
+        refused(lanes(weights, &[4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), INT8),
+        JunctionError::InputOutOfRange { row: 0 }
+    );
+    let two = Packing::NMLanes { n: 2, m: 4, lanes: 4 };
+    let index = &[3, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let parts = Parts { packing: two, n_in: 4, ..lanes(weights, index) };
+    assert_eq!(refused(parts, INT8), JunctionError::InputsNotAscending { row: 0 });
+}

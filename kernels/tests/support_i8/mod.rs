@@ -1,0 +1,292 @@
+//! Draws int8 junctions of every packing and compares kernels with the scalar reference, and that with exact sums.
+
+use lacewing_kernels::{
+    Activation, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, kernel_list, requantise,
+};
+
+use crate::support::Random;
+
+/// What is driven to its ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// Nothing.
+    None,
+    /// Inputs −128, weights −127, zero point −128.
+    Low,
+    /// Inputs 127, weights 127, zero point 127.
+    High,
+    /// Inputs −128, weights of either sign, so that neighbours' products go both ways.
+    Alternating,
+    /// Scales under which every output saturates, biases at their bounds.
+    Saturating,
+    /// Positive shifts.
+    LeftShift,
+}
+
+/// One junction's bytes and an input. The bytes start at an odd address on purpose.
+pub struct Case {
+    n_in: u16,
+    n_out: u16,
+    packing: Packing,
+    extreme: Extreme,
+    weights: Vec<u8>,
+    counts: Vec<u8>,
+    index: Vec<u8>,
+    bias: Vec<u8>,
+    rescale: Vec<u8>,
+    zero: i8,
+    clamp: (i8, i8),
+    x: Vec<i8>,
+    /// (output, input, weight) of every edge, as drawn.
+    edges: Vec<(usize, usize, i8)>,
+}
+
+impl Case {
+    pub fn draw(n_in: u16, n_out: u16, packing: Packing, extreme: Extreme, random: &mut Random) -> Self {
+        let (width, outputs) = (usize::from(n_in), usize::from(n_out));
+        let any = |random: &mut Random| random.next() as i8;
+        let x = (0..width).map(|_| match extreme {
+            Extreme::Low | Extreme::Alternating => -128,
+            Extreme::High => 127,
+            _ => any(random),
+        });
+        let x: Vec<i8> = x.collect();
+        let zero = match extreme {
+            Extreme::Low => -128,
+            Extreme::High => 127,
+            _ => any(random),
+        };
+        let (a, b) = (any(random), any(random));
+        let clamp = if random.below(2) == 0 { (-128, 127) } else { (a.min(b), a.max(b)) };
+        let mut case = Self {
+            n_in,
+            n_out,
+            packing,
+            extreme,
+            weights: vec![0],
+            counts: vec![0],
+            index: vec![0],
+            bias: vec![0],
+            rescale: vec![0],
+            zero,
+            clamp,
+            x,
+            edges: Vec::new(),
+        };
+        match packing {
+            Packing::Dense => (0..outputs).for_each(|o| (0..width).for_each(|i| case.push_edge(o, i, random))),
+            Packing::Rows { in_degree, index } => {
+                (0..outputs).for_each(|row| case.push_row(row, usize::from(in_degree), index, random));
+            }
+            Packing::Csr { index } => {
+                for row in 0..outputs {
+                    let d = [0, width, random.below(width + 1), random.below(width + 1)][row % 4];
+                    case.counts.extend((d as u16).to_le_bytes());
+                    case.push_row(row, d, index, random);
+                }
+            }
+            Packing::Block { rows, cols, blocks } => {
+                case.push_blocks(usize::from(rows), usize::from(cols), blocks, random);
+            }
+            Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
+            Packing::NMLanes { n, m, lanes } => case.push_lanes(usize::from(n), usize::from(m), lanes, random),
+            _ => unreachable!("int8 has no such packing"),
+        }
+        case.draw_outputs(random);
+        case
+    }
+
+    /// Biases, multipliers and shifts.
+    fn draw_outputs(&mut self, random: &mut Random) {
+        let outputs = usize::from(self.n_out);
+        if random.below(4) > 0 {
+            for o in 0..outputs {
+                let bias: i32 = match self.extreme {
+                    Extreme::Saturating => [1 << 30, -(1 << 30)][o % 2],
+                    _ => random.next() as i32 >> 16,
+                };
+                self.bias.extend(bias.to_le_bytes());
+            }
+        }
+        for o in 0..outputs {
+            let multiplier =
+                [0, 1 << 30, i32::MAX, (1 << 30) + (random.next() as i32 & 0x3fff_ffff)][[0, 1, 2, 3, 3, 3][o % 6]];
+            self.rescale.extend(multiplier.to_le_bytes());
+        }
+        for _ in 0..outputs {
+            let shift = match self.extreme {
+                Extreme::Saturating => -(random.below(3) as i8),
+                Extreme::LeftShift => random.below(62) as i8 - 31,
+                _ => -(random.below(20) as i8),
+            };
+            self.rescale.push(shift as u8);
+        }
+    }
+
+    fn weight(&self, random: &mut Random) -> i8 {
+        match self.extreme {
+            Extreme::Low => -127,
+            Extreme::High => 127,
+            Extreme::Alternating => [127, -127][random.below(2)],
+            _ => (random.below(255) as i16 - 127) as i8,
+        }
+    }
+
+    fn draw_edge(&mut self, output: usize, input: usize, random: &mut Random) -> u8 {
+        let weight = self.weight(random);
+        self.edges.push((output, input, weight));
+        weight as u8
+    }
+
+    fn push_edge(&mut self, output: usize, input: usize, random: &mut Random) {
+        let weight = self.draw_edge(output, input, random);
+        self.weights.push(weight);
+    }
+
+    /// One row of `d` edges. Where a gap is wider than the index can say, the row's edges are made neighbours.
+    fn push_row(&mut self, row: usize, d: usize, index: IndexWidth, random: &mut Random) {
+        let width = usize::from(self.n_in);
+        let mut inputs = random.choose(d, width);
+        let far = inputs.first().is_some_and(|first| *first > 255) || inputs.windows(2).any(|p| p[1] - p[0] > 255);
+        if index == IndexWidth::Delta8 && far {
+            let first = random.below((width - d).min(255) + 1);
+            inputs = (first..first + d).collect();
+        }
+        let mut previous = 0;
+        for input in inputs {
+            match index {
+                IndexWidth::Delta8 => self.index.push((input - previous) as u8),
+                IndexWidth::Absolute16 => self.index.extend((input as u16).to_le_bytes()),
+            }
+            previous = input;
+            self.push_edge(row, input, random);
+        }
+    }
+
+    fn push_blocks(&mut self, rows: usize, cols: usize, blocks: u16, random: &mut Random) {
+        let starts = usize::from(self.n_in) - cols + 1;
+        for row_block in 0..usize::from(self.n_out).div_ceil(rows) {
+            let count = if blocks == 0 { random.below(starts + 1) } else { usize::from(blocks) };
+            if blocks == 0 {
+                self.counts.extend((count as u16).to_le_bytes());
+            }
+            let real = (usize::from(self.n_out) - row_block * rows).min(rows);
+            let first = random.choose(count, starts);
+            self.index.extend(first.iter().flat_map(|start| (*start as u16).to_le_bytes()));
+            let inputs: Vec<usize> = first.iter().flat_map(|start| *start..start + cols).collect();
+            for group in inputs.chunks(4) {
+                for row in 0..rows {
+                    for input in group {
+                        match row < real {
+                            true => self.push_edge(row_block * rows + row, *input, random),
+                            false => self.weights.push(0),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Number of edges of every page and its first input, with the ragged one's share.
+    fn pages(&self, n: usize, m: usize) -> Vec<(usize, usize, usize)> {
+        let width = usize::from(self.n_in);
+        let pages = (0..width.div_ceil(m)).map(|page| {
+            let inputs = (width - page * m).min(m);
+            let count = if inputs == m { n } else { ((2 * n * inputs + m) / (2 * m)).max(1) };
+            (page * m, inputs, count)
+        });
+        pages.collect()
+    }
+
+    fn push_pages(&mut self, n: usize, m: usize, random: &mut Random) {
+        let bits = m.ilog2() as usize;
+        for row in 0..usize::from(self.n_out) {
+            let mut positions = Vec::new();
+            for (first, inputs, count) in self.pages(n, m) {
+                for position in random.choose(count, inputs) {
+                    positions.extend((0..bits).map(|bit| position >> bit & 1 == 1));
+                    self.push_edge(row, first + position, random);
+                }
+            }
+            let bytes = positions.chunks(8);
+            let bytes = bytes.map(|byte| byte.iter().enumerate().map(|(k, bit)| u8::from(*bit) << k).sum::<u8>());
+            self.index.extend(bytes);
+        }
+    }
+
+    fn push_lanes(&mut self, n: usize, m: usize, lanes: u8, random: &mut Random) {
+        let (lanes, outputs, pages) = (usize::from(lanes), usize::from(self.n_out), self.pages(n, m));
+        let steps: usize = pages.iter().map(|(_, _, count)| count).sum();
+        for first in (0..outputs).step_by(lanes) {
+            let (mut weights, mut words) =
+                (vec![0; steps.div_ceil(4) * lanes * 4], vec![0; steps.div_ceil(8) * lanes * 4]);
+            for lane in 0..lanes.min(outputs - first) {
+                let mut step = 0;
+                for (start, inputs, count) in &pages {
+                    for position in random.choose(*count, *inputs) {
+                        weights[(step / 4 * lanes + lane) * 4 + step % 4] =
+                            self.draw_edge(first + lane, start + position, random);
+                        let half = if step % 8 >= 4 { 4 } else { 0 };
+                        words[(step / 8 * lanes + lane) * 4 + step % 4] |= (position << half) as u8;
+                        step += 1;
+                    }
+                }
+            }
+            self.weights.extend(weights);
+            self.index.extend(words);
+        }
+    }
+
+    pub fn junction(&self) -> Junction<'_> {
+        let parts = Parts {
+            n_in: self.n_in,
+            n_out: self.n_out,
+            packing: self.packing,
+            activation: Activation::None,
+            weights: &self.weights[1..],
+            counts: &self.counts[1..],
+            index: &self.index[1..],
+            bias: &self.bias[1..],
+        };
+        let (low, high) = self.clamp;
+        let int8 = Int8 { rescale: &self.rescale[1..], output_zero: self.zero, low, high };
+        Junction::new_i8(parts, int8)
+            .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
+    }
+
+    /// The outputs that the edges as drawn make, summed in 64 bits.
+    fn expected(&self) -> Vec<i8> {
+        let outputs = usize::from(self.n_out);
+        let mut sums = vec![0i64; outputs];
+        for (sum, bias) in sums.iter_mut().zip(self.bias[1..].as_chunks().0) {
+            *sum = i64::from(i32::from_le_bytes(*bias));
+        }
+        for (output, input, weight) in &self.edges {
+            sums[*output] += i64::from(*weight) * i64::from(self.x[*input]);
+        }
+        let (multipliers, shifts) = self.rescale[1..].split_at(4 * outputs);
+        let numbers = sums.iter().zip(multipliers.as_chunks().0).zip(shifts);
+        let outputs = numbers.map(|((sum, multiplier), shift)| {
+            let sum = i32::try_from(*sum).expect("no sum overflows");
+            let scaled = i64::from(requantise(sum, i32::from_le_bytes(*multiplier), *shift as i8));
+            (scaled + i64::from(self.zero)).clamp(i64::from(self.clamp.0), i64::from(self.clamp.1)) as i8
+        });
+        outputs.collect()
+    }
+
+    /// The scalar reference against the edges, and every kernel up to the widest instruction set against both.
+    pub fn check_all(&self, widest: Isa) {
+        let junction = self.junction();
+        assert_eq!((junction.nnz(), junction.element()), (self.edges.len(), Element::I8), "{}", self.packing);
+        let want = self.expected();
+        let reference = KernelSet::SCALAR.choose_for(&junction).ok().flatten();
+        assert!(reference.is_some(), "every packing has a reference");
+        let accepted = |k: &&&lacewing_kernels::Kernel| k.accepts_element(Element::I8, &self.packing);
+        for kernel in kernel_list().iter().filter(|k| k.isa() <= widest).filter(accepted) {
+            let Some(ready) = kernel.ready() else { continue };
+            let mut y = vec![0x55; want.len()];
+            ready.run_i8(&junction, &self.x, &mut y).expect("lengths are right");
+            assert_eq!(y, want, "{kernel}, {} {}x{}, {:?}", self.packing, self.n_in, self.n_out, self.extreme);
+        }
+    }
+}
