@@ -16,6 +16,12 @@ impl Q15 {
         Self(if steps > 0x8000 { 0x8000 } else { steps })
     }
 
+    /// `steps` of 2⁻¹⁵; `None` above 32,768.
+    #[must_use]
+    pub const fn from_steps(steps: u16) -> Option<Self> {
+        if steps > 0x8000 { None } else { Some(Self(steps)) }
+    }
+
     /// Steps of 2⁻¹⁵: 0 to 32,768.
     #[must_use]
     pub const fn steps(self) -> u16 {

@@ -7,9 +7,10 @@ use lacewing_kernels::{Junction, ReadyKernel};
 
 use crate::answer::{Answer, Outcome, Step};
 use crate::error::{EngineError, ResumeError, WrongLength};
-use crate::features::{Features, Packet};
+use crate::features::Features;
 use crate::layout::Region;
 use crate::model::{Exit, MAX_OPERATIONS, Model, Operation, Part};
+use crate::packet::Packet;
 use crate::policy::{Decision, ExitPolicy, ExitView};
 
 /// An element type of inputs and features: `f32`.

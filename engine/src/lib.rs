@@ -31,28 +31,33 @@ mod crc;
 mod engine;
 mod error;
 mod features;
+mod half;
 mod include;
 mod layout;
 mod model;
+mod packet;
 mod parse;
 mod policy;
 mod read;
+mod reply;
 mod scratch;
 
 pub use answer::{Answer, Outcome, Q15, Step};
 pub use engine::{Element, Engine};
 pub use error::{EngineError, ParseError, ResumeError, Rule, WrongLength};
-pub use features::{Features, Packet, PacketError};
+pub use features::Features;
 pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
 pub use lacewing_kernels::{Kernel, KernelSet};
 pub use model::{Exit, ExitId, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
+pub use packet::{Encoding, Packet, PacketError};
 pub use policy::{AsTrained, Decision, ExitPolicy, ExitView, Never, Threshold};
+pub use reply::{Logits, Refusal, Reply, Verdict};
 pub use scratch::Scratch;
 
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 
 #[doc = include_str!("../PACKET.md")]
-pub mod packet {}
+pub mod packets {}

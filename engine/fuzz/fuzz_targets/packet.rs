@@ -1,14 +1,43 @@
-//! Any bytes are a packet that encodes to the same bytes again, or are refused.
+//! Any bytes are a packet or a reply that encodes to the same again, or are refused.
 #![no_main]
 
-use lacewing_engine::{Features, Packet};
+use lacewing_engine::{Features, Packet, Reply};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(packet) = Packet::parse(bytes) else { return };
-    let values: Vec<f32> = packet.values().collect();
-    let features = Features::new(&values, packet.pair_id(), packet.split()).with_sequence(packet.sequence());
-    let mut again = vec![0; features.packet_len()];
-    assert_eq!(features.encode(&mut again), Ok(bytes.len()));
-    assert_eq!(again, bytes);
+    if let Ok(packet) = Packet::parse(bytes) {
+        features(&packet, bytes);
+    }
+    if let Ok((reply, logits)) = Reply::parse(bytes) {
+        let logits: Vec<f32> = logits.values().collect();
+        let mut again = vec![0; bytes.len()];
+        assert_eq!(reply.encode(&logits, &mut again), Ok(bytes.len()));
+        // A NaN may come back with other bits.
+        assert!(again == bytes || logits.iter().any(|logit| logit.is_nan()));
+    }
 });
+
+fn features(packet: &Packet<'_>, bytes: &[u8]) {
+    let values: Vec<f32> = packet.values().collect();
+    let mut features = Features::new(&values, packet.pair_id(), packet.split())
+        .with_sequence(packet.sequence())
+        .with_encoding(packet.encoding());
+    if let Some(confidence) = packet.confidence() {
+        features = features.with_confidence(confidence);
+    }
+    if packet.wants_logits() {
+        features = features.with_logits();
+    }
+    if packet.dropped_zeros() {
+        features = features.without_zeros();
+    }
+    let mut again = vec![0; features.packet_len()];
+    assert_eq!(features.encode(&mut again), Ok(again.len()));
+    if again.len() == bytes.len() && packet.dropped_zeros() == Packet::parse(&again).unwrap().dropped_zeros() {
+        assert_eq!(again, bytes);
+    } else {
+        // The sender dropped zeros where that does not pay.
+        assert!(packet.dropped_zeros() && again.len() <= bytes.len());
+        assert!(Packet::parse(&again).unwrap().values().eq(packet.values()));
+    }
+}
