@@ -1,7 +1,7 @@
 //! Which rows share windows: the order of rows that keeps the windows packing's padding small.
 //!
 //! In a step the lanes of a group pick from one window, and a lane without an edge there is padding. For given rows the fewest
-//! steps come of a simple rule, taken by [`next_window`]: the window begins at the first input that any row still wants, and
+//! steps come of a simple rule, taken by `next_window`: the window begins at the first input that any row still wants, and
 //! each row takes its first edge in it. (Steps can be sorted by their windows, since a row's edges ascend; the first edge left
 //! needs a window that begins no later, and one that begins earlier serves nothing more.) What is left to choose is which rows
 //! share a group:

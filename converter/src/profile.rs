@@ -48,7 +48,7 @@ pub struct Cautious {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// The [family](family).
+    /// The [family].
     pub family: String,
     /// Where it was measured.
     pub points: Vec<Point>,
