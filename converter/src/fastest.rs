@@ -135,9 +135,15 @@ impl Target<'_> {
     }
 
     fn time_at(&self, packing: Packing, stored: usize, nonzero_inputs: f64) -> Option<f64> {
-        let places = self.edges.n_in() * self.edges.n_out();
-        let density = if packing == Packing::Dense { 1.0 } else { self.edges.density() };
-        self.profile.estimate(&packing, &Load { places, density, stored, nonzero_inputs })
+        let dense = matches!(packing, Packing::Dense | Packing::DenseInputMajor);
+        let load = Load {
+            inputs: self.edges.n_in() as f64,
+            outputs: self.edges.n_out() as f64,
+            density: if dense { 1.0 } else { self.edges.density() },
+            stored: stored as f64,
+            nonzero_inputs,
+        };
+        self.profile.estimate(&packing, &load)
     }
 
     fn reason(&self, packed: &Packed, time: f64, dense: f64) -> String {

@@ -132,14 +132,24 @@ pub fn family(packing: &Packing) -> String {
 /// A junction as far as its time depends on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
-    /// Inputs times outputs.
-    pub places: usize,
-    /// Density ρ of the mask.
+    /// Inputs.
+    pub inputs: f64,
+    /// Outputs.
+    pub outputs: f64,
+    /// Density ρ of the mask; 1 for dense packings.
     pub density: f64,
     /// Weights stored, padding counted.
-    pub stored: usize,
+    pub stored: f64,
     /// Share of the inputs that are not zero, 0 to 1.
     pub nonzero_inputs: f64,
+}
+
+/// Where a junction lies among those measured: the logarithms of its edges, which say what level of the caches holds them, and
+/// of its in-degree, or out-degree where the packing goes input by input, which says how often a loop begins.
+fn place(packing: &Packing, inputs: f64, outputs: f64, density: f64) -> (f64, f64) {
+    let of_a_loop =
+        if matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. }) { outputs } else { inputs };
+    ((inputs * outputs * density).max(1.0).ln(), (of_a_loop * density).max(1.0).ln())
 }
 
 impl Profile {
@@ -205,25 +215,23 @@ impl Profile {
     }
 
     /// Nanoseconds that a junction takes, by the points measured around it; `None` where the family was not measured.
-    /// Between points the time of a weight is interpolated, over the logarithms of size and density; beyond them it stays.
+    /// The time of a weight is the mean of the points', each with the weight 1 / distance⁴ (after Shepard): a point itself
+    /// counts alone, and what lies far from all is an estimate and no more.
     #[must_use]
     pub fn estimate(&self, packing: &Packing, load: &Load) -> Option<f64> {
         let family = family(packing);
         let measured = self.packings.iter().find(|measured| measured.family == family)?;
-        let mut sizes: Vec<f64> = measured.points.iter().map(|point| point.inputs * point.outputs).collect();
-        sizes.sort_by(f64::total_cmp);
-        sizes.dedup();
-        let time = |point: &Point| {
-            let share = load.nonzero_inputs.clamp(0.0, 1.0);
-            point.idle_ns + (point.ns - point.idle_ns).max(0.0) * share
-        };
-        let of_size = |size: &f64| {
-            let here = measured.points.iter().filter(|point| point.inputs * point.outputs == *size);
-            let times = here.map(|point| (point.density.ln(), time(point))).collect();
-            (size.ln(), interpolate(times, load.density.max(f64::MIN_POSITIVE).ln()))
-        };
-        let times = sizes.iter().map(of_size).collect();
-        Some(interpolate(times, (load.places.max(1) as f64).ln()) * load.stored as f64)
+        let here = place(packing, load.inputs, load.outputs, load.density);
+        let share = load.nonzero_inputs.clamp(0.0, 1.0);
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for point in &measured.points {
+            let there = place(packing, point.inputs, point.outputs, point.density);
+            let squared = (here.0 - there.0).powi(2) + (here.1 - there.1).powi(2);
+            let weight = 1.0 / (squared * squared).max(1e-12);
+            sum += weight * (point.idle_ns + (point.ns - point.idle_ns).max(0.0) * share);
+            weights += weight;
+        }
+        Some(sum / weights * load.stored)
     }
 
     /// The profile as TOML; [`parse`](Self::parse) reads it back, numbers with four digits.
@@ -259,20 +267,6 @@ impl Profile {
     }
 }
 
-/// The value at `x` between points, those of the same place averaged; the nearest one's beyond the first and last.
-fn interpolate(mut points: Vec<(f64, f64)>, x: f64) -> f64 {
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let after = points.iter().position(|(at, _)| *at >= x);
-    match after {
-        None => points.last().map_or(f64::NAN, |(_, y)| *y),
-        Some(0) => points.first().map_or(f64::NAN, |(_, y)| *y),
-        Some(after) => match points.get(after - 1..=after) {
-            Some([(x0, y0), (x1, y1)]) => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
-            _ => f64::NAN,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,27 +284,33 @@ family = "input_major8"
 points = [[10, 10, 0.5, 0.4, 0.2], [10, 10, 0.125, 0.8, 0.2]]
 "#;
 
-    fn load(places: usize, density: f64) -> Load {
-        Load { places, density, stored: 10, nonzero_inputs: 1.0 }
+    fn load(inputs: f64, outputs: f64, density: f64) -> Load {
+        Load { inputs, outputs, density, stored: 10.0, nonzero_inputs: 1.0 }
     }
 
     #[test]
-    fn times_are_interpolated_between_points_and_constant_beyond() {
+    fn a_point_counts_alone_and_near_ones_most() {
         let profile = Profile::parse("t", TEXT).unwrap();
-        let dense = |places| profile.estimate(&Packing::Dense, &load(places, 1.0)).unwrap();
-        for (places, want) in [(1, 1.0), (100, 1.0), (1000, 2.0), (10_000, 3.0), (1 << 30, 3.0)] {
-            assert!((dense(places) - want).abs() < 1e-9, "{places}: {}", dense(places));
-        }
+        let dense = |side: f64| profile.estimate(&Packing::Dense, &load(side, side, 1.0)).unwrap();
+        assert!((dense(10.0) - 1.0).abs() < 1e-6 && (dense(100.0) - 3.0).abs() < 1e-6);
+        assert!((dense(1000.0_f64.sqrt()) - 2.0).abs() < 1e-6, "half way on the logarithms");
+        assert!(dense(12.0) > 1.0 && dense(12.0) < 1.01 && dense(1e4) > 2.5 && dense(1e4) < 3.0);
         let packing = Packing::InputMajor { out_degree: 3, index: lacewing_kernels::IndexWidth::Delta8 };
         let at = |density, nonzero_inputs| {
-            profile.estimate(&packing, &Load { nonzero_inputs, ..load(100, density) }).unwrap()
+            profile.estimate(&packing, &Load { nonzero_inputs, ..load(10.0, 10.0, density) }).unwrap()
         };
-        for (density, share, want) in
-            [(0.5, 1.0, 4.0), (0.25, 1.0, 6.0), (0.01, 1.0, 8.0), (0.5, 0.0, 2.0), (0.5, 0.5, 3.0)]
-        {
-            assert!((at(density, share) - want).abs() < 1e-9, "{density} {share}: {}", at(density, share));
+        for (density, share, want) in [(0.5, 1.0, 4.0), (0.25, 1.0, 6.0), (0.5, 0.0, 2.0), (0.5, 0.5, 3.0)] {
+            assert!((at(density, share) - want).abs() < 1e-6, "{density} {share}: {}", at(density, share));
         }
-        assert_eq!(profile.estimate(&Packing::NM { n: 1, m: 8 }, &load(100, 0.1)), None);
+        assert_eq!(profile.estimate(&Packing::NM { n: 1, m: 8 }, &load(10.0, 10.0, 0.1)), None);
+    }
+
+    /// What decides is how long a loop runs: rows by their in-degree, inputs by their out-degree.
+    #[test]
+    fn degrees_count_the_way_the_packing_goes() {
+        let dense = place(&Packing::Dense, 100.0, 10.0, 1.0);
+        let by_input = place(&Packing::DenseInputMajor, 100.0, 10.0, 1.0);
+        assert_eq!((dense.0, dense.1, by_input.1), (by_input.0, 100.0_f64.ln(), 10.0_f64.ln()));
     }
 
     #[test]
