@@ -25,6 +25,7 @@ mod junction;
 mod kernel;
 pub mod math;
 mod packing;
+pub mod portable;
 mod requantise;
 pub mod scalar;
 pub mod scalar_i8;

@@ -1,7 +1,7 @@
 //! The one list of kernels: a kernel that is not on it does not exist, one that is on it cannot go untested.
 
 use crate::kernel::Kernel;
-use crate::{scalar, scalar_i8};
+use crate::{portable, scalar, scalar_i8};
 
 /// The scalar reference of every packing.
 pub(crate) const SCALAR: &[&Kernel] = &[
@@ -58,6 +58,10 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::x86_64::avx2_i8::ROWS16,
     &crate::x86_64::avx2_i8::CSR8,
     &crate::x86_64::avx2_i8::CSR16,
+    &portable::DENSE,
+    &portable::BLOCK_4,
+    &portable::BLOCK_8,
+    &portable::BLOCK_16,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -92,6 +96,10 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::aarch64::neon::BLOCK_1X16,
     &crate::aarch64::neon::ROWS8,
     &crate::aarch64::neon::ROWS16,
+    &portable::DENSE,
+    &portable::BLOCK_4,
+    &portable::BLOCK_8,
+    &portable::BLOCK_16,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -116,7 +124,32 @@ pub(crate) const KERNELS: &[&Kernel] = &[
 
 /// Every kernel, the one to prefer first.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) const KERNELS: &[&Kernel] = SCALAR;
+pub(crate) const KERNELS: &[&Kernel] = &[
+    &portable::DENSE,
+    &portable::BLOCK_4,
+    &portable::BLOCK_8,
+    &portable::BLOCK_16,
+    &scalar::DENSE,
+    &scalar::ROWS8,
+    &scalar::ROWS16,
+    &scalar::CSR8,
+    &scalar::CSR16,
+    &scalar::BLOCK,
+    &scalar::NM,
+    &scalar::NM_LANES,
+    &scalar::WINDOWS,
+    &scalar::DENSE_INPUT_MAJOR,
+    &scalar::INPUT_MAJOR8,
+    &scalar::INPUT_MAJOR16,
+    &scalar_i8::DENSE,
+    &scalar_i8::ROWS8,
+    &scalar_i8::ROWS16,
+    &scalar_i8::CSR8,
+    &scalar_i8::CSR16,
+    &scalar_i8::BLOCK,
+    &scalar_i8::NM,
+    &scalar_i8::NM_LANES,
+];
 
 /// The one list of kernels of the target's architecture, the one to prefer first. Dispatch, conformance tests and benches
 /// all read it.

@@ -49,7 +49,7 @@ unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
 
 /// # Safety
 /// As for every kernel (`RunF32`); packing dense.
-unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights().chunks_exact(j.n_in())) {
         let mut sum = j.bias(o);
         for (w, x) in row.iter().zip(x) {
@@ -93,7 +93,7 @@ unsafe fn rows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 
 /// # Safety
 /// As for every kernel (`RunF32`); packing block.
-unsafe fn block(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn block(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
     let (rows, cols) = (usize::from(rows), usize::from(cols));
     let mut first_block = 0;

@@ -311,6 +311,12 @@ impl Case {
     pub fn check_all(&self, widest: Isa) {
         let junction = self.junction();
         assert_eq!(junction.nnz(), self.edges.len(), "{}", self.packing);
+        // The same weights at an address that is a multiple of 16.
+        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
+        let place: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
+        let weights = &mut place[..self.weights.len() - 1];
+        weights.copy_from_slice(&self.weights[1..]);
+        let aligned = Junction::new(Parts { weights, ..*junction.parts() }).expect("the same junction");
         let (want, expected) = (self.reference(&self.x), self.expected());
         let exact: Vec<f32> = expected.iter().map(|(sum, _)| self.activation.of(*sum as f32)).collect();
         self.compare(&"scalar reference", &want, &exact, &expected);
@@ -318,6 +324,9 @@ impl Case {
             let Some(ready) = kernel.ready() else { continue };
             let mut y = vec![f32::NAN; usize::from(self.n_out)];
             ready.run(&junction, &self.x, &mut y).expect("lengths are right");
+            self.compare(kernel, &y, &want, &expected);
+            y.fill(f32::NAN);
+            ready.run(&aligned, &self.x, &mut y).expect("lengths are right");
             self.compare(kernel, &y, &want, &expected);
         }
     }
