@@ -249,6 +249,9 @@ impl KernelSet {
     /// The scalar reference of every packing.
     pub const SCALAR: Self = Self { kernels: crate::list::SCALAR };
 
+    /// Every kernel of a target without vector units, whatever the target is.
+    pub const PORTABLE: Self = Self { kernels: crate::list::PORTABLE };
+
     /// A set of one's own; of several that accept a packing, the first one on the list that is available is used.
     #[must_use]
     pub const fn new(kernels: &'static [&'static Kernel]) -> Self {

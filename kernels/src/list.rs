@@ -122,9 +122,8 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar_i8::NM_LANES,
 ];
 
-/// Every kernel, the one to prefer first.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) const KERNELS: &[&Kernel] = &[
+/// Every kernel of a target without vector units, the one to prefer first.
+pub(crate) const PORTABLE: &[&Kernel] = &[
     &portable::DENSE,
     &portable::BLOCK_4,
     &portable::BLOCK_8,
@@ -150,6 +149,10 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
 ];
+
+/// Every kernel, the one to prefer first.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) const KERNELS: &[&Kernel] = PORTABLE;
 
 /// The one list of kernels of the target's architecture, the one to prefer first. Dispatch, conformance tests and benches
 /// all read it.

@@ -101,10 +101,14 @@ impl Subject {
     /// # Errors
     /// The model file is refused.
     pub fn part_and_kernels(&self) -> Result<(Part, Vec<String>), SubjectError> {
-        let model = self.parse(&KernelSet::SCALAR)?;
-        let kernels = KernelSet::SCALAR.kernels().iter();
-        let needed = kernels.filter(|kernel| model.operations().any(|op| kernel.accepts(op.junction.packing())));
-        Ok((model.part(), needed.map(|kernel| kernel.to_string()).collect()))
+        let model = self.parse(&KernelSet::PORTABLE)?;
+        let mut kernels: Vec<String> = Vec::new();
+        for operation in model.operations() {
+            // The first that accepts it, as on the target: there every kernel of this set is known at compile time.
+            let first = KernelSet::PORTABLE.kernels().iter().find(|k| k.accepts(operation.junction.packing()));
+            kernels.extend(first.map(|kernel| kernel.to_string()).filter(|name| !kernels.contains(name)));
+        }
+        Ok((model.part(), kernels))
     }
 
     /// What the firmware has to print: the host's own answers, by its own kernels, in the firmware's words.
