@@ -20,7 +20,7 @@ pub enum Command {
     Mask(Mask),
     /// Train the network of a recipe and write it as safetensors.
     Train(Train),
-    /// Turn a trained network (safetensors or .npz) into head.lace and, where it is split, tail.lace.
+    /// Turn a trained network (Keras, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
     /// Measure every packing on this machine, and write a target profile for convert and pack.
     Tune(Tune),
@@ -115,9 +115,9 @@ pub struct Train {
 
 #[derive(Debug, clap::Args)]
 pub struct Convert {
-    /// The trained network: safetensors or .npz.
+    /// The trained network: Keras .h5, safetensors or .npz; its content tells which.
     pub model: PathBuf,
-    /// The recipe; what lacewing has trained carries its own.
+    /// The recipe, where the file's own layers or names do not say what the network is.
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
     /// Folder for head.lace and tail.lace; made if it is not there.
@@ -126,6 +126,10 @@ pub struct Convert {
     /// Split behind this trunk junction, from 1, instead of the recipe's split; 0 for no split.
     #[arg(long, value_name = "K")]
     pub split_after: Option<usize>,
+    /// Keep the exits behind these trunk junctions, from 1, and no others; where the file does not say where its exits are, they
+    /// are here.
+    #[arg(long, value_name = "K", value_delimiter = ',')]
+    pub exit_after: Option<Vec<usize>>,
     /// Take the fastest packings on this target: a profile that comes with the program, or a file of lacewing tune.
     #[arg(long, value_name = "NAME|FILE")]
     pub target: Option<String>,

@@ -283,6 +283,20 @@ fn recipes_that_are_none() {
     place.refuses("train nowhere.toml --out bad.safetensors", &["nowhere.toml"]);
     place.refuses("train good.toml --data nowhere --out bad.safetensors", &["nowhere"]);
     place.refuses("convert halves.npz --recipe good.toml --out bad", &["junction.1.weight"]);
-    place.refuses("convert halves.npz --out bad", &["recipe"]);
+    place.refuses("convert halves.npz --out bad", &["no tensor is named like weights", "recipe"]);
     assert_eq!(names(place.0.path()), ["bad.toml", "good.toml", "halves.npz"]);
+}
+
+#[test]
+fn a_keras_network_without_a_recipe() {
+    let place = Place::new();
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../converter/tests/fixtures/frameworks/keras2-functional.h5");
+    place.write("functional.h5", std::fs::read(file).expect("the fixture"));
+    let said = place.works("convert functional.h5 --split-after 1 --exit-after 1 --out split");
+    assert!(said.contains("exit 1, junction 2") && said.contains("tail.lace"), "{said}");
+    let said = place.works("convert functional.h5 --exit-after 1 --out whole --json");
+    let report: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(report["junctions"].as_array().map(Vec::len), Some(6));
+    place.refuses("convert functional.h5 --exit-after 1,3 --out bad", &["no exit behind junction 3"]);
 }

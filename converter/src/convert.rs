@@ -12,10 +12,11 @@ use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
 use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
-use crate::import::{ImportError, Imported, embedded_recipe, import};
+use crate::import::{ImportError, Imported, import_reading};
 use crate::network::Network;
 use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
 use crate::profile::Profile;
+use crate::reading::Reading;
 use crate::source::{Source, SourceError};
 use crate::verify::{Verified, VerifyError, verify};
 use crate::write::{WriteError, write_all};
@@ -30,6 +31,8 @@ pub const TAIL: &str = "tail.lace";
 pub struct Options<'d> {
     /// Splits behind this trunk junction, from 1, whatever the recipe says; 0 makes one whole network.
     pub split_after: Option<usize>,
+    /// The exits behind these trunk junctions, from 1, and no others; `None` for all that there are.
+    pub exit_after: Option<&'d [usize]>,
     /// Data to verify with, beside random inputs.
     pub data: Option<&'d Dataset>,
     /// The target whose fastest packings are taken; the smallest ones without.
@@ -182,13 +185,12 @@ pub fn convert(
     options: &Options<'_>,
 ) -> Result<Report, ConvertError> {
     let mut source = Source::open(model)?;
-    let embedded = embedded_recipe(&source)?;
-    let mut recipe = recipe.or(embedded).ok_or_else(|| ImportError::NoRecipe(model.into()))?;
+    let mut reading = Reading::of(&mut source, recipe, options.exit_after)?;
     if let Some(after) = options.split_after {
-        recipe.split = (after > 0).then_some(after);
-        recipe.check()?;
+        reading.recipe.split = (after > 0).then_some(after);
+        reading.recipe.check()?;
     }
-    let Imported { network, recipe, warnings } = import(&mut source, recipe)?;
+    let Imported { network, recipe, warnings } = import_reading(&mut source, reading)?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
     let inputs = calibration.map_or_else(Vec::new, |data| nonzero_inputs(&network, &data));
     let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });

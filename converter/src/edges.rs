@@ -56,6 +56,19 @@ impl Edges {
         self.ends.push(self.inputs.len());
     }
 
+    /// Multiplies each weight with `factor(output, input)`. An edge stays an edge, whatever its weight becomes.
+    pub(crate) fn scale(&mut self, factor: impl Fn(usize, usize) -> f64) {
+        let mut start = 0;
+        for (output, end) in self.ends.iter().enumerate() {
+            let range = start..*end;
+            start = *end;
+            let weights = self.weights.get_mut(range.clone()).unwrap_or_default();
+            for (weight, input) in weights.iter_mut().zip(self.inputs.get(range).unwrap_or_default()) {
+                *weight = (f64::from(*weight) * factor(output, usize::from(*input))) as f32 + 0.0;
+            }
+        }
+    }
+
     fn last_end(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)
     }

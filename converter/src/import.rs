@@ -8,7 +8,9 @@ use lacewing_models::{JunctionId, RecipeError};
 use thiserror::Error;
 
 use crate::edges::Edges;
+use crate::layers::Folded;
 use crate::network::{Network, TrainedExit, TrainedJunction};
+use crate::reading::Reading;
 use crate::source::{Source, SourceError, Tensor};
 
 /// A network could not be made of a file.
@@ -26,9 +28,35 @@ pub enum ImportError {
         /// Why.
         error: Box<RecipeError>,
     },
-    /// No recipe was given and none is in the file.
-    #[error("{0} holds no recipe: give one with --recipe RECIPE.toml")]
-    NoRecipe(PathBuf),
+    /// The recipe made of the file's layers, with what was asked for beside, is impossible.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The names of the file's tensors do not tell its layers.
+    #[error("{path}: {reason}; say what the layers are in a recipe (--recipe RECIPE.toml, models/RECIPES.md)")]
+    Convention {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be told.
+        reason: String,
+    },
+    /// There is no exit at a place where one is asked for.
+    #[error("{path} has no exit behind junction {after}; it has exits behind: {}", list(there))]
+    NoExit {
+        /// The file.
+        path: PathBuf,
+        /// The place asked for, from 1.
+        after: usize,
+        /// The places of its exits.
+        there: Vec<usize>,
+    },
+    /// What was folded into a junction takes its numbers beyond f32.
+    #[error("{path}: {junction} is beyond f32 once the layers around it are folded into it: its variance is too small")]
+    Folding {
+        /// The file.
+        path: PathBuf,
+        /// The junction.
+        junction: JunctionId,
+    },
     /// The file was written by a version that names tensors in another way.
     #[error("{path} has version {found:?} of the trained-network format, this program reads {VERSION}: update it")]
     Version {
@@ -117,13 +145,27 @@ pub fn embedded_recipe(source: &Source) -> Result<Option<Recipe>, ImportError> {
     parsed.map_err(|error| ImportError::EmbeddedRecipe { path: path.into(), error: error.into() })
 }
 
+fn list(places: &[usize]) -> String {
+    let places: Vec<String> = places.iter().map(usize::to_string).collect();
+    if places.is_empty() { "none".into() } else { places.join(", ") }
+}
+
 /// Reads the network that `recipe` describes, which must be checked: each junction's weights, its biases where there are
 /// any, and its mask where there is one; else exact zeros, of either sign, are the absence of edges.
 ///
 /// # Errors
 /// A tensor is missing, broken, of another shape, or holds what is no weight or mask.
 pub fn import(source: &mut Source, recipe: Recipe) -> Result<Imported, ImportError> {
-    let mut reader = Reader { layout: recipe.tensors.layout, warnings: Vec::new(), source };
+    import_reading(source, Reading::by_recipe(recipe))
+}
+
+/// Reads the network that a reading describes, as [`import`] does; one junction's tensors are in memory at a time.
+///
+/// # Errors
+/// As [`import`], and if a junction's numbers leave f32 when other layers are folded into it.
+pub fn import_reading(source: &mut Source, reading: Reading) -> Result<Imported, ImportError> {
+    let recipe = &reading.recipe;
+    let mut reader = Reader { layout: recipe.tensors.layout, warnings: reading.notes.clone(), source };
     let mut network = Network {
         name: recipe.name.clone(),
         classes: recipe.classes,
@@ -141,7 +183,10 @@ pub fn import(source: &mut Source, recipe: Recipe) -> Result<Imported, ImportErr
         branch: Vec::new(),
     }));
     for placed in recipe.placed_junctions() {
-        let junction = reader.junction(&placed)?;
+        let junction = match reading.folded(placed.id) {
+            Some(folded) => reader.folded(&placed, folded)?,
+            None => reader.by_recipe(&placed)?,
+        };
         match placed.id {
             JunctionId::Trunk(_) => network.trunk.push(junction),
             JunctionId::Exit { exit, .. } => {
@@ -150,7 +195,7 @@ pub fn import(source: &mut Source, recipe: Recipe) -> Result<Imported, ImportErr
         }
     }
     let warnings = reader.warnings;
-    Ok(Imported { network, recipe, warnings })
+    Ok(Imported { network, recipe: reading.recipe, warnings })
 }
 
 struct Reader<'s> {
@@ -160,55 +205,99 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn junction(&mut self, placed: &PlacedJunction<'_>) -> Result<TrainedJunction, ImportError> {
-        let (n_in, n_out, id) = (placed.n_in, placed.n_out(), placed.id);
+    /// A junction by the names that the recipe gives, or by those that its place gives.
+    fn by_recipe(&mut self, placed: &PlacedJunction<'_>) -> Result<TrainedJunction, ImportError> {
         let names = &placed.recipe.tensors;
-        let weight_name = placed.weight_name();
-        let Some(weights) = self.matrix(&weight_name, placed)? else {
-            return Err(self.missing(weight_name, "weights", id));
-        };
-        self.finite(&weight_name, &weights, true)?;
-        let bias_name = placed.bias_name();
-        let bias = match self.shaped(&bias_name, id, &[n_out], "")? {
-            Some(bias) => {
-                self.finite(&bias_name, &bias, false)?;
-                bias.values
+        let (weight, bias, mask) = (placed.weight_name(), placed.bias_name(), placed.mask_name());
+        let junction = self.junction(placed, self.layout, &weight, Some((&bias, names.bias.is_some())), |reader| {
+            let found = reader.matrix(&mask, placed, reader.layout)?;
+            if found.is_none() && names.mask.is_some() {
+                return Err(reader.missing(mask.clone(), "mask", placed.id));
             }
-            None if names.bias.is_some() => return Err(self.missing(bias_name, "biases", id)),
-            None => {
-                self.warnings.push(format!("{id} has no tensor {bias_name}: it gets no biases"));
-                Vec::new()
-            }
-        };
-        let mask_name = placed.mask_name();
-        let mask = self.matrix(&mask_name, placed)?;
-        if mask.is_none() && names.mask.is_some() {
-            return Err(self.missing(mask_name, "mask", id));
+            Ok(found.map(|found| (mask.clone(), found)))
+        })?;
+        if junction.bias.is_empty() {
+            self.warnings.push(format!("{} has no tensor {bias}: it gets no biases", placed.id));
         }
-        if let Some(mask) = &mask {
-            self.binary(&mask_name, mask)?;
+        Ok(junction)
+    }
+
+    /// A junction as the file describes it, with the layers around it folded in.
+    fn folded(&mut self, placed: &PlacedJunction<'_>, folded: &Folded) -> Result<TrainedJunction, ImportError> {
+        let weights = &folded.weights;
+        let bias = weights.bias.as_deref().map(|bias| (bias, true));
+        let mut junction = self.junction(placed, weights.layout, &weights.weight, bias, |reader| {
+            let Some(name) = &weights.mask else { return Ok(None) };
+            let found = reader.matrix(name, placed, weights.layout)?;
+            found
+                .map(|found| Some((name.clone(), found)))
+                .ok_or_else(|| reader.missing(name.clone(), "mask", placed.id))
+        })?;
+        if folded.before.is_some() || folded.after.is_some() {
+            junction.fold(folded.before.as_ref(), folded.after.as_ref());
+            let weights = junction.edges.rows().flat_map(|(_, weights)| weights);
+            if !weights.chain(&junction.bias).all(|value| value.is_finite()) {
+                return Err(ImportError::Folding { path: self.source.path().into(), junction: placed.id });
+            }
+        }
+        Ok(junction)
+    }
+
+    /// A junction by its tensors' names; `bias` says whether it has to be there.
+    fn junction(
+        &mut self,
+        placed: &PlacedJunction<'_>,
+        layout: Layout,
+        weight_name: &str,
+        bias: Option<(&str, bool)>,
+        mask: impl FnOnce(&mut Self) -> Result<Option<(String, Tensor)>, ImportError>,
+    ) -> Result<TrainedJunction, ImportError> {
+        let (n_in, n_out, id) = (placed.n_in, placed.n_out(), placed.id);
+        let Some(weights) = self.matrix(weight_name, placed, layout)? else {
+            return Err(self.missing(weight_name.into(), "weights", id));
+        };
+        self.finite(weight_name, &weights, Some(layout))?;
+        let bias = match bias {
+            None => Vec::new(),
+            Some((name, required)) => match self.shaped(name, id, &[n_out], "")? {
+                Some(bias) => {
+                    self.finite(name, &bias, None)?;
+                    bias.values
+                }
+                None if required => return Err(self.missing(name.into(), "biases", id)),
+                None => Vec::new(),
+            },
+        };
+        let mask = mask(self)?;
+        if let Some((name, mask)) = &mask {
+            self.binary(name, mask, layout)?;
         }
         let widths = (u16::try_from(n_in).unwrap_or(0), u16::try_from(n_out).unwrap_or(0));
         let mut dropped = 0usize;
         let edges = Edges::from_dense(widths.0, widths.1, &weights.values, |output, input, weight| {
-            let Some(mask) = &mask else { return weight != 0.0 };
+            let Some((_, mask)) = &mask else { return weight != 0.0 };
             let edge = mask.values.get(output * n_in + input).is_some_and(|entry| *entry != 0.0);
             dropped += usize::from(!edge && weight != 0.0);
             edge
         });
         // The shape was checked: None would be a width that a checked recipe cannot have.
-        let edges = edges.ok_or_else(|| self.shape_error(&weight_name, id, weights.shape, &[n_out, n_in], ""))?;
-        if dropped > 0 {
+        let edges = edges.ok_or_else(|| self.shape_error(weight_name, id, weights.shape, &[n_out, n_in], ""))?;
+        if let Some((name, _)) = mask.filter(|_| dropped > 0) {
             let places = if dropped == 1 { "1 weight" } else { &format!("{dropped} weights") };
-            self.warnings.push(format!("{id}: {places} outside the mask {mask_name} dropped, though not zero"));
+            self.warnings.push(format!("{id}: {places} outside the mask {name} dropped, though not zero"));
         }
         Ok(TrainedJunction { id, edges, bias, activation: placed.recipe.activation })
     }
 
     /// A matrix of the junction's shape, brought to (outputs, inputs).
-    fn matrix(&mut self, name: &str, placed: &PlacedJunction<'_>) -> Result<Option<Tensor>, ImportError> {
+    fn matrix(
+        &mut self,
+        name: &str,
+        placed: &PlacedJunction<'_>,
+        layout: Layout,
+    ) -> Result<Option<Tensor>, ImportError> {
         let (n_in, n_out) = (placed.n_in, placed.n_out());
-        match self.layout {
+        match layout {
             Layout::OutIn => {
                 let hint = "; it fits transposed: set layout = \"in_out\" under [tensors] in the recipe";
                 self.shaped(name, placed.id, &[n_out, n_in], hint)
@@ -262,30 +351,31 @@ impl Reader<'_> {
         ImportError::Missing { path: self.source.path().into(), name, what, junction, present }
     }
 
-    fn finite(&self, name: &str, tensor: &Tensor, matrix: bool) -> Result<(), ImportError> {
+    /// `layout` is that of a matrix, none that of a vector.
+    fn finite(&self, name: &str, tensor: &Tensor, layout: Option<Layout>) -> Result<(), ImportError> {
         let Some((at, value)) = tensor.values.iter().enumerate().find(|(_, value)| !value.is_finite()) else {
             return Ok(());
         };
-        let position = if matrix { self.position(tensor, at) } else { vec![at] };
+        let position = layout.map_or_else(|| vec![at], |layout| position(tensor, at, layout));
         Err(ImportError::NotFinite { path: self.source.path().into(), name: name.into(), value: *value, position })
     }
 
-    fn binary(&self, name: &str, mask: &Tensor) -> Result<(), ImportError> {
+    fn binary(&self, name: &str, mask: &Tensor, layout: Layout) -> Result<(), ImportError> {
         let Some((at, value)) = mask.values.iter().enumerate().find(|(_, value)| **value != 0.0 && **value != 1.0)
         else {
             return Ok(());
         };
-        let (path, position) = (self.source.path().into(), self.position(mask, at));
+        let (path, position) = (self.source.path().into(), position(mask, at, layout));
         Err(ImportError::MaskEntry { path, name: name.into(), value: *value, position })
     }
+}
 
-    /// Where value `at` of a matrix in (outputs, inputs) order stands in the file.
-    fn position(&self, matrix: &Tensor, at: usize) -> Vec<usize> {
-        let columns = matrix.shape.last().copied().unwrap_or(1).max(1);
-        match self.layout {
-            Layout::OutIn => vec![at / columns, at % columns],
-            Layout::InOut => vec![at % columns, at / columns],
-        }
+/// Where value `at` of a matrix in (outputs, inputs) order stands in the file.
+fn position(matrix: &Tensor, at: usize, layout: Layout) -> Vec<usize> {
+    let columns = matrix.shape.last().copied().unwrap_or(1).max(1);
+    match layout {
+        Layout::OutIn => vec![at / columns, at % columns],
+        Layout::InOut => vec![at % columns, at / columns],
     }
 }
 

@@ -3,8 +3,9 @@
 //! *File of tensors + recipe → edges → structure → packing → bytes → comparison.* [`convert`](convert::convert) goes the whole
 //! way:
 //!
-//! 1. [`source`] opens safetensors and .npz files; [`import`] makes a [`network::Network`] of one, by a recipe. A mask says
-//!    what an edge is; where there is none, exact zeros of either sign are the absence of edges.
+//! 1. [`source`] opens Keras, safetensors and .npz files, by content; a [`reading`] says how to read one, by a recipe or by
+//!    the [`layers`] that the file describes; [`import`] makes a [`network::Network`] of it. A mask says what an edge is; where
+//!    there is none, exact zeros of either sign are the absence of edges.
 //! 2. [`find`] looks for structure in the [`edges`]; [`choose`] takes a packing and says why; [`pack`] lays the bytes out.
 //! 3. [`encode`] writes head and tail by `FORMAT.md`; [`verify`] runs them in the engine and compares every logit, feature and
 //!    class with the network in f64; only then [`mod@write`] puts the files in place, all or none.
@@ -17,6 +18,7 @@
 mod blocks;
 pub mod calibrate;
 pub mod choose;
+mod convention;
 pub mod convert;
 pub mod edges;
 pub mod encode;
@@ -27,12 +29,17 @@ pub mod grouping;
 pub mod import;
 pub mod inspect;
 pub mod latency;
+pub mod layers;
 #[allow(unsafe_code, reason = "the one function that maps files")]
 mod map;
 pub mod network;
 pub mod pack;
 pub mod plan;
+<<<<<<< HEAD
 pub mod profile;
+=======
+pub mod reading;
+>>>>>>> e6a7f06 (Convert Keras .h5 files, and safetensors and .npz by their names, without a recipe)
 mod reference;
 pub mod repack;
 mod scratch;

@@ -6,6 +6,7 @@ use lacewing_models::recipe::{Input, Metric};
 
 use crate::edges::Edges;
 use crate::encode::activation_id;
+use crate::layers::Affine;
 
 /// A junction with its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,22 @@ pub struct TrainedJunction {
     pub bias: Vec<f32>,
     /// Applied to the sums.
     pub activation: Activation,
+}
+
+impl TrainedJunction {
+    /// Folds in what happens to its inputs, and to its sums before the activation. An edge stays an edge.
+    pub(crate) fn fold(&mut self, before: Option<&Affine>, after: Option<&Affine>) {
+        let identity = Affine::identity();
+        let (before, after) = (before.unwrap_or(&identity), after.unwrap_or(&identity));
+        let bias = |output: usize| self.bias.get(output).map_or(0.0, |bias| f64::from(*bias));
+        let shifted = self.edges.rows().enumerate().map(|(output, (inputs, weights))| {
+            let moved = |(input, weight): (&u16, &f32)| f64::from(*weight) * before.shift_at(usize::from(*input));
+            let sum = bias(output) + inputs.iter().zip(weights).map(moved).sum::<f64>();
+            (sum * after.scale_at(output) + after.shift_at(output)) as f32
+        });
+        self.bias = shifted.collect();
+        self.edges.scale(|output, input| before.scale_at(input) * after.scale_at(output));
+    }
 }
 
 /// An exit with its branch.

@@ -24,6 +24,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = progress::bar("grouping rows", 100);
     let options = Options {
         split_after: args.split_after,
+        exit_after: args.exit_after.as_deref(),
         profile: profile.as_ref(),
         calibrate: args.calibrate.as_deref(),
         progress: Some(&|junction, share| progress::share(&bar, &junction.to_string(), share)),

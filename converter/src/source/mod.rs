@@ -1,5 +1,7 @@
 //! Files that hold trained networks: tensors by name. Which kind a file is, its content says, not its name.
 
+mod hdf5;
+mod keras;
 mod npz;
 mod safetensors;
 
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::layers::{Graph, GraphError};
 use crate::map;
 
 /// A tensor, whatever its stored element type, as f32 in row-major order.
@@ -23,13 +26,29 @@ pub struct Tensor {
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
-    kind: Kind,
+    format: Box<dyn Format>,
 }
 
-#[derive(Debug)]
-enum Kind {
-    Safetensors(safetensors::File),
-    Npz(npz::File),
+/// What a kind of file can be asked.
+trait Format: core::fmt::Debug {
+    /// The tensors' names, in any order.
+    fn names(&self) -> Vec<String>;
+
+    /// A metadata entry.
+    fn metadata(&self, _key: &str) -> Option<&str> {
+        None
+    }
+
+    /// The shape of a tensor, without reading it; `None` where there is none of that name.
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError>;
+
+    /// Reads a tensor, unless it is larger than `limit` bytes.
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError>;
+
+    /// The layers, where this kind of file describes them.
+    fn graph(&mut self) -> Result<Option<Graph>, LayersError> {
+        Ok(None)
+    }
 }
 
 /// A file of tensors could not be read.
@@ -44,9 +63,17 @@ pub enum SourceError {
         /// What the system says.
         error: io::Error,
     },
-    /// Neither a safetensors file nor an .npz archive.
-    #[error("{0}: neither a safetensors file nor an .npz archive; save the network as one of the two")]
+    /// A file of no kind that is known.
+    #[error("{0}: not a file of a trained network; known are {KINDS}")]
     UnknownKind(PathBuf),
+    /// The file's layers cannot be converted.
+    #[error("{path}: {error}")]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: GraphError,
+    },
     /// The file's own structure is broken.
     #[error("{path}: damaged: {reason}; save or copy it again")]
     Damaged {
@@ -77,12 +104,27 @@ pub enum SourceError {
     },
 }
 
+/// The kinds of files, for messages.
+const KINDS: &str = "Keras (.h5), safetensors and NumPy (.npz)";
+
 /// Why one tensor could not be read; [`Source`] adds the file and the name.
 enum TensorError {
     Io(io::Error),
     Damaged(String),
     Element(String),
     TooLarge(u64),
+}
+
+/// Why layers could not be told; [`Source`] adds the file.
+enum LayersError {
+    Tensor(String, TensorError),
+    Graph(GraphError),
+}
+
+impl From<GraphError> for LayersError {
+    fn from(error: GraphError) -> Self {
+        Self::Graph(error)
+    }
 }
 
 impl Source {
@@ -93,13 +135,16 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let map = map::map(path).map_err(|error| SourceError::Io { path: path.into(), error })?;
         let damaged = |reason| SourceError::Damaged { path: path.into(), reason };
-        let kind = match &map[..] {
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Npz(npz::File::open(map).map_err(damaged)?),
+        let format: Box<dyn Format> = match &map[..] {
+            [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => {
+                Box::new(keras::File::open(map).map_err(damaged)?)
+            }
+            [b'P', b'K', 3 | 5, 4 | 6, ..] => Box::new(npz::File::open(map).map_err(damaged)?),
             // Eight bytes of header length, then JSON.
-            [_, _, _, _, _, _, _, _, b'{', ..] => Kind::Safetensors(safetensors::File::open(map).map_err(damaged)?),
+            [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             _ => return Err(SourceError::UnknownKind(path.into())),
         };
-        Ok(Self { path: path.into(), kind })
+        Ok(Self { path: path.into(), format })
     }
 
     /// The file.
@@ -111,21 +156,23 @@ impl Source {
     /// The tensors' names, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let mut names = match &self.kind {
-            Kind::Safetensors(file) => file.names(),
-            Kind::Npz(file) => file.names(),
-        };
+        let mut names = self.format.names();
         names.sort_unstable();
         names
     }
 
-    /// A metadata entry: safetensors files have them, .npz archives have none.
+    /// A metadata entry: only safetensors files have them.
     #[must_use]
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        match &self.kind {
-            Kind::Safetensors(file) => file.metadata(key),
-            Kind::Npz(_) => None,
-        }
+        self.format.metadata(key)
+    }
+
+    /// The shape of a tensor; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// The tensor is broken.
+    pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, SourceError> {
+        self.format.shape(name).map_err(|error| self.error(name, error))
     }
 
     /// Reads a tensor of which `wanted` values are expected; `None` where there is none of that name. A tensor of another
@@ -135,16 +182,27 @@ impl Source {
     /// The tensor is broken, far too large or of an element type that is not read.
     pub fn tensor(&mut self, name: &str, wanted: usize) -> Result<Option<Tensor>, SourceError> {
         let limit = (wanted as u64).saturating_mul(8 * 16).saturating_add(1 << 20);
-        let found = match &mut self.kind {
-            Kind::Safetensors(file) => file.tensor(name, limit),
-            Kind::Npz(file) => file.tensor(name, limit),
-        };
+        self.format.tensor(name, limit).map_err(|error| self.error(name, error))
+    }
+
+    /// The layers, where the file describes them; files that only name tensors do not.
+    ///
+    /// # Errors
+    /// The description is broken, or has layers that are not supported.
+    pub fn graph(&mut self) -> Result<Option<Graph>, SourceError> {
+        self.format.graph().map_err(|error| match error {
+            LayersError::Tensor(name, error) => self.error(&name, error),
+            LayersError::Graph(error) => SourceError::Layers { path: self.path.clone(), error },
+        })
+    }
+
+    fn error(&self, name: &str, error: TensorError) -> SourceError {
         let (path, name) = (self.path.clone(), name.to_owned());
-        found.map_err(|error| match error {
+        match error {
             TensorError::Io(error) => SourceError::Io { path, error },
             TensorError::Damaged(reason) => SourceError::Damaged { path, reason: format!("tensor {name}: {reason}") },
             TensorError::Element(element) => SourceError::Element { path, name, element },
             TensorError::TooLarge(limit) => SourceError::TooLarge { path, name, limit },
-        })
+        }
     }
 }

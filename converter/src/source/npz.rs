@@ -9,7 +9,7 @@ use ndarray_npy::{ViewNpyError, ViewNpyExt};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{Tensor, TensorError};
+use super::{Format, Tensor, TensorError};
 
 /// An open .npz archive.
 pub(super) struct File {
@@ -28,18 +28,32 @@ impl File {
         Ok(Self { archive })
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
-        self.archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect()
-    }
-
-    pub(super) fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    /// The first `limit` bytes of an array's file.
+    fn read(&mut self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, TensorError> {
         let member = match self.archive.by_name(&format!("{name}.npy")) {
             Ok(member) => member,
             Err(ZipError::FileNotFound) => return Ok(None),
             Err(error) => return Err(TensorError::Damaged(error.to_string())),
         };
         let mut bytes = Vec::new();
-        member.take(limit + 1).read_to_end(&mut bytes).map_err(TensorError::Io)?;
+        member.take(limit).read_to_end(&mut bytes).map_err(TensorError::Io)?;
+        Ok(Some(bytes))
+    }
+}
+
+impl Format for File {
+    fn names(&self) -> Vec<String> {
+        self.archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect()
+    }
+
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+        let Some(bytes) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
+        let header = plain_header(&bytes).ok_or_else(no_numbers)?;
+        shape_in(header).map(Some).ok_or_else(no_numbers)
+    }
+
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+        let Some(bytes) = self.read(name, limit.saturating_add(1))? else { return Ok(None) };
         if bytes.len() as u64 > limit {
             return Err(TensorError::TooLarge(limit));
         }
@@ -47,22 +61,37 @@ impl File {
     }
 }
 
+/// Bytes that a header and what is before it can have.
+const HEADER_LIMIT: u64 = 4096 + 12;
+
+fn no_numbers() -> TensorError {
+    TensorError::Damaged("not an array of numbers".into())
+}
+
+/// The lengths in a header like `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+fn shape_in(header: &[u8]) -> Option<Vec<usize>> {
+    let header = core::str::from_utf8(header).ok()?;
+    let (_, rest) = header.split_once("'shape'")?;
+    let (_, rest) = rest.split_once('(')?;
+    let (lengths, _) = rest.split_once(')')?;
+    lengths.split(',').map(str::trim).filter(|length| !length.is_empty()).map(|length| length.parse().ok()).collect()
+}
+
 /// A header has about 100 bytes. A long or deeply nested one is no array of numbers, and would only cost its parser stack.
-fn has_plain_header(npy: &[u8]) -> bool {
+fn plain_header(npy: &[u8]) -> Option<&[u8]> {
     let (header, length) = match npy {
         // Versions above 1 have four bytes of length.
         [_, _, _, _, _, _, 1, _, a, b, rest @ ..] => (rest, u32::from_le_bytes([*a, *b, 0, 0])),
         [_, _, _, _, _, _, _, _, a, b, c, d, rest @ ..] => (rest, u32::from_le_bytes([*a, *b, *c, *d])),
-        _ => return false,
+        _ => return None,
     };
     let nests = |byte: &&u8| b"([{".contains(byte);
-    length <= 4096 && header.get(..length as usize).is_some_and(|header| header.iter().filter(nests).count() <= 4)
+    let header = header.get(..length as usize).filter(|_| length <= 4096)?;
+    (header.iter().filter(nests).count() <= 4).then_some(header)
 }
 
 fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
-    if !has_plain_header(bytes) {
-        return Err(TensorError::Damaged("not an array of numbers".into()));
-    }
+    plain_header(bytes).ok_or_else(no_numbers)?;
     // Views need aligned memory.
     let mut aligned = vec![0u64; bytes.len().div_ceil(8)];
     let bytes = {

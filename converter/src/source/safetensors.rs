@@ -3,7 +3,7 @@
 use ::safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use memmap2::Mmap;
 
-use super::{Tensor, TensorError};
+use super::{Format, Tensor, TensorError};
 
 /// An open safetensors file.
 #[derive(Debug)]
@@ -22,16 +22,22 @@ impl File {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| error.to_string())?;
         Ok(Self { map, data: LENGTH_BYTES + header, metadata })
     }
+}
 
-    pub(super) fn names(&self) -> Vec<String> {
+impl Format for File {
+    fn names(&self) -> Vec<String> {
         self.metadata.tensors().into_keys().collect()
     }
 
-    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+    fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    pub(super) fn tensor(&self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+        Ok(self.metadata.info(name).map(|info| info.shape.clone()))
+    }
+
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
         let Some(info) = self.metadata.info(name) else { return Ok(None) };
         let (start, end) = info.data_offsets;
         let range = self.data.saturating_add(start)..self.data.saturating_add(end);

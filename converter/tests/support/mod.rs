@@ -1,6 +1,8 @@
 //! Trained networks made up in memory, and files of them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod frameworks;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,200 @@
+//! The layers of files that only name tensors, told from names and shapes: `0.weight`, `fc1.weight`, `dense/kernel`, `W1`,
+//! `coefs_0`, with biases, masks and batch statistics of the same stem.
+
+mod names;
+mod order;
+
+use lacewing_kernels::Activation;
+use lacewing_models::recipe::{Layout, MAX_JUNCTIONS, MAX_WIDTH};
+
+use crate::import::ImportError;
+use crate::layers::{Affine, Graph, Layer, Node, Weights};
+use crate::source::Source;
+use names::{Names, Stem};
+use order::{Matrix, Order};
+
+/// ε of PyTorch's batch normalisation; it is not in the file.
+const EPSILON: f64 = 1e-5;
+
+/// The layers of `source`. Exits are tensors whose names say `exit` or `branch`; `exit_after` are their places, where the
+/// shapes alone do not tell.
+pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result<Graph, ImportError> {
+    let names = source.names();
+    let mut reader = Reader { source, all: &names };
+    let found = Names::of(&names).map_err(|norm| {
+        reader.refuse(format!("the names do not tell behind which matrix the batch normalisation {norm} stands"))
+    })?;
+    if found.weights.is_empty() {
+        let reason =
+            format!("no tensor is named like weights (fc1.weight, dense/kernel, W1); there are: {}", some(&names));
+        return Err(reader.refuse(reason));
+    }
+    if found.weights.len() > MAX_JUNCTIONS {
+        return Err(
+            reader.refuse(format!("{} tensors are named like weights, more than {MAX_JUNCTIONS}", found.weights.len()))
+        );
+    }
+    let mut trunk = Vec::new();
+    let mut branches: Vec<(&str, Vec<Matrix>)> = Vec::new();
+    for stem in &found.weights {
+        let matrix = reader.matrix(stem)?;
+        match &stem.branch {
+            None => trunk.push(matrix),
+            Some(branch) => match branches.last_mut().filter(|(name, _)| name == branch) {
+                Some((_, matrices)) => matrices.push(matrix),
+                None => branches.push((branch, vec![matrix])),
+            },
+        }
+    }
+    let Order { matrices: trunk, by_shape } = order::order(&trunk).map_err(|reason| reader.refuse(reason))?;
+    let mut graph = Graph::default();
+    let last = reader.chain(&mut graph, &trunk, None)?;
+    let ends = reader.ends(&graph, &trunk);
+    let mut outputs = Vec::new();
+    for (at, (name, matrices)) in branches.iter().enumerate() {
+        let matrices =
+            order::order(matrices).map_err(|reason| reader.refuse(format!("exit {name}: {reason}")))?.matrices;
+        let place = reader.place(name, &matrices, &trunk, exit_after.and_then(|places| places.get(at)))?;
+        outputs.push(reader.chain(&mut graph, &matrices, ends.get(place - 1).copied())?);
+    }
+    outputs.push(last);
+    graph.outputs = outputs;
+    if trunk.len() > 1 {
+        let order: Vec<&str> = trunk.iter().map(|(matrix, _)| matrix.stem.weight.as_str()).collect();
+        let told = if by_shape { "shapes" } else { "names" };
+        graph.notes.push(format!(
+            "the file does not say its activations: ReLU between layers, none at the end; order by {told}: {}",
+            order.join(", ")
+        ));
+    }
+    Ok(graph)
+}
+
+/// The first few of many names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 16;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "none".into(),
+        len if len > SHOWN => format!("{shown} and {} more", len - SHOWN),
+        _ => shown,
+    }
+}
+
+/// Looks tensors up.
+struct Reader<'s> {
+    source: &'s mut Source,
+    all: &'s [String],
+}
+
+impl Reader<'_> {
+    fn refuse(&self, reason: String) -> ImportError {
+        ImportError::Convention { path: self.source.path().into(), reason }
+    }
+
+    fn matrix<'n>(&mut self, stem: &'n Stem) -> Result<Matrix<'n>, ImportError> {
+        let shape = self.source.shape(&stem.weight)?.unwrap_or_default();
+        let [rows, columns] = shape[..] else {
+            return Err(self.refuse(format!("tensor {} has shape {shape:?}; only matrices are supported", stem.weight)));
+        };
+        let bias = match &stem.bias {
+            Some(bias) => self.source.shape(bias)?.and_then(|shape| shape.first().copied()),
+            None => None,
+        };
+        Ok(Matrix { stem, rows, columns, bias })
+    }
+
+    /// Appends the layers of `matrices` behind the node `from`; the last node.
+    fn chain(
+        &mut self,
+        graph: &mut Graph,
+        matrices: &[(Matrix<'_>, Layout)],
+        from: Option<usize>,
+    ) -> Result<usize, ImportError> {
+        let mut input = from;
+        for (at, (matrix, layout)) in matrices.iter().enumerate() {
+            let Matrix { stem, rows, columns, .. } = *matrix;
+            let (n_in, n_out) = match layout {
+                Layout::OutIn => (columns, rows),
+                Layout::InOut => (rows, columns),
+            };
+            let weights = Weights {
+                weight: stem.weight.clone(),
+                bias: stem.bias.clone(),
+                mask: stem.mask.clone(),
+                layout: *layout,
+                n_in,
+                n_out,
+            };
+            let is_last = at + 1 == matrices.len();
+            let (mut first, mut second) = (Vec::new(), Vec::new());
+            for norm in &stem.norms {
+                let affine = Layer::Affine(self.batch_norm(norm)?);
+                if norm.behind_activation { second.push(affine) } else { first.push(affine) }
+            }
+            let activation = (!is_last).then_some(Layer::Activation(Activation::Relu));
+            let layers = core::iter::once(Layer::Junction(weights)).chain(first).chain(activation).chain(second);
+            for layer in layers {
+                graph.nodes.push(Node { name: stem.weight.clone(), input, layer });
+                input = Some(graph.nodes.len() - 1);
+            }
+        }
+        Ok(input.unwrap_or_default())
+    }
+
+    fn batch_norm(&mut self, norm: &names::Norm) -> Result<Affine, ImportError> {
+        let mean = self.vector(&norm.name("running_mean"))?;
+        let variance = self.vector(&norm.name("running_var"))?;
+        let (gamma, beta) = (self.vector(&norm.name("weight"))?, self.vector(&norm.name("bias"))?);
+        let (Some(mean), Some(variance)) = (mean, variance) else {
+            return Err(
+                self.refuse(format!("the batch normalisation {} has no running_mean or running_var", norm.stem))
+            );
+        };
+        if [Some(&mean), gamma.as_ref(), beta.as_ref()].into_iter().flatten().any(|v| v.len() != variance.len()) {
+            return Err(self.refuse(format!("the batch normalisation {} has vectors of different lengths", norm.stem)));
+        }
+        Ok(Affine::batch_norm(gamma.as_deref(), beta.as_deref(), &mean, &variance, EPSILON))
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Option<Vec<f32>>, ImportError> {
+        if self.all.iter().all(|known| known != name) {
+            return Ok(None);
+        }
+        Ok(self.source.tensor(name, MAX_WIDTH)?.map(|tensor| tensor.values))
+    }
+
+    /// The last node that belongs to each trunk junction, the activation behind it included.
+    fn ends(&self, graph: &Graph, trunk: &[(Matrix<'_>, Layout)]) -> Vec<usize> {
+        let is_end = |(at, node): (usize, &Node)| matches!(node.layer, Layer::Activation(_)).then_some(at);
+        graph.nodes.iter().enumerate().filter_map(is_end).take(trunk.len()).collect()
+    }
+
+    /// Behind which trunk junction, from 1, a branch is: the only one of its width, else the one asked for.
+    fn place(
+        &self,
+        name: &str,
+        branch: &[(Matrix<'_>, Layout)],
+        trunk: &[(Matrix<'_>, Layout)],
+        asked: Option<&usize>,
+    ) -> Result<usize, ImportError> {
+        let width = branch.first().map_or(0, |(matrix, layout)| matrix.inputs(*layout));
+        let inner = trunk.len().saturating_sub(1);
+        let fits: Vec<usize> = (1..)
+            .zip(trunk.iter().take(inner))
+            .filter_map(|(place, (matrix, layout))| (matrix.outputs(*layout) == width).then_some(place))
+            .collect();
+        match (&fits[..], asked) {
+            (_, Some(place)) if fits.contains(place) => Ok(*place),
+            ([place], None) => Ok(*place),
+            ([], _) => {
+                Err(self.refuse(format!("exit {name} reads {width} values, and no layer but the last has as many")))
+            }
+            (_, None) => Err(self
+                .refuse(format!("exit {name} fits behind each of the junctions {fits:?}: say which (--exit-after K)"))),
+            (_, Some(place)) => Err(self.refuse(format!(
+                "exit {name} reads {width} values, which junction {place} does not give; it fits behind {fits:?}"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! HDF5 files: the groups and datasets that a network's file has. External files and links are never followed.
+
+use core::fmt;
+
+use hdf5_reader::group::Group;
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
+
+use super::{Tensor, TensorError};
+
+/// Groups within groups that are followed.
+const MAX_DEPTH: usize = 8;
+/// Datasets and groups that are listed; a network has at most 16 junctions.
+const MAX_OBJECTS: usize = 4096;
+/// Bytes of a compressed chunk, unpacked: Keras writes whole tensors, uncompressed.
+const MAX_CHUNK_BYTES: usize = 256 << 20;
+/// Bytes of an object's header; attributes such as the description of the layers are in it.
+const MAX_HEADER_BYTES: usize = 16 << 20;
+
+/// An open HDF5 file.
+pub(super) struct Hdf5 {
+    file: Hdf5File,
+    /// Paths of datasets, from the root, without a slash in front.
+    paths: Vec<String>,
+}
+
+impl fmt::Debug for Hdf5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.paths).finish()
+    }
+}
+
+impl Hdf5 {
+    /// Opens the file in `bytes`, and lists its datasets.
+    pub(super) fn open(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, String> {
+        let length = bytes.as_ref().len() as u64;
+        let options = OpenOptions::default()
+            .with_chunk_cache_bytes(0)
+            .with_max_chunk_bytes(MAX_CHUNK_BYTES)
+            .with_max_object_header_bytes(MAX_HEADER_BYTES);
+        let file = Hdf5File::from_owner(bytes, options).map_err(|error| error.to_string())?;
+        let end = file.superblock().eof_address;
+        if end > length {
+            return Err(format!("it should have {end} bytes and has {length}"));
+        }
+        let mut hdf5 = Self { file, paths: Vec::new() };
+        let root = hdf5.file.root_group().map_err(|error| error.to_string())?;
+        let mut objects = 0;
+        hdf5.list(&root, "", 0, &mut objects)?;
+        Ok(hdf5)
+    }
+
+    fn list(&mut self, group: &Group, path: &str, depth: usize, objects: &mut usize) -> Result<(), String> {
+        let (groups, datasets) = group.member_names().map_err(|error| error.to_string())?;
+        *objects += groups.len() + datasets.len();
+        if depth > MAX_DEPTH || *objects > MAX_OBJECTS {
+            return Err(format!("more than {MAX_OBJECTS} tensors, or groups nested deeper than {MAX_DEPTH}"));
+        }
+        self.paths.extend(datasets.iter().map(|name| format!("{path}{name}")));
+        for name in groups {
+            let inner = group.group(&name).map_err(|error| error.to_string())?;
+            self.list(&inner, &format!("{path}{name}/"), depth + 1, objects)?;
+        }
+        Ok(())
+    }
+
+    /// Paths of the datasets.
+    pub(super) fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// A text attribute of the root; `None` where there is none.
+    pub(super) fn attribute(&self, name: &str) -> Option<String> {
+        self.file.root_group().ok()?.attribute(name).ok()?.read_strings().ok()?.into_iter().next()
+    }
+
+    fn dataset(&self, path: &str) -> Result<Option<Dataset>, TensorError> {
+        if !self.paths.iter().any(|known| known == path) {
+            return Ok(None);
+        }
+        self.file.dataset(path).map(Some).map_err(|error| TensorError::Damaged(error.to_string()))
+    }
+
+    pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, TensorError> {
+        self.dataset(path)?.map(|dataset| shape(&dataset)).transpose()
+    }
+
+    pub(super) fn tensor(&self, path: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+        let Some(dataset) = self.dataset(path)? else { return Ok(None) };
+        let damaged = |error: hdf5_reader::error::Error| TensorError::Damaged(error.to_string());
+        let bytes = dataset.raw_byte_len().map_err(damaged)?;
+        if bytes as u64 > limit {
+            return Err(TensorError::TooLarge(limit));
+        }
+        let values = match dataset.dtype() {
+            Datatype::FloatingPoint { size: 4, .. } => {
+                dataset.read_array::<f32>().map(|array| array.into_iter().collect())
+            }
+            Datatype::FloatingPoint { size: 8, .. } => {
+                dataset.read_array::<f64>().map(|array| array.into_iter().map(|value| value as f32).collect())
+            }
+            Datatype::FixedPoint { size: 1, signed: false, .. } => {
+                dataset.read_array::<u8>().map(|array| array.into_iter().map(f32::from).collect())
+            }
+            other => return Err(TensorError::Element(format!("{other:?}"))),
+        };
+        Ok(Some(Tensor { shape: shape(&dataset)?, values: values.map_err(damaged)? }))
+    }
+}
+
+fn shape(dataset: &Dataset) -> Result<Vec<usize>, TensorError> {
+    let lengths = dataset.shape().iter().map(|length| usize::try_from(*length).ok());
+    lengths.collect::<Option<_>>().ok_or_else(|| TensorError::Damaged("its shape is beyond this machine".into()))
+}

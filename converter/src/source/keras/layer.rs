@@ -1,0 +1,221 @@
+//! One Keras layer as the layers of a [`Graph`](crate::layers::Graph).
+
+use lacewing_kernels::Activation;
+use lacewing_models::recipe::{Layout, MAX_WIDTH};
+use serde_json::Value;
+
+use super::config::histories;
+use crate::layers::{Affine, GraphError, Layer, Weights};
+use crate::source::{Format, LayersError};
+
+/// What is converted.
+const SUPPORTED: &str = "Dense, Activation, ReLU, LeakyReLU, Softmax, BatchNormalization, Rescaling, Flatten, Reshape, \
+                         Dropout and InputLayer";
+
+/// A layer as the description has it.
+pub(super) struct Described<'v> {
+    pub(super) name: &'v str,
+    pub(super) class: &'v str,
+    config: &'v Value,
+    inbound: &'v Value,
+}
+
+/// A layer's variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variable {
+    Kernel,
+    Bias,
+    Gamma,
+    Beta,
+    Mean,
+    Variance,
+}
+
+impl Variable {
+    /// As Keras calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Bias => "bias",
+            Self::Gamma => "gamma",
+            Self::Beta => "beta",
+            Self::Mean => "moving_mean",
+            Self::Variance => "moving_variance",
+        }
+    }
+}
+
+impl<'v> Described<'v> {
+    pub(super) fn list(layers: &'v [Value]) -> Result<Vec<Self>, GraphError> {
+        let mut described: Vec<Self> = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let (class, config) = (layer.get("class_name").and_then(Value::as_str), layer.get("config"));
+            let name = config.and_then(|config| config.get("name")?.as_str());
+            let (Some(class), Some(name), Some(config)) = (class, name, config) else {
+                return Err(GraphError::Description("a layer has no class, name or config".into()));
+            };
+            let inbound = layer.get("inbound_nodes").unwrap_or(&Value::Null);
+            described.push(Self { name, class, config, inbound });
+        }
+        Ok(described)
+    }
+
+    pub(super) fn setting(&self, reason: impl Into<String>) -> GraphError {
+        GraphError::Setting { layer: self.name.into(), reason: reason.into() }
+    }
+
+    /// The number of values of the input, where this layer says it.
+    pub(super) fn input_width(&self) -> Option<usize> {
+        let shape = self.config.get("batch_input_shape").or_else(|| self.config.get("batch_shape"))?.as_array()?;
+        let lengths = shape.get(1..)?.iter().map(|length| usize::try_from(length.as_u64()?).ok());
+        lengths.collect::<Option<Vec<_>>>()?.into_iter().try_fold(1usize, usize::checked_mul)
+    }
+
+    /// The layers that feed it.
+    pub(super) fn sources(&self) -> Result<Vec<&'v str>, GraphError> {
+        if self.inbound.as_array().is_some_and(|calls| calls.len() > 1) {
+            return Err(self.setting("is used in several places of the network; each use needs a layer of its own"));
+        }
+        let mut found = Vec::new();
+        histories(self.inbound, &mut found);
+        Ok(found)
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.config.get(key)?.as_f64()
+    }
+
+    fn is(&self, key: &str, default: bool) -> bool {
+        self.config.get(key).and_then(Value::as_bool).unwrap_or(default)
+    }
+}
+
+/// Makes layers of descriptions and of the tensors that belong to them.
+pub(super) struct Reader<'r, F> {
+    /// The file.
+    pub(super) tensors: &'r mut F,
+    /// The name of a layer's variable; `None` where there is not exactly one.
+    pub(super) find: &'r dyn Fn(&Described<'_>, Variable) -> Option<String>,
+}
+
+impl<F: Format> Reader<'_, F> {
+    /// One Keras layer: a matrix and its activation are two.
+    pub(super) fn layers(&mut self, layer: &Described<'_>) -> Result<Vec<Layer>, LayersError> {
+        let made = match layer.class {
+            "InputLayer"
+            | "Flatten"
+            | "Reshape"
+            | "Dropout"
+            | "AlphaDropout"
+            | "GaussianDropout"
+            | "GaussianNoise"
+            | "ActivityRegularization" => vec![Layer::Identity],
+            "Dense" => return self.dense(layer),
+            "BatchNormalization" => vec![Layer::Affine(self.batch_norm(layer)?)],
+            "Rescaling" => {
+                let of = |key, default| vec![layer.number(key).unwrap_or(default)];
+                vec![Layer::Affine(Affine { scale: of("scale", 1.0), shift: of("offset", 0.0) })]
+            }
+            "Activation" => vec![activation(layer, layer.config.get("activation").unwrap_or(&Value::Null))?],
+            class => vec![activation_layer(class, layer, layer.config)?],
+        };
+        Ok(made)
+    }
+
+    fn dense(&mut self, layer: &Described<'_>) -> Result<Vec<Layer>, LayersError> {
+        let weight = self.name(layer, Variable::Kernel)?;
+        let shape = self.tensors.shape(&weight).map_err(|error| LayersError::Tensor(weight.clone(), error))?;
+        let Some([n_in, n_out]) = shape.as_deref() else {
+            return Err(layer
+                .setting(format!("its kernel {weight} has shape {shape:?}, not (inputs, outputs)"))
+                .into());
+        };
+        let bias = layer.is("use_bias", true).then(|| self.name(layer, Variable::Bias)).transpose()?;
+        let (n_in, n_out) = (*n_in, *n_out);
+        let junction = Layer::Junction(Weights { weight, bias, mask: None, layout: Layout::InOut, n_in, n_out });
+        match layer.config.get("activation") {
+            None | Some(Value::Null) => Ok(vec![junction]),
+            Some(value) => Ok(vec![junction, activation(layer, value)?]),
+        }
+    }
+
+    fn batch_norm(&mut self, layer: &Described<'_>) -> Result<Affine, LayersError> {
+        let axis = layer.config.get("axis").and_then(|axis| axis.as_i64().or_else(|| axis.get(0)?.as_i64()));
+        if !matches!(axis, None | Some(-1 | 1)) {
+            return Err(layer.setting("normalises another axis than the last: only vectors are supported").into());
+        }
+        let mean = self.vector(layer, Variable::Mean)?;
+        let variance = self.vector(layer, Variable::Variance)?;
+        let gamma = layer.is("scale", true).then(|| self.vector(layer, Variable::Gamma)).transpose()?;
+        let beta = layer.is("center", true).then(|| self.vector(layer, Variable::Beta)).transpose()?;
+        let lengths = [Some(&mean), gamma.as_ref(), beta.as_ref()];
+        if lengths.into_iter().flatten().any(|values| values.len() != variance.len()) {
+            return Err(layer.setting("its statistics have different lengths").into());
+        }
+        let epsilon = layer.number("epsilon").unwrap_or(0.001);
+        Ok(Affine::batch_norm(gamma.as_deref(), beta.as_deref(), &mean, &variance, epsilon))
+    }
+
+    fn name(&self, layer: &Described<'_>, variable: Variable) -> Result<String, GraphError> {
+        (self.find)(layer, variable)
+            .ok_or_else(|| layer.setting(format!("has no one tensor {} in the file", variable.name())))
+    }
+
+    fn vector(&mut self, layer: &Described<'_>, variable: Variable) -> Result<Vec<f32>, LayersError> {
+        let name = self.name(layer, variable)?;
+        let found = self.tensors.tensor(&name, 8 * MAX_WIDTH as u64);
+        let found = found.map_err(|error| LayersError::Tensor(name.clone(), error))?;
+        match found {
+            Some(tensor) if tensor.shape.len() == 1 => Ok(tensor.values),
+            _ => Err(layer.setting(format!("{name} is not a vector")).into()),
+        }
+    }
+}
+
+/// An activation as an argument of a layer: a name, or a serialized function or layer.
+fn activation(layer: &Described<'_>, value: &Value) -> Result<Layer, GraphError> {
+    let name = match value {
+        Value::String(name) => name.as_str(),
+        Value::Object(object) => match (object.get("class_name").and_then(Value::as_str), object.get("config")) {
+            (Some("function"), Some(Value::String(name))) => name,
+            (Some(class), Some(config)) => return activation_layer(class, layer, config),
+            _ => "unknown",
+        },
+        _ => "unknown",
+    };
+    let function = match name {
+        "linear" => Activation::None,
+        "relu" => Activation::Relu,
+        "relu6" => Activation::Relu6,
+        "leaky_relu" => Activation::LeakyRelu { slope: 0.2 },
+        "sigmoid" => Activation::Sigmoid,
+        "tanh" => Activation::Tanh,
+        "softmax" | "log_softmax" => return Ok(Layer::Softmax),
+        other => {
+            return Err(layer.setting(format!(
+                "has the activation {other}; supported are linear, relu, relu6, leaky_relu, sigmoid, tanh and softmax"
+            )));
+        }
+    };
+    Ok(Layer::Activation(function))
+}
+
+/// An activation that is a layer.
+fn activation_layer(class: &str, layer: &Described<'_>, config: &Value) -> Result<Layer, GraphError> {
+    let number = |key: &str| config.get(key).and_then(Value::as_f64);
+    let slope = |value: f64| Layer::Activation(Activation::LeakyRelu { slope: value as f32 });
+    match class {
+        "Softmax" => Ok(Layer::Softmax),
+        "LeakyReLU" => Ok(slope(number("negative_slope").or_else(|| number("alpha")).unwrap_or(0.3))),
+        "ReLU" => {
+            let (negative, threshold) = (number("negative_slope").unwrap_or(0.0), number("threshold").unwrap_or(0.0));
+            match number("max_value") {
+                None if threshold == 0.0 && negative == 0.0 => Ok(Layer::Activation(Activation::Relu)),
+                None if threshold == 0.0 => Ok(slope(negative)),
+                Some(6.0) if threshold == 0.0 && negative == 0.0 => Ok(Layer::Activation(Activation::Relu6)),
+                _ => Err(layer.setting("has a threshold or a maximum other than 6, which are not supported")),
+            }
+        }
+        _ => Err(GraphError::Layer { layer: layer.name.into(), kind: class.into(), supported: SUPPORTED }),
+    }
+}

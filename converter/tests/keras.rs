@@ -1,0 +1,104 @@
+//! Keras files, without a recipe.
+
+mod support;
+
+use std::path::Path;
+
+use lacewing_converter::convert::{HEAD, Options, convert};
+use lacewing_converter::evaluate::evaluate;
+use lacewing_engine::{KernelSet, Model};
+use lacewing_models::data::{self, Part};
+use lacewing_models::recipe::Input;
+use support::frameworks::{agrees, framework};
+use support::names;
+
+/// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
+#[test]
+fn trained_networks_answer_as_in_the_framework() {
+    let test = data::load(&data::bundled_mnist(), Part::Test, &Input::plain(800)).unwrap();
+    let cases = [
+        ("800-40-40-10_fo-2-9-10.h5", 9_340, [1600, 360, 400]),
+        ("800-100-100-10_fo-25-25-10.h5", 9_733, [20_000, 2500, 1000]),
+    ];
+    for (name, right, edges) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let report = convert(&framework(name), None, dir.path(), &Options::default()).unwrap();
+        assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), edges);
+        let head = std::fs::read(dir.path().join(HEAD)).unwrap();
+        let head = Model::parse(&head, &KernelSet::ALL).unwrap();
+        let found = evaluate(&head, None, &test, None, &|_| {}).unwrap();
+        assert_eq!((found.correct, found.samples), (right, 10_000), "{name}");
+    }
+}
+
+#[test]
+fn layers_are_folded_as_the_framework_computes_them() {
+    for file in ["keras2-sequential-probabilities.h5", "keras3-sequential-probabilities.h5"] {
+        let expected = file.replace(".h5", ".expected.npz");
+        let report = agrees(file, &expected, &["end"], &Options::default());
+        // Half of each matrix but the last is masked, with zeros of both signs.
+        let density: Vec<_> = report.junctions.iter().map(|junction| junction.density).collect();
+        assert!(density[..3].iter().all(|density| (0.3..0.7).contains(density)) && density[3] == 1.0, "{density:?}");
+    }
+}
+
+#[test]
+fn several_outputs_are_exits() {
+    let (name, expected) = ("keras2-functional.h5", "keras2-functional.expected.npz");
+    let report = agrees(name, expected, &["exit1", "end"], &Options::default());
+    let places: Vec<&str> = report.junctions.iter().map(|junction| junction.place.as_str()).collect();
+    let want = ["junction 1", "exit 1, junction 1", "exit 1, junction 2", "junction 2", "junction 3", "junction 4"];
+    assert_eq!((places, report.name.as_str()), (want.to_vec(), "keras2-functional"));
+    agrees("keras3-functional.h5", "keras3-functional.expected.npz", &["exit1", "end"], &Options::default());
+    // Split, and without the exit.
+    for split in [1, 2, 3] {
+        let options = Options { split_after: Some(split), ..Options::default() };
+        agrees(name, expected, &["exit1", "end"], &options);
+    }
+    agrees(name, expected, &["exit1", "end"], &Options { exit_after: Some(&[1]), ..Options::default() });
+    agrees(name, expected, &["end"], &Options { exit_after: Some(&[]), ..Options::default() });
+}
+
+/// Converts, expects a refusal with all of `words`, and no file.
+fn refused(file: &Path, options: &Options<'_>, words: &[&str]) {
+    let out = tempfile::tempdir().unwrap();
+    let error = convert(file, None, out.path(), options).unwrap_err().to_string();
+    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
+    assert!(names(out.path()).is_empty(), "{error}");
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    let none = Options::default();
+    refused(&framework("keras2-convolution.h5"), &none, &["conv1d", "Conv1D", "supported are Dense"]);
+    refused(&framework("keras2-shared.h5"), &none, &["shared", "several places"]);
+    let functional = framework("keras2-functional.h5");
+    let exit_after = |places| Options { exit_after: Some(places), ..Options::default() };
+    refused(&functional, &exit_after(&[2]), &["no exit behind junction 2", "behind: 1"]);
+    refused(&functional, &Options { split_after: Some(4), ..none }, &["split"]);
+}
+
+/// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.
+#[test]
+fn damaged_files() {
+    let whole = std::fs::read(framework("keras2-functional.h5")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("damaged.h5");
+    let mut refusals = 0;
+    for at in (8..whole.len()).step_by(97) {
+        std::fs::write(&file, &whole[..at]).unwrap();
+        refused(&file, &Options::default(), &["damaged.h5"]);
+        let mut changed = whole.clone();
+        changed[at] ^= 0xff;
+        std::fs::write(&file, &changed).unwrap();
+        let out = dir.path().join("out");
+        match convert(&file, None, &out, &Options::default()) {
+            Ok(_) => std::fs::remove_dir_all(&out).unwrap(),
+            Err(_) => {
+                refusals += 1;
+                assert!(names(&out).is_empty());
+            }
+        }
+    }
+    assert!(refusals > 20, "{refusals}");
+}
