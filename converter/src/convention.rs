@@ -59,6 +59,7 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
     }
     outputs.push(last);
     graph.outputs = outputs;
+    graph.trunk = Some(last);
     if trunk.len() > 1 {
         let order: Vec<&str> = trunk.iter().map(|(matrix, _)| matrix.stem.weight.as_str()).collect();
         let told = if by_shape { "shapes" } else { "names" };

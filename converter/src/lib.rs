@@ -35,11 +35,8 @@ mod map;
 pub mod network;
 pub mod pack;
 pub mod plan;
-<<<<<<< HEAD
 pub mod profile;
-=======
 pub mod reading;
->>>>>>> e6a7f06 (Convert Keras .h5 files, and safetensors and .npz by their names, without a recipe)
 mod reference;
 pub mod repack;
 mod scratch;

@@ -15,7 +15,7 @@ use support::names;
 /// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
 #[test]
 fn trained_networks_answer_as_in_the_framework() {
-    let test = data::load(&data::bundled_mnist(), Part::Test, &Input::plain(800)).unwrap();
+    let test = data::load(data::bundled_mnist(), Part::Test, &Input::plain(800)).unwrap();
     let cases = [
         ("800-40-40-10_fo-2-9-10.h5", 9_340, [1600, 360, 400]),
         ("800-100-100-10_fo-25-25-10.h5", 9_733, [20_000, 2500, 1000]),

@@ -48,7 +48,9 @@ impl Layers {
         let ways =
             graph.outputs.iter().map(|output| fold(graph, *output, &mut notes)).collect::<Result<Vec<_>, _>>()?;
         // Of several longest ways the last: that is where frameworks put the main output of a multi-exit network.
-        let Some((trunk_at, trunk)) = ways.iter().enumerate().max_by_key(|(_, way)| way.len()) else {
+        let is_named = |at: usize| graph.trunk.is_some() && graph.outputs.get(at).copied() == graph.trunk;
+        let longest = ways.iter().enumerate().max_by_key(|(at, way)| (is_named(*at), way.len()));
+        let Some((trunk_at, trunk)) = longest else {
             return Err(GraphError::Description("the network has no output".into()));
         };
         let mut exits = Vec::new();
@@ -240,6 +242,11 @@ mod tests {
         graph.outputs = vec![6, 4];
         let layers = Layers::of(&graph).unwrap();
         assert_eq!((layers.trunk.len(), layers.exits.len(), layers.exits[0].after), (3, 1, 1));
+        // Unless the file says which it is.
+        graph.trunk = Some(6);
+        let layers = Layers::of(&graph).unwrap();
+        assert_eq!((layers.trunk.len(), layers.exits[0].junctions.len()), (2, 2));
+        graph.trunk = None;
         // Before the activation.
         graph.nodes[5].input = Some(0);
         assert!(Layers::of(&graph).unwrap_err().to_string().contains("before its activation"));

@@ -13,6 +13,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The nodes whose values the network gives out.
     pub outputs: Vec<usize>,
+    /// The node among `outputs` that ends the trunk, where the file says it; else it is the one with most junctions before it.
+    pub trunk: Option<usize>,
     /// Number of the network's inputs, where the file says it.
     pub width: Option<usize>,
     /// What is worth knowing about how the file was understood.
@@ -133,7 +135,7 @@ impl Graph {
         let node = |(at, (name, layer)): (usize, _)| Node { name, input: at.checked_sub(1), layer };
         let nodes: Vec<Node> = layers.into_iter().enumerate().map(node).collect();
         let outputs = nodes.len().checked_sub(1).into_iter().collect();
-        Self { nodes, outputs, width, notes: Vec::new() }
+        Self { nodes, outputs, trunk: None, width, notes: Vec::new() }
     }
 
     /// The nodes from the input to `output`.
