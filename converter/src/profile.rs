@@ -66,7 +66,7 @@ pub struct Point {
     pub density: f64,
     /// Nanoseconds a stored weight, padding counted, where no input is zero.
     pub ns: f64,
-    /// The same where every input is zero; less only where zero inputs are passed over.
+    /// The same where every input is zero, on the line through measurements; less only where zero inputs are passed over.
     pub idle_ns: f64,
 }
 
