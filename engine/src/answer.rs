@@ -1,5 +1,6 @@
 //! What a run ends with.
 
+use crate::element::Element;
 use crate::features::Features;
 use crate::model::ExitId;
 
@@ -20,6 +21,17 @@ impl Q15 {
     #[must_use]
     pub const fn from_steps(steps: u16) -> Option<Self> {
         if steps > 0x8000 { None } else { Some(Self(steps)) }
+    }
+
+    /// 0.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// 1.
+    pub const ONE: Self = Self(0x8000);
+
+    /// This many steps of 2⁻¹⁵; more than 32,768 count as 1.
+    pub(crate) const fn saturating(steps: u64) -> Self {
+        if steps > 0x8000 { Self::ONE } else { Self(steps as u16) }
     }
 
     /// Steps of 2⁻¹⁵: 0 to 32,768.
@@ -49,7 +61,7 @@ pub struct Answer {
 
 /// What a run ends with.
 #[derive(Clone, Copy, Debug)]
-pub enum Outcome<'e, T = f32> {
+pub enum Outcome<'e, T: Element = f32> {
     /// An exit was sure enough, or the network has ended.
     Answer(Answer),
     /// No exit was: the tail finishes.
@@ -63,7 +75,7 @@ pub enum Outcome<'e, T = f32> {
 
 /// What [`Engine::step`](crate::Engine::step) came to.
 #[derive(Clone, Copy, Debug)]
-pub enum Step<'e, T = f32> {
+pub enum Step<'e, T: Element = f32> {
     /// One operation is done, there are more.
     More,
     /// The run has ended; the next step begins a new one.

@@ -2,26 +2,18 @@
 
 use core::marker::PhantomData;
 
-use lacewing_kernels::bytes::{as_f32, as_f32_mut};
-use lacewing_kernels::{Junction, ReadyKernel};
+use lacewing_kernels::ReadyKernel;
+use lacewing_kernels::bytes::as_f32;
 
 use crate::answer::{Answer, Outcome, Step};
+use crate::element::Element;
 use crate::error::{EngineError, ResumeError, WrongLength};
 use crate::features::Features;
 use crate::layout::Region;
 use crate::model::{Exit, MAX_OPERATIONS, Model, Operation, Part};
 use crate::packet::Packet;
-use crate::policy::{Decision, ExitPolicy, ExitView};
-
-/// An element type of inputs and features: `f32`.
-pub trait Element: sealed::Sealed + Copy {}
-
-impl Element for f32 {}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-}
+use crate::policy::{Decision, ExitPolicy};
+use crate::quantisation::Quantisation;
 
 /// A model, its kernels chosen and its scratch lent. [`Engine::new`] is the last call that can fail: a run is total.
 ///
@@ -33,6 +25,7 @@ pub struct Engine<'m, T: Element = f32> {
     even: &'m mut [u8],
     odd: &'m mut [u8],
     third: &'m mut [u8],
+    stage: &'m mut [u8],
     state: State,
     element: PhantomData<T>,
 }
@@ -63,98 +56,17 @@ enum End {
 }
 
 impl<'m> Engine<'m> {
-    /// Chooses kernels for `model` and takes `scratch`, [`Model::scratch_len`] bytes or more, at a multiple of 4
-    /// (a [`Scratch`](crate::Scratch) is).
+    /// Chooses kernels for `model`, whose inputs are f32, and takes `scratch`, [`Model::scratch_len`] bytes or more, at a multiple
+    /// of 4 (a [`Scratch`](crate::Scratch) is). Junctions may be int8: values are converted where f32 and int8 meet, and logits
+    /// and features are f32.
     ///
     /// # Errors
-    /// A scratch too small or misaligned; kernels that cannot run on this processor.
+    /// A scratch too small or misaligned; kernels that cannot run on this processor; a model whose inputs are int8.
     pub fn new(model: &'m Model<'m>, scratch: &'m mut [u8]) -> Result<Self, EngineError> {
-        let (needed, found) = (model.scratch_len(), scratch.len());
-        let too_small = EngineError::ScratchTooSmall { needed, found };
-        let (even, rest) = scratch.split_at_mut_checked(model.layout.even).ok_or(too_small)?;
-        let (odd, rest) = rest.split_at_mut_checked(model.layout.odd).ok_or(too_small)?;
-        let (third, _) = rest.split_at_mut_checked(model.layout.third).ok_or(too_small)?;
-        if as_f32(even).is_none() {
-            return Err(EngineError::ScratchMisaligned);
-        }
-        let mut kernels = [None; MAX_OPERATIONS];
-        for (kernel, operation) in kernels.iter_mut().zip(model.operations()) {
-            let packing = operation.junction.packing();
-            let ready = model.kernels.choose(packing).map_err(EngineError::Isa)?;
-            *kernel = Some(ready.ok_or(EngineError::NoKernel(packing.name()))?);
-        }
-        Ok(Self { model, kernels, even, odd, third, state: State::default(), element: PhantomData })
+        Self::with(model, scratch)
     }
 
-    /// The model.
-    #[must_use]
-    pub const fn model(&self) -> &'m Model<'m> {
-        self.model
-    }
-
-    /// The kernel chosen for each operation, in order.
-    pub fn kernels(&self) -> impl Iterator<Item = ReadyKernel<'static>> {
-        self.kernels.iter().flatten().copied()
-    }
-
-    /// Where the next input is written: [`Model::n_in`] values, in the trainer's order, as the network sees them (after
-    /// [`Model::input_scaling`]). What lies there is the rest of the last run. A run that was under way is abandoned.
-    pub fn input(&mut self) -> &mut [f32] {
-        self.state = State::default();
-        let bytes = self.model.n_in() * size_of::<f32>();
-        self.even.get_mut(..bytes).and_then(as_f32_mut).unwrap_or_default()
-    }
-
-    /// Copies an input.
-    ///
-    /// # Errors
-    /// `values` are not [`Model::n_in`] long.
-    pub fn load(&mut self, values: &[f32]) -> Result<(), WrongLength> {
-        let input = self.input();
-        if values.len() != input.len() {
-            return Err(WrongLength { needed: input.len(), found: values.len() });
-        }
-        input.copy_from_slice(values);
-        Ok(())
-    }
-
-    /// Runs from the input to an answer or the hand-over.
-    pub fn run(&mut self, policy: &mut impl ExitPolicy) -> Outcome<'_> {
-        self.state = State::default();
-        loop {
-            if let Some(end) = self.advance(policy) {
-                return self.outcome(end);
-            }
-        }
-    }
-
-    /// Runs one operation, and the exit decision behind it if one is due: for schedulers that want the processor back in
-    /// between. After [`Step::Done`] the next step begins a new run.
-    pub fn step(&mut self, policy: &mut impl ExitPolicy) -> Step<'_> {
-        if self.state.done {
-            self.state = State::default();
-        }
-        match self.advance(policy) {
-            Some(end) => Step::Done(self.outcome(end)),
-            None => Step::More,
-        }
-    }
-
-    /// Finishes in this tail what a head began.
-    ///
-    /// # Errors
-    /// This is no tail, or not the one of the head that handed over.
-    pub fn resume(
-        &mut self,
-        features: &Features<'_>,
-        policy: &mut impl ExitPolicy,
-    ) -> Result<Outcome<'_>, ResumeError> {
-        self.model.admits(features.pair_id(), features.split(), features.values().len())?;
-        self.input().copy_from_slice(features.values());
-        Ok(self.run(policy))
-    }
-
-    /// Finishes in this tail what came over a wire.
+    /// Finishes in this tail what came over a wire, as f32 or as int8 of any scale.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
@@ -170,10 +82,178 @@ impl<'m> Engine<'m> {
         Ok(self.run(policy))
     }
 
+    /// Finishes in this tail what a head began.
+    ///
+    /// # Errors
+    /// This is no tail, or not the one of the head that handed over.
+    pub fn resume(
+        &mut self,
+        features: &Features<'_>,
+        policy: &mut impl ExitPolicy,
+    ) -> Result<Outcome<'_>, ResumeError> {
+        self.model.admits(features.pair_id(), features.split(), features.values().len())?;
+        self.input().copy_from_slice(features.values());
+        Ok(self.run(policy))
+    }
+}
+
+impl<'m> Engine<'m, i8> {
+    /// Chooses kernels for `model`, whose inputs are int8, and takes `scratch`, [`Model::scratch_len`] bytes or more, at any
+    /// address. Such a model is int8 throughout: nothing that runs after this uses floating point, but for
+    /// [`load_f32`](Self::load_f32).
+    ///
+    /// # Errors
+    /// A scratch too small; kernels that cannot run on this processor; a model whose inputs are f32.
+    pub fn new_i8(model: &'m Model<'m>, scratch: &'m mut [u8]) -> Result<Self, EngineError> {
+        Self::with(model, scratch)
+    }
+
+    /// Takes an input of unsigned bytes, each 128 above the model's int8: what a camera delivers is the model's input where
+    /// [`Model::input_scaling`] says that −128 stands for 0 and the scale is the camera's.
+    ///
+    /// # Errors
+    /// `values` are not [`Model::n_in`] long.
+    pub fn load_u8(&mut self, values: &[u8]) -> Result<(), WrongLength> {
+        let input = self.input_for(values.len())?;
+        for (input, value) in input.iter_mut().zip(values) {
+            *input = (value ^ 0x80) as i8;
+        }
+        Ok(())
+    }
+
+    /// Takes an input of numbers as the network sees them (after [`Model::input_scaling`]) and quantises it.
+    ///
+    /// # Errors
+    /// `values` are not [`Model::n_in`] long.
+    pub fn load_f32(&mut self, values: &[f32]) -> Result<(), WrongLength> {
+        let quantisation = self.model.input;
+        let input = self.input_for(values.len())?;
+        for (input, value) in input.iter_mut().zip(values) {
+            *input = quantisation.map_or(0, |quantisation| quantisation.quantise(*value));
+        }
+        Ok(())
+    }
+
+    /// Finishes in this tail what a head began.
+    ///
+    /// # Errors
+    /// This is no tail, or not the one of the head that handed over; the features are of another scale or zero point.
+    pub fn resume(
+        &mut self,
+        features: &Features<'_, i8>,
+        policy: &mut impl ExitPolicy<i8>,
+    ) -> Result<Outcome<'_, i8>, ResumeError> {
+        self.model.admits(features.pair_id(), features.split(), features.values().len())?;
+        if !Quantisation::same(Some(features.quantisation()), self.model.input) {
+            return Err(ResumeError::WrongQuantisation);
+        }
+        self.input().copy_from_slice(features.values());
+        Ok(self.run(policy))
+    }
+
+    /// Finishes in this tail what came over a wire as int8.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume); the packet carries f32.
+    pub fn resume_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        policy: &mut impl ExitPolicy<i8>,
+    ) -> Result<Outcome<'_, i8>, ResumeError> {
+        self.model.admits(packet.pair_id(), packet.split(), packet.len())?;
+        if !Quantisation::same(packet.quantisation(), self.model.input) {
+            return Err(ResumeError::WrongQuantisation);
+        }
+        for (input, value) in self.input().iter_mut().zip(packet.values_i8()) {
+            *input = value;
+        }
+        Ok(self.run(policy))
+    }
+}
+
+impl<'m, T: Element> Engine<'m, T> {
+    fn with(model: &'m Model<'m>, scratch: &'m mut [u8]) -> Result<Self, EngineError> {
+        if model.input.is_some() != T::INT8 {
+            return Err(EngineError::WrongElement { model_is_int8: model.input.is_some() });
+        }
+        let (needed, found) = (model.scratch_len(), scratch.len());
+        let too_small = EngineError::ScratchTooSmall { needed, found };
+        let (even, rest) = scratch.split_at_mut_checked(model.layout.even).ok_or(too_small)?;
+        let (odd, rest) = rest.split_at_mut_checked(model.layout.odd).ok_or(too_small)?;
+        let (third, rest) = rest.split_at_mut_checked(model.layout.third).ok_or(too_small)?;
+        let (stage, _) = rest.split_at_mut_checked(model.layout.stage).ok_or(too_small)?;
+        if !T::INT8 && as_f32(even).is_none() {
+            return Err(EngineError::ScratchMisaligned);
+        }
+        let mut kernels = [None; MAX_OPERATIONS];
+        for (kernel, operation) in kernels.iter_mut().zip(model.operations()) {
+            let packing = operation.junction.packing();
+            let ready = model.kernels.choose_for(&operation.junction).map_err(EngineError::Isa)?;
+            *kernel = Some(ready.ok_or(EngineError::NoKernel(packing.name()))?);
+        }
+        Ok(Self { model, kernels, even, odd, third, stage, state: State::default(), element: PhantomData })
+    }
+
+    /// The model.
+    #[must_use]
+    pub const fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// The kernel chosen for each operation, in order.
+    pub fn kernels(&self) -> impl Iterator<Item = ReadyKernel<'static>> {
+        self.kernels.iter().flatten().copied()
+    }
+
+    /// Where the next input is written: [`Model::n_in`] values, in the trainer's order, f32 ones as the network sees them (after
+    /// [`Model::input_scaling`]), int8 ones as [`Model::input`] says. What lies there is the rest of the last run. A run that was
+    /// under way is abandoned.
+    pub fn input(&mut self) -> &mut [T] {
+        self.state = State::default();
+        let bytes = self.model.n_in() * size_of::<T>();
+        T::of_mut(self.even.get_mut(..bytes).unwrap_or_default())
+    }
+
+    fn input_for(&mut self, found: usize) -> Result<&mut [T], WrongLength> {
+        let needed = self.model.n_in();
+        if found == needed { Ok(self.input()) } else { Err(WrongLength { needed, found }) }
+    }
+
+    /// Copies an input.
+    ///
+    /// # Errors
+    /// `values` are not [`Model::n_in`] long.
+    pub fn load(&mut self, values: &[T]) -> Result<(), WrongLength> {
+        self.input_for(values.len())?.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Runs from the input to an answer or the hand-over.
+    pub fn run(&mut self, policy: &mut impl ExitPolicy<T>) -> Outcome<'_, T> {
+        self.state = State::default();
+        loop {
+            if let Some(end) = self.advance(policy) {
+                return self.outcome(end);
+            }
+        }
+    }
+
+    /// Runs one operation, and the exit decision behind it if one is due: for schedulers that want the processor back in
+    /// between. After [`Step::Done`] the next step begins a new run.
+    pub fn step(&mut self, policy: &mut impl ExitPolicy<T>) -> Step<'_, T> {
+        if self.state.done {
+            self.state = State::default();
+        }
+        match self.advance(policy) {
+            Some(end) => Step::Done(self.outcome(end)),
+            None => Step::More,
+        }
+    }
+
     /// The logits of the exit decided last, before temperature: empty where there is none, or where a junction of the trunk
     /// has run since.
     #[must_use]
-    pub fn logits(&self) -> &[f32] {
+    pub fn logits(&self) -> &[T] {
         match self.state.logits {
             Some((region, len)) => self.values(region, len),
             None => &[],
@@ -181,12 +261,12 @@ impl<'m> Engine<'m> {
     }
 
     /// One operation, and the decision behind it. `None` while there is more to do.
-    fn advance(&mut self, policy: &mut impl ExitPolicy) -> Option<End> {
+    fn advance(&mut self, policy: &mut impl ExitPolicy<T>) -> Option<End> {
         if let Some((operation, kernel)) = self.next_operation() {
             match operation.exit {
-                None => self.trunk(&operation.junction, kernel),
+                None => self.trunk(operation, kernel),
                 Some(_) => {
-                    let end = self.branch(&operation.junction, kernel, policy);
+                    let end = self.branch(operation, kernel, policy);
                     if end.is_some() {
                         self.state.done = true;
                         return end;
@@ -212,9 +292,9 @@ impl<'m> Engine<'m> {
         }
     }
 
-    fn trunk(&mut self, junction: &Junction<'_>, kernel: Option<ReadyKernel<'_>>) {
+    fn trunk(&mut self, operation: &Operation<'_>, kernel: Option<ReadyKernel<'_>>) {
         let (from, to) = (Region::of_depth(self.state.depth), Region::of_depth(self.state.depth + 1));
-        self.multiply(junction, kernel, from, to);
+        self.multiply(operation, kernel, from, to);
         self.state.operations += 1;
         self.state.depth += 1;
         self.state.logits = None;
@@ -222,21 +302,23 @@ impl<'m> Engine<'m> {
 
     fn branch(
         &mut self,
-        junction: &Junction<'_>,
+        operation: &Operation<'_>,
         kernel: Option<ReadyKernel<'_>>,
-        policy: &mut impl ExitPolicy,
+        policy: &mut impl ExitPolicy<T>,
     ) -> Option<End> {
         let (from, to) = Region::of_branch(self.state.depth, self.state.branch);
-        self.multiply(junction, kernel, from, to);
+        self.multiply(operation, kernel, from, to);
         self.state.operations += 1;
         self.state.branch += 1;
         let exit = self.next_exit()?;
         if self.state.branch < usize::from(exit.branch) {
             return None;
         }
-        let view = ExitView::new(exit, self.values(to, junction.n_out()));
+        let classes = self.model.classes();
+        let shown = self.shown(operation.output, to, Region::Stage, classes);
+        let view = T::view(exit, self.values(shown, classes));
         let (answer, decision) = (view.answer(), policy.decide(&view));
-        self.state.logits = Some((to, junction.n_out()));
+        self.state.logits = Some((shown, classes));
         if decision == Decision::Take {
             return Some(End::Answer(answer));
         }
@@ -250,9 +332,10 @@ impl<'m> Engine<'m> {
     /// The end of the trunk: a head hands over, anything else answers.
     fn last_exit(&mut self) -> End {
         let (Some(exit), Part::Whole | Part::Tail) = (self.next_exit(), self.model.part) else { return End::Offload };
-        let region = Region::of_depth(self.state.depth);
-        let answer = ExitView::new(exit, self.values(region, self.model.classes())).answer();
-        self.state.logits = Some((region, self.model.classes()));
+        let (region, classes) = (Region::of_depth(self.state.depth), self.model.classes());
+        let shown = self.shown(self.model.output(), region, Region::Stage, classes);
+        let answer = T::view(exit, self.values(shown, classes)).answer();
+        self.state.logits = Some((shown, classes));
         End::Answer(answer)
     }
 
@@ -260,40 +343,62 @@ impl<'m> Engine<'m> {
         self.model.exits.get(self.state.exits)?.as_ref()
     }
 
-    fn outcome(&self, end: End) -> Outcome<'_> {
+    fn outcome(&mut self, end: End) -> Outcome<'_, T> {
         match end {
             End::Answer(answer) => Outcome::Answer(answer),
             End::Offload => {
-                let values = self.values(Region::of_depth(self.state.depth), self.model.features_len());
-                let features = Features::new(values, self.model.pair_id, self.model.split);
+                let (region, free) = (Region::of_depth(self.state.depth), Region::of_depth(self.state.depth + 1));
+                let (len, quantisation) = (self.model.features_len(), self.model.output());
+                let shown = self.shown(quantisation, region, free, len);
+                let features = T::features(self.values(shown, len), quantisation, self.model);
                 Outcome::Offload { features, fallback: self.state.fallback }
             }
         }
     }
 
-    fn values(&self, region: Region, len: usize) -> &[f32] {
+    /// Where the values of a region can be shown as this engine's element: there, or, of int8 values in an f32 engine, converted
+    /// in `other`.
+    fn shown(&mut self, quantisation: Option<Quantisation>, region: Region, other: Region, len: usize) -> Region {
+        let (false, Some(quantisation)) = (T::INT8, quantisation) else { return region };
+        let (from, to, _) = self.regions(region, other);
+        T::dequantise(quantisation, from.get(..len).unwrap_or_default(), to);
+        other
+    }
+
+    fn values(&self, region: Region, len: usize) -> &[T] {
         let bytes = match region {
             Region::Even => &*self.even,
             Region::Odd => &*self.odd,
             Region::Third => &*self.third,
+            Region::Stage => &*self.stage,
         };
-        bytes.get(..len * size_of::<f32>()).and_then(as_f32).unwrap_or_default()
+        T::of(bytes.get(..len * size_of::<T>()).unwrap_or_default())
     }
 
-    /// `to = junction(from)`. What could fail here was proven: lengths and regions by parse, alignment and kernel by `new`.
-    fn multiply(&mut self, junction: &Junction<'_>, kernel: Option<ReadyKernel<'_>>, from: Region, to: Region) {
-        let (x, y) = match (from, to) {
-            (Region::Even, Region::Odd) => (&*self.even, &mut *self.odd),
-            (Region::Even, Region::Third) => (&*self.even, &mut *self.third),
-            (Region::Odd, Region::Even) => (&*self.odd, &mut *self.even),
-            (Region::Odd, Region::Third) => (&*self.odd, &mut *self.third),
-            (Region::Third, Region::Even) => (&*self.third, &mut *self.even),
-            (Region::Third, Region::Odd) => (&*self.third, &mut *self.odd),
-            (Region::Even, Region::Even) | (Region::Odd, Region::Odd) | (Region::Third, Region::Third) => return,
-        };
-        let x = x.get(..junction.n_in() * size_of::<f32>()).and_then(as_f32).unwrap_or_default();
-        let y = y.get_mut(..junction.n_out() * size_of::<f32>()).and_then(as_f32_mut).unwrap_or_default();
-        let ran = kernel.is_some_and(|kernel| kernel.run(junction, x, y).is_ok());
+    /// `to = operation(from)`. What could fail here was proven: lengths and regions by parse, alignment and kernel by `new`.
+    fn multiply(&mut self, operation: &Operation<'_>, kernel: Option<ReadyKernel<'_>>, from: Region, to: Region) {
+        let (from, to, stage) = self.regions(from, to);
+        let ran = kernel.is_some_and(|kernel| T::run(operation, kernel, from, to, stage));
         debug_assert!(ran, "parse and new have proven that this runs");
+    }
+
+    /// A region to read, one to write, and the stage; empty ones where they are not three different ones, which no caller asks.
+    fn regions(&mut self, from: Region, to: Region) -> (&[u8], &mut [u8], &mut [u8]) {
+        let (even, odd, third, stage) = (&mut *self.even, &mut *self.odd, &mut *self.third, &mut *self.stage);
+        match (from, to) {
+            (Region::Even, Region::Odd) => (even, odd, stage),
+            (Region::Even, Region::Third) => (even, third, stage),
+            (Region::Odd, Region::Even) => (odd, even, stage),
+            (Region::Odd, Region::Third) => (odd, third, stage),
+            (Region::Third, Region::Even) => (third, even, stage),
+            (Region::Third, Region::Odd) => (third, odd, stage),
+            (Region::Even, Region::Stage) => (even, stage, &mut []),
+            (Region::Odd, Region::Stage) => (odd, stage, &mut []),
+            (Region::Third, Region::Stage) => (third, stage, &mut []),
+            (Region::Even, Region::Even) | (Region::Odd, Region::Odd) | (Region::Third, Region::Third) => {
+                (&[], &mut [], stage)
+            }
+            (Region::Stage, _) => (&[], &mut [], &mut []),
+        }
     }
 }

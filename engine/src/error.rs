@@ -49,9 +49,16 @@ pub enum Rule {
     ZeroClasses,
     /// An element type that this reader does not know, of input or weights.
     UnknownElement,
-    /// An input or output scale that is not a finite number above 0, a zero point that is not finite, or an output scaling
-    /// other than 1 and 0 for f32 outputs.
+    /// An input or output scale that is not a finite number above 0, a zero point that is not finite or, of int8, no integer
+    /// from −128 to 127; or an output scaling that is not the last trunk operation's, 1 and 0 for f32.
     BadScaling,
+    /// An operation computes in f32, though the file's inputs are int8.
+    ElementMismatch,
+    /// An int8 operation's input scale or zero point is not that of the int8 values it reads.
+    ScaleMismatch,
+    /// An exit's integer step is 0 or its least confidence above 32,769 where its logits are int8, or they are not 0 where its
+    /// logits are f32.
+    BadIntegerExit,
     /// A reserved byte is not zero.
     ReservedNotZero,
     /// No such operation kind.
@@ -128,7 +135,10 @@ impl Rule {
             Self::ZeroInputs => "there are no inputs",
             Self::ZeroClasses => "there are no classes",
             Self::UnknownElement => "the element type is unknown to this engine: update it",
-            Self::BadScaling => "the input or output scaling is not finite, not above 0, or given for f32 outputs",
+            Self::BadScaling => "the input or output scaling is out of range, or not that of the trunk's end",
+            Self::ElementMismatch => "an operation computes in f32 where the inputs are int8",
+            Self::ScaleMismatch => "an operation's input scaling is not that of what it reads",
+            Self::BadIntegerExit => "an exit's integers do not fit its logits",
             Self::ReservedNotZero => "a reserved byte is not zero",
             Self::UnknownOperation => "the operation is unknown to this engine: update it",
             Self::UnknownPacking => "the packing is unknown to this engine: update it, or repack with 'lacewing pack'",
@@ -184,6 +194,11 @@ pub enum EngineError {
     ScratchMisaligned,
     /// `LACEWING_ISA` asks for what cannot be had.
     Isa(IsaError),
+    /// The model's inputs are of another type: int8 models run in an `Engine<i8>`, others in an `Engine<f32>`.
+    WrongElement {
+        /// Whether the model's inputs are int8.
+        model_is_int8: bool,
+    },
     /// No kernel that accepts this packing can run here: only those of instruction sets that the processor lacks, or that
     /// `LACEWING_ISA` leaves out, are in the set.
     NoKernel(
@@ -205,6 +220,12 @@ impl fmt::Display for EngineError {
                 f.write_str("the scratch does not start at a multiple of 4 bytes: lend a Scratch, which is aligned")
             }
             Self::Isa(error) => error.fmt(f),
+            Self::WrongElement { model_is_int8: true } => {
+                f.write_str("the model's inputs are int8: make an engine for them with Engine::new_i8")
+            }
+            Self::WrongElement { model_is_int8: false } => {
+                f.write_str("the model's inputs are f32: make an engine for them with Engine::new")
+            }
             Self::NoKernel(packing) => {
                 write!(f, "no kernel for packing {packing} can run here: add its scalar reference to the kernel set")
             }
@@ -253,6 +274,8 @@ pub enum ResumeError {
     },
     /// Another number of features than the tail has inputs.
     WrongLength(WrongLength),
+    /// The tail's inputs are int8, and the features are f32 or int8 of another scale or zero point.
+    WrongQuantisation,
 }
 
 impl fmt::Display for ResumeError {
@@ -268,6 +291,10 @@ impl fmt::Display for ResumeError {
                 write!(f, "the features were taken after junction {features}, this tail begins after junction {tail}")
             }
             Self::WrongLength(error) => error.fmt(f),
+            Self::WrongQuantisation => f.write_str(
+                "the tail takes int8 features of its own scale, these are others: use the head of the same conversion, or a tail \
+                 in f32",
+            ),
         }
     }
 }

@@ -8,6 +8,10 @@
 //! trunk at depth d     region d mod 2 → region (d + 1) mod 2
 //! branch at depth d    region d mod 2 → other → third → other → …
 //! ```
+//!
+//! A fourth region exists only where f32 and int8 meet inside a network: what an operation reads is converted into it, and int8
+//! logits, for an exit that shows f32. int8 features of a head that hands over f32 are converted into the region that the trunk's
+//! last operation has read.
 
 /// Regions start at multiples of this many bytes, so that any element can lie in them.
 const ALIGN: usize = 16;
@@ -21,6 +25,8 @@ pub(crate) enum Region {
     Odd,
     /// Second and fourth … operation of a branch.
     Third,
+    /// Values converted between f32 and int8.
+    Stage,
 }
 
 impl Region {
@@ -48,11 +54,12 @@ pub(crate) struct Layout {
     pub even: usize,
     pub odd: usize,
     pub third: usize,
+    pub stage: usize,
 }
 
 impl Layout {
     /// A layout with room for nothing.
-    pub(crate) const EMPTY: Self = Self { even: 0, odd: 0, third: 0 };
+    pub(crate) const EMPTY: Self = Self { even: 0, odd: 0, third: 0, stage: 0 };
 
     /// This layout, grown so that `bytes` fit the region.
     #[must_use]
@@ -61,6 +68,7 @@ impl Layout {
             Region::Even => &mut self.even,
             Region::Odd => &mut self.odd,
             Region::Third => &mut self.third,
+            Region::Stage => &mut self.stage,
         };
         let needed = bytes.next_multiple_of(ALIGN);
         if *size < needed {
@@ -71,7 +79,7 @@ impl Layout {
 
     /// Bytes in all.
     pub(crate) const fn len(&self) -> usize {
-        self.even + self.odd + self.third
+        self.even + self.odd + self.third + self.stage
     }
 }
 

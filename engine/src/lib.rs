@@ -27,7 +27,9 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod answer;
+mod confidence;
 mod crc;
+mod element;
 mod engine;
 mod error;
 mod features;
@@ -38,21 +40,24 @@ mod model;
 mod packet;
 mod parse;
 mod policy;
+mod quantisation;
 mod read;
 mod reply;
 mod scratch;
 
 pub use answer::{Answer, Outcome, Q15, Step};
-pub use engine::{Element, Engine};
+pub use element::Element;
+pub use engine::Engine;
 pub use error::{EngineError, ParseError, ResumeError, Rule, WrongLength};
 pub use features::Features;
 pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
 pub use lacewing_kernels::{Kernel, KernelSet};
-pub use model::{Exit, ExitId, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
+pub use model::{Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
 pub use packet::{Encoding, Packet, PacketError};
-pub use policy::{AsTrained, Decision, ExitPolicy, ExitView, Never, Threshold};
+pub use policy::{AsTrained, Confidence, Decision, ExitPolicy, ExitView, Never, Threshold};
+pub use quantisation::Quantisation;
 pub use reply::{Logits, Refusal, Reply, Verdict};
 pub use scratch::Scratch;
 

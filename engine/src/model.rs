@@ -4,6 +4,7 @@ use lacewing_kernels::{Junction, KernelSet};
 
 use crate::error::{ResumeError, WrongLength};
 use crate::layout::Layout;
+use crate::quantisation::Quantisation;
 
 /// Operations a model may have.
 pub const MAX_OPERATIONS: usize = 16;
@@ -63,6 +64,12 @@ pub struct Operation<'m> {
     pub exit: Option<u8>,
     /// What it computes.
     pub junction: Junction<'m>,
+    /// What the values that it reads are in memory: int8, or f32 where `None`.
+    pub reads: Option<Quantisation>,
+    /// What the junction itself computes with: as `reads`, unless values are converted on the way.
+    pub input: Option<Quantisation>,
+    /// What it writes: int8, or f32 where `None`.
+    pub output: Option<Quantisation>,
 }
 
 /// An exit: a place where the network may answer.
@@ -82,6 +89,18 @@ pub struct Exit {
     pub threshold: f32,
     /// Size of the data the threshold was chosen on, 0 for chosen by hand.
     pub samples: u32,
+    /// The same for int8 logits, in integers; `None` where logits are f32.
+    pub integer: Option<IntegerExit>,
+}
+
+/// Temperature and threshold of an exit with int8 logits, for targets without floating point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntegerExit {
+    /// The logits' scale over the temperature, in units of 2⁻²⁴; at least 1.
+    pub step: u32,
+    /// The least confidence (see [`Answer::confidence`](crate::Answer)) with which the exit is taken, in units of 2⁻¹⁵; never
+    /// above 32,768.
+    pub least: u16,
 }
 
 /// An exit's number in the whole network, from 1: head and tail count on.
@@ -111,6 +130,7 @@ pub struct Model<'m> {
     pub(crate) n_in: u16,
     pub(crate) classes: u16,
     pub(crate) input_scaling: Scaling,
+    pub(crate) input: Option<Quantisation>,
     pub(crate) output_scaling: Scaling,
     pub(crate) operations: [Option<Operation<'m>>; MAX_OPERATIONS],
     pub(crate) exits: [Option<Exit>; MAX_EXITS],
@@ -162,7 +182,23 @@ impl<'m> Model<'m> {
         self.input_scaling
     }
 
-    /// How logits relate to what the last operation of a branch writes; 1 and 0 while that is f32.
+    /// What the inputs are: int8, or f32 where `None`.
+    #[must_use]
+    pub const fn input(&self) -> Option<Quantisation> {
+        self.input
+    }
+
+    /// What the features are, and the end of the trunk: int8, or f32 where `None`.
+    #[must_use]
+    pub fn output(&self) -> Option<Quantisation> {
+        self.trunk_end().and_then(|operation| operation.output)
+    }
+
+    fn trunk_end(&self) -> Option<&Operation<'m>> {
+        self.operations().filter(|op| op.exit.is_none()).last()
+    }
+
+    /// How what the end of the trunk writes relates to the network's numbers; 1 and 0 where that is f32.
     #[must_use]
     pub const fn output_scaling(&self) -> Scaling {
         self.output_scaling
@@ -193,7 +229,7 @@ impl<'m> Model<'m> {
     /// Values handed over by a head, or the width of the trunk's end.
     #[must_use]
     pub fn features_len(&self) -> usize {
-        self.operations().filter(|op| op.exit.is_none()).last().map_or(0, |op| op.junction.n_out())
+        self.trunk_end().map_or(0, |op| op.junction.n_out())
     }
 
     /// Whether this tail can finish `len` features that a head of pair `pair_id` took behind trunk junction `split`.

@@ -1,10 +1,13 @@
 //! The packet that features travel in (PACKET.md).
 
-use core::fmt;
-
 use crate::answer::Q15;
+use crate::quantisation::{PACKED, Quantisation};
 use crate::read::{Record, array, slice};
 use crate::{crc, half};
+
+mod error;
+
+pub use error::PacketError;
 
 const MAGIC: [u8; 2] = *b"LF";
 const VERSION: u8 = 1;
@@ -25,6 +28,8 @@ pub enum Encoding {
     F32,
     /// Rounded to half precision: 2 bytes each, 11 bits of it significant.
     F16,
+    /// int8 features as they are: 1 byte each, and 4 for what they stand for. f32 features cannot be sent so.
+    I8,
 }
 
 impl Encoding {
@@ -32,12 +37,14 @@ impl Encoding {
         match self {
             Self::F32 => 0,
             Self::F16 => 2,
+            Self::I8 => 1,
         }
     }
 
     const fn from_id(id: u8) -> Option<Self> {
         match id {
             0 => Some(Self::F32),
+            1 => Some(Self::I8),
             2 => Some(Self::F16),
             _ => None,
         }
@@ -48,14 +55,67 @@ impl Encoding {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
+            Self::I8 => 1,
         }
     }
 
-    /// Whether `value` is all zero bits as written: −0 is not, and stays.
-    const fn drops(self, value: f32) -> bool {
+    /// Bytes in front of the values.
+    const fn packed(self) -> usize {
         match self {
-            Self::F32 => value.to_bits() == 0,
-            Self::F16 => half::from_f32(value) == 0,
+            Self::F32 | Self::F16 => 0,
+            Self::I8 => PACKED,
+        }
+    }
+}
+
+/// Values to be sent.
+#[derive(Clone, Copy)]
+pub enum Payload<'v> {
+    /// As f32 or f16.
+    Floats(&'v [f32]),
+    /// As int8.
+    I8(&'v [i8], Quantisation),
+}
+
+impl Payload<'_> {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::I8(values, _) => values.len(),
+        }
+    }
+
+    /// What they are sent as, where the sender asks for `encoding`.
+    const fn encoding(&self, encoding: Encoding) -> Encoding {
+        match self {
+            Self::Floats(_) => encoding,
+            Self::I8(..) => Encoding::I8,
+        }
+    }
+
+    /// Whether the value is 0 as written: −0 is not, and stays.
+    fn drops(&self, encoding: Encoding, at: usize) -> bool {
+        match self {
+            Self::Floats(values) => values.get(at).is_some_and(|value| match encoding {
+                Encoding::F16 => half::from_f32(*value) == 0,
+                Encoding::F32 | Encoding::I8 => value.to_bits() == 0,
+            }),
+            Self::I8(values, quantisation) => values.get(at) == Some(&quantisation.zero),
+        }
+    }
+
+    /// That the encoding can hold every value.
+    fn check(&self, encoding: Encoding) -> Result<(), PacketError> {
+        match (self, encoding) {
+            (Self::Floats(values), Encoding::F16) => {
+                match values.iter().position(|value| !half::is_finite(half::from_f32(*value))) {
+                    Some(at) => Err(PacketError::NotHalf { at }),
+                    None => Ok(()),
+                }
+            }
+            (Self::Floats(_), Encoding::I8) => Err(PacketError::NotInt8),
+            (Self::I8(_, quantisation), _) if !quantisation.packs() => Err(PacketError::BadScale),
+            _ => Ok(()),
         }
     }
 }
@@ -80,12 +140,13 @@ pub(crate) struct Measure {
 }
 
 /// How long the packet of `values` is.
-pub(crate) fn measure(values: &[f32], form: &Form) -> Measure {
-    let frame = HEADER + CHECKSUM + if form.confidence.is_some() { CONFIDENCE } else { 0 };
-    let size = form.encoding.size();
+pub(crate) fn measure(values: &Payload<'_>, form: &Form) -> Measure {
+    let encoding = values.encoding(form.encoding);
+    let frame = HEADER + CHECKSUM + encoding.packed() + if form.confidence.is_some() { CONFIDENCE } else { 0 };
+    let size = encoding.size();
     let dense = frame + size * values.len();
     if form.drop_zeros {
-        let kept = values.iter().filter(|value| !form.encoding.drops(**value)).count();
+        let kept = (0..values.len()).filter(|at| !values.drops(encoding, *at)).count();
         let len = frame + values.len().div_ceil(8) + size * kept;
         if len < dense {
             return Measure { len, bitmap: true };
@@ -96,7 +157,7 @@ pub(crate) fn measure(values: &[f32], form: &Form) -> Measure {
 
 /// Writes a packet and gives its length.
 pub(crate) fn encode(
-    values: &[f32],
+    values: &Payload<'_>,
     (pair_id, split, sequence): (u32, u8, u32),
     form: &Form,
     out: &mut [u8],
@@ -104,11 +165,8 @@ pub(crate) fn encode(
     let Measure { len: needed, bitmap } = measure(values, form);
     let found = out.len();
     let Ok(count) = u16::try_from(values.len()) else { return Err(PacketError::TooManyValues) };
-    if form.encoding == Encoding::F16
-        && let Some(at) = values.iter().position(|value| !half::is_finite(half::from_f32(*value)))
-    {
-        return Err(PacketError::NotHalf { at });
-    }
+    let encoding = values.encoding(form.encoding);
+    values.check(encoding)?;
     let Some(packet) = out.get_mut(..needed) else { return Err(PacketError::BufferTooSmall { needed, found }) };
     let Some((body, checksum)) = packet.split_last_chunk_mut::<CHECKSUM>() else { return Err(PacketError::TooShort) };
     let Some((header, mut rest)) = body.split_first_chunk_mut::<HEADER>() else { return Err(PacketError::TooShort) };
@@ -117,7 +175,7 @@ pub(crate) fn encode(
         | if form.logits { WANTS_LOGITS } else { 0 };
     let ([m0, m1], [c0, c1]) = (MAGIC, count.to_le_bytes());
     let ([p0, p1, p2, p3], [s0, s1, s2, s3]) = (pair_id.to_le_bytes(), sequence.to_le_bytes());
-    *header = [m0, m1, VERSION, form.encoding.id(), p0, p1, p2, p3, split, flags, c0, c1, s0, s1, s2, s3];
+    *header = [m0, m1, VERSION, encoding.id(), p0, p1, p2, p3, split, flags, c0, c1, s0, s1, s2, s3];
     if let Some(confidence) = form.confidence {
         let Some((bytes, after)) = rest.split_first_chunk_mut::<CONFIDENCE>() else {
             return Err(PacketError::TooShort);
@@ -125,27 +183,39 @@ pub(crate) fn encode(
         *bytes = confidence.steps().to_le_bytes();
         rest = after;
     }
-    write_values(values, form.encoding, bitmap, rest);
+    if let Payload::I8(_, quantisation) = values {
+        let Some((bytes, after)) = rest.split_first_chunk_mut() else { return Err(PacketError::TooShort) };
+        *bytes = quantisation.pack();
+        rest = after;
+    }
+    write_values(values, encoding, bitmap, rest);
     *checksum = crc::finish(crc::update(crc::START, body)).to_le_bytes();
     Ok(needed)
 }
 
 /// Fills `rest`, which was measured for them.
-fn write_values(values: &[f32], encoding: Encoding, bitmap: bool, rest: &mut [u8]) {
+fn write_values(values: &Payload<'_>, encoding: Encoding, bitmap: bool, rest: &mut [u8]) {
     let (map, data) = rest.split_at_mut(if bitmap { rest.len().min(values.len().div_ceil(8)) } else { 0 });
-    for (byte, eight) in map.iter_mut().zip(values.chunks(8)) {
-        *byte = eight.iter().rev().fold(0, |bits, value| bits << 1 | u8::from(!encoding.drops(*value)));
+    for (byte, first) in map.iter_mut().zip((0..values.len()).step_by(8)) {
+        let eight = first..values.len().min(first + 8);
+        *byte = eight.rev().fold(0, |bits, at| bits << 1 | u8::from(!values.drops(encoding, at)));
     }
-    let kept = values.iter().filter(|value| !bitmap || !encoding.drops(**value));
-    match encoding {
-        Encoding::F32 => {
-            for (bytes, value) in data.as_chunks_mut::<4>().0.iter_mut().zip(kept) {
-                *bytes = value.to_le_bytes();
-            }
+    let kept = (0..values.len()).filter(|at| !bitmap || !values.drops(encoding, *at));
+    match (values, encoding) {
+        (Payload::I8(values, _), _) => {
+            let kept = kept.filter_map(|at| values.get(at));
+            data.iter_mut().zip(kept).for_each(|(byte, value)| *byte = *value as u8);
         }
-        Encoding::F16 => {
+        (Payload::Floats(values), Encoding::F16) => {
+            let kept = kept.filter_map(|at| values.get(at));
             for (bytes, value) in data.as_chunks_mut::<2>().0.iter_mut().zip(kept) {
                 *bytes = half::from_f32(*value).to_le_bytes();
+            }
+        }
+        (Payload::Floats(values), Encoding::F32 | Encoding::I8) => {
+            let kept = kept.filter_map(|at| values.get(at));
+            for (bytes, value) in data.as_chunks_mut::<4>().0.iter_mut().zip(kept) {
+                *bytes = value.to_le_bytes();
             }
         }
     }
@@ -196,7 +266,8 @@ impl<'p> Packet<'p> {
         };
         let count = usize::from(header.u16(10));
         let has_confidence = flags & HAS_CONFIDENCE != 0;
-        let before_map = HEADER + if has_confidence { CONFIDENCE } else { 0 };
+        let before_packed = HEADER + if has_confidence { CONFIDENCE } else { 0 };
+        let before_map = before_packed + encoding.packed();
         let map_len = if flags & DROPPED_ZEROS != 0 { count.div_ceil(8) } else { 0 };
         let Some(map) = slice(bytes, before_map, map_len) else { return Err(PacketError::TooShort) };
         let kept = if flags & DROPPED_ZEROS != 0 { ones(map) } else { count };
@@ -223,7 +294,11 @@ impl<'p> Packet<'p> {
             _ => None,
         };
         let map = (flags & DROPPED_ZEROS != 0).then_some(map);
-        let values = Values { encoding, map, data, at: 0, count };
+        let packed = match encoding {
+            Encoding::I8 => array(bytes, before_packed),
+            Encoding::F32 | Encoding::F16 => None,
+        };
+        let values = Values { encoding, packed: packed.unwrap_or_default(), map, data, at: 0, count };
         values.check()?;
         Ok(Self {
             pair_id: header.u32(4),
@@ -296,9 +371,30 @@ impl<'p> Packet<'p> {
         self.values.count == 0
     }
 
-    /// The values, finite.
+    /// The values, finite; int8 ones as what they stand for.
     pub fn values(&self) -> impl Iterator<Item = f32> {
         self.values
+    }
+
+    /// What the int8 values stand for, where they travelled as such.
+    #[must_use]
+    pub const fn quantisation(&self) -> Option<Quantisation> {
+        match self.values.encoding {
+            Encoding::I8 => Some(self.values.quantisation()),
+            Encoding::F32 | Encoding::F16 => None,
+        }
+    }
+
+    /// The int8 values; none where they travelled otherwise.
+    pub fn values_i8(&self) -> impl Iterator<Item = i8> {
+        let mut values = self.values;
+        core::iter::from_fn(move || values.next_i8())
+    }
+
+    /// Bytes of a packet of `count` int8 values, none of them dropped, without a confidence.
+    #[must_use]
+    pub const fn len_for_i8(count: usize) -> usize {
+        HEADER + PACKED + count + CHECKSUM
     }
 }
 
@@ -311,6 +407,8 @@ fn ones(map: &[u8]) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Values<'p> {
     encoding: Encoding,
+    /// What int8 values stand for.
+    packed: [u8; PACKED],
     /// A bit a value, from the lowest of the first byte: 0 for a zero that was left out.
     map: Option<&'p [u8]>,
     data: &'p [u8],
@@ -328,6 +426,9 @@ impl Values<'_> {
         if spare != 0 {
             return Err(PacketError::WrongBitmap);
         }
+        if self.encoding == Encoding::I8 {
+            return self.check_i8();
+        }
         for at in 0..self.count {
             let kept = self.keeps(at);
             let Some(value) = self.next() else { return Err(PacketError::TooShort) };
@@ -341,6 +442,40 @@ impl Values<'_> {
         Ok(())
     }
 
+    /// Without floating-point arithmetic.
+    fn check_i8(mut self) -> Result<(), PacketError> {
+        let quantisation = self.quantisation();
+        if !quantisation.packs() {
+            return Err(PacketError::BadScale);
+        }
+        for at in 0..self.count {
+            let kept = self.keeps(at);
+            let Some(value) = self.next_i8() else { return Err(PacketError::TooShort) };
+            if self.map.is_some() && kept && value == quantisation.zero {
+                return Err(PacketError::WrongBitmap);
+            }
+        }
+        Ok(())
+    }
+
+    const fn quantisation(&self) -> Quantisation {
+        Quantisation::unpack(self.packed)
+    }
+
+    fn next_i8(&mut self) -> Option<i8> {
+        if self.at == self.count || self.encoding != Encoding::I8 {
+            return None;
+        }
+        let kept = self.keeps(self.at);
+        self.at += 1;
+        if !kept {
+            return Some(self.quantisation().zero);
+        }
+        let (value, rest) = self.data.split_first()?;
+        self.data = rest;
+        Some(*value as i8)
+    }
+
     fn keeps(&self, at: usize) -> bool {
         self.map.is_none_or(|map| map.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1))
     }
@@ -350,6 +485,9 @@ impl Iterator for Values<'_> {
     type Item = f32;
 
     fn next(&mut self) -> Option<f32> {
+        if self.encoding == Encoding::I8 {
+            return self.next_i8().map(|q| self.quantisation().dequantise(q));
+        }
         if self.at == self.count {
             return None;
         }
@@ -364,7 +502,7 @@ impl Iterator for Values<'_> {
                 self.data = rest;
                 Some(f32::from_le_bytes(*bytes))
             }
-            Encoding::F16 => {
+            Encoding::F16 | Encoding::I8 => {
                 let (bytes, rest) = self.data.split_first_chunk()?;
                 self.data = rest;
                 Some(half::to_f32(u16::from_le_bytes(*bytes)))
@@ -372,76 +510,3 @@ impl Iterator for Values<'_> {
         }
     }
 }
-
-/// Why a packet could not be written or was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PacketError {
-    /// The buffer does not hold the packet.
-    BufferTooSmall {
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes lent.
-        found: usize,
-    },
-    /// More than 65,535 values.
-    TooManyValues,
-    /// Shorter than a header and a checksum.
-    TooShort,
-    /// Does not begin with "LF", or "LR" for a reply.
-    NotAPacket,
-    /// A version, encoding or flag that this reader does not know.
-    UnknownVersion,
-    /// Not the length that its count of values makes.
-    WrongLength {
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes found.
-        found: usize,
-    },
-    /// Damaged on the way.
-    WrongChecksum,
-    /// A bitmap that goes on behind the last value, or keeps a zero.
-    WrongBitmap,
-    /// A confidence above 1.
-    WrongConfidence,
-    /// A reply whose fields contradict its status.
-    WrongReply,
-    /// A value that half precision does not hold: NaN, infinite, or beyond ±65,504.
-    NotHalf {
-        /// Which, from 0.
-        at: usize,
-    },
-    /// A value is NaN or infinite.
-    NotFinite {
-        /// Which, from 0.
-        at: usize,
-    },
-}
-
-impl fmt::Display for PacketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BufferTooSmall { needed, found } => {
-                write!(f, "the packet takes {needed} bytes, the buffer has {found}")
-            }
-            Self::TooManyValues => f.write_str("a packet holds at most 65,535 values"),
-            Self::TooShort => f.write_str("the packet was cut off"),
-            Self::NotAPacket => f.write_str("this is no packet: it does not begin with LF, or LR for a reply"),
-            Self::UnknownVersion => {
-                f.write_str("the packet's version or encoding is unknown to this receiver: update it")
-            }
-            Self::WrongLength { needed, found } => {
-                write!(f, "the packet has {found} bytes where its count of values makes {needed}")
-            }
-            Self::WrongChecksum => f.write_str("the packet was damaged on the way: send it again"),
-            Self::WrongBitmap => f.write_str("the bitmap goes on behind the last value, or keeps a zero"),
-            Self::WrongConfidence => f.write_str("the confidence is above 1"),
-            Self::WrongReply => f.write_str("the reply's fields contradict its status"),
-            Self::NotHalf { at } => write!(f, "value {at} does not fit half precision: send f32"),
-            Self::NotFinite { at } => write!(f, "value {at} is NaN or infinite"),
-        }
-    }
-}
-
-impl core::error::Error for PacketError {}

@@ -8,6 +8,7 @@ use crate::crc;
 use crate::error::{ParseError, Rule};
 use crate::layout::{Layout, Region};
 use crate::model::{Exit, ExitId, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
+use crate::quantisation::Quantisation;
 use crate::read::{Record, all_zero, slice};
 
 const HEADER: usize = 64;
@@ -16,8 +17,8 @@ const EXIT: usize = 32;
 const CHECKSUM_AT: usize = 12;
 /// Sections start at multiples of this.
 const SECTION_ALIGN: usize = 16;
-/// Bytes of one activation while all are f32.
-const ELEMENT: usize = 4;
+/// Bytes of an f32 activation.
+const F32: usize = 4;
 
 /// `?` for const fns.
 macro_rules! check {
@@ -37,6 +38,8 @@ macro_rules! require {
         }
     };
 }
+
+mod int8;
 
 const fn refuse<T>(rule: Rule, at: usize) -> Result<T, ParseError> {
     Err(ParseError { rule, at })
@@ -72,6 +75,7 @@ impl<'m> Model<'m> {
             n_in: header.n_in,
             classes: header.classes,
             input_scaling: header.input_scaling,
+            input: header.input,
             output_scaling: header.output_scaling,
             operations: plan.operations,
             exits,
@@ -117,6 +121,7 @@ struct Header {
     n_in: u16,
     classes: u16,
     input_scaling: Scaling,
+    input: Option<Quantisation>,
     output_scaling: Scaling,
     names_len: usize,
 }
@@ -129,6 +134,7 @@ impl Header {
             2 => Part::Tail,
             _ => return refuse(Rule::UnknownPart, 20),
         };
+        let input_scaling = Scaling { scale: r.f32(32), zero: r.f32(36) };
         let header = Self {
             pair_id: r.u32(16),
             part,
@@ -138,7 +144,8 @@ impl Header {
             n_in: r.u16(24),
             classes: r.u16(26),
             head_exits: r.u8(29),
-            input_scaling: Scaling { scale: r.f32(32), zero: r.f32(36) },
+            input_scaling,
+            input: None,
             output_scaling: Scaling { scale: r.f32(40), zero: r.f32(44) },
             names_len: r.u32(48) as usize,
         };
@@ -151,7 +158,7 @@ impl Header {
         require!(split_fits, Rule::BadSplit, 23);
         require!(header.n_in > 0, Rule::ZeroInputs, 24);
         require!(header.classes > 0, Rule::ZeroClasses, 26);
-        require!(r.u8(28) == 0, Rule::UnknownElement, 28);
+        require!(r.u8(28) <= 1, Rule::UnknownElement, 28);
         let head_exits_fit = match part {
             Part::Tail => header.head_exits as usize <= MAX_EXITS,
             Part::Whole | Part::Head => header.head_exits == 0,
@@ -159,10 +166,10 @@ impl Header {
         require!(head_exits_fit, Rule::BadHeadExits, 29);
         require!(r.is_zero(30, 2), Rule::ReservedNotZero, 30);
         require!(header.input_scaling.is_sound(), Rule::BadScaling, 32);
-        let output = header.output_scaling;
-        require!(output.scale == 1.0 && output.zero == 0.0, Rule::BadScaling, 40);
+        require!(header.output_scaling.is_sound(), Rule::BadScaling, 40);
         require!(r.is_zero(52, 12), Rule::ReservedNotZero, 52);
-        Ok(header)
+        let input = check!(int8::read_input(r, &header.input_scaling));
+        Ok(Self { input, ..header })
     }
 
     /// Trunk junctions in front of this file.
@@ -208,9 +215,23 @@ const fn read_exit(r: &Record<'_, EXIT>, at: usize, number: usize) -> Result<Exi
     let (temperature, threshold) = (r.f32(4), r.f32(8));
     require!(temperature.is_finite() && temperature > 0.0, Rule::BadTemperature, at + 4);
     require!(threshold.is_finite(), Rule::BadThreshold, at + 8);
-    require!(r.is_zero(16, 16), Rule::ReservedNotZero, at + 16);
+    require!(r.is_zero(22, 10), Rule::ReservedNotZero, at + 22);
     let (after, branch, samples) = (r.u8(0), r.u8(2), r.u32(12));
-    Ok(Exit { id: ExitId(number as u8), after, metric, branch, temperature, threshold, samples })
+    let integer = int8::read_integers(r);
+    Ok(Exit { id: ExitId(number as u8), after, metric, branch, temperature, threshold, samples, integer })
+}
+
+/// Values in memory: how many, and what they are.
+#[derive(Clone, Copy)]
+struct Values {
+    width: u16,
+    quantisation: Option<Quantisation>,
+}
+
+impl Values {
+    const fn bytes(self) -> usize {
+        self.width as usize * if self.quantisation.is_some() { 1 } else { F32 }
+    }
 }
 
 /// The operations, as they are read one after the other.
@@ -221,14 +242,17 @@ struct Plan<'m, 'h> {
     exit_at: usize,
     /// Where the next section is looked for.
     at: usize,
-    /// Trunk operations read, and the width of what the last one writes.
+    /// Trunk operations read, and what the last one writes.
     depth: usize,
-    width: u16,
-    /// Of the branch being read: its exit's number in this file, operations read and to come, and its width.
+    trunk: Values,
+    /// Of the branch being read: its exit, the exit's number in this file and where its record lies, operations read and to come,
+    /// and what the last one writes.
+    branch_exit: Option<&'h Exit>,
     branch: u8,
+    branch_at: usize,
     branch_read: usize,
     branch_left: u8,
-    branch_width: u16,
+    branch_values: Values,
     layout: Layout,
     operations: [Option<Operation<'m>>; MAX_OPERATIONS],
 }
@@ -241,12 +265,14 @@ impl<'m, 'h> Plan<'m, 'h> {
             exit_at: HEADER + header.operations * OPERATION,
             at,
             depth: 0,
-            width: header.n_in,
+            trunk: Values { width: header.n_in, quantisation: header.input },
+            branch_exit: None,
             branch: 0,
+            branch_at: 0,
             branch_read: 0,
             branch_left: 0,
-            branch_width: 0,
-            layout: Layout::EMPTY.with(Region::Even, header.n_in as usize * ELEMENT),
+            branch_values: Values { width: 0, quantisation: None },
+            layout: Layout::EMPTY.with(Region::Even, Values { width: header.n_in, quantisation: header.input }.bytes()),
             operations: [None; MAX_OPERATIONS],
         }
     }
@@ -263,12 +289,21 @@ impl<'m, 'h> Plan<'m, 'h> {
             let Some(record) = Record::<OPERATION>::at(bytes, at) else { return refuse(Rule::TooShort, bytes.len()) };
             require!(record.u8(0) == 1, Rule::UnknownOperation, at);
             let exit = record.u8(1);
-            check!(self.place(exit, record.u16(4), record.u16(6), at));
+            let quantisations = check!(int8::read_quantisations(&record, at));
+            let (input, output) = match quantisations {
+                Some((input, output)) => (Some(input), Some(output)),
+                None => (None, None),
+            };
+            require!(self.header.input.is_none() || input.is_some(), Rule::ElementMismatch, at + 12);
+            let to = Values { width: record.u16(6), quantisation: output };
+            let from = check!(self.place(exit, record.u16(4), to, at));
+            check!(self.convert(from, input, at));
             let junction = check!(self.junction(bytes, &record, at));
-            if !kernels.accepts(junction.packing()) {
+            if !kernels.accepts_element(junction.element(), junction.packing()) {
                 return refuse(Rule::NoKernel(junction.packing().name()), at + 2);
             }
-            *slot = Some(Operation { exit: if exit == 0 { None } else { Some(exit) }, junction });
+            let exit = if exit == 0 { None } else { Some(exit) };
+            *slot = Some(Operation { exit, junction, reads: from.quantisation, input, output });
             number += 1;
             rest = others;
         }
@@ -286,28 +321,56 @@ impl<'m, 'h> Plan<'m, 'h> {
         }
     }
 
-    /// Checks that an operation of this exit and shape belongs here, and makes room for its output.
-    const fn place(&mut self, exit: u8, n_in: u16, n_out: u16, at: usize) -> Result<(), ParseError> {
+    /// Checks that an operation of this exit and shape belongs here, makes room for its output, and gives what it reads.
+    const fn place(&mut self, exit: u8, n_in: u16, to: Values, at: usize) -> Result<Values, ParseError> {
         if exit == 0 {
+            let from = self.trunk;
             require!(self.branch_left == 0 && self.due().is_none(), Rule::BranchIncomplete, at + 1);
-            require!(n_in == self.width, Rule::WidthMismatch, at + 4);
+            require!(n_in == from.width, Rule::WidthMismatch, at + 4);
             self.depth += 1;
-            self.width = n_out;
-            self.layout = self.layout.with(Region::of_depth(self.depth), n_out as usize * ELEMENT);
-            return Ok(());
+            self.trunk = to;
+            self.layout = self.layout.with(Region::of_depth(self.depth), to.bytes());
+            return Ok(from);
         }
         if self.branch_left == 0 {
             check!(self.begin_branch());
         }
         require!(exit == self.branch && self.branch_left > 0, Rule::BranchOutOfOrder, at + 1);
-        require!(n_in == self.branch_width, Rule::WidthMismatch, at + 4);
-        let (_, to) = Region::of_branch(self.depth, self.branch_read);
-        self.layout = self.layout.with(to, n_out as usize * ELEMENT);
-        self.branch_width = n_out;
+        let from = self.branch_values;
+        require!(n_in == from.width, Rule::WidthMismatch, at + 4);
+        let (_, region) = Region::of_branch(self.depth, self.branch_read);
+        self.layout = self.layout.with(region, to.bytes());
+        self.branch_values = to;
         self.branch_read += 1;
         self.branch_left -= 1;
-        require!(self.branch_left > 0 || n_out == self.header.classes, Rule::NotTheClasses, at + 6);
+        if self.branch_left == 0 {
+            require!(to.width == self.header.classes, Rule::NotTheClasses, at + 6);
+            if let Some(exit) = self.branch_exit {
+                check!(int8::check_exit(exit, to.quantisation, self.branch_at));
+            }
+            self.show(to);
+        }
+        Ok(from)
+    }
+
+    /// Makes room for what an operation reads, converted to what its junction computes with.
+    const fn convert(&mut self, from: Values, input: Option<Quantisation>, at: usize) -> Result<(), ParseError> {
+        match (from.quantisation, input) {
+            (Some(reads), Some(input)) => require!(reads.is(&input), Rule::ScaleMismatch, at + 40),
+            (None, None) => {}
+            _ => {
+                let converted = Values { width: from.width, quantisation: input };
+                self.layout = self.layout.with(Region::Stage, converted.bytes());
+            }
+        }
         Ok(())
+    }
+
+    /// Makes room for logits that an f32 engine shows of int8 ones.
+    const fn show(&mut self, logits: Values) {
+        if self.header.input.is_none() && logits.quantisation.is_some() {
+            self.layout = self.layout.with(Region::Stage, logits.width as usize * F32);
+        }
     }
 
     /// Takes the next exit from the list, if it sits here; leaves everything as it was where none does.
@@ -316,10 +379,12 @@ impl<'m, 'h> Plan<'m, 'h> {
         let here = self.header.start() + self.depth;
         require!(self.depth > 0 && exit.after as usize >= here, Rule::ExitOutOfPlace, self.exit_at);
         if exit.after as usize == here && exit.branch > 0 {
+            self.branch_exit = Some(exit);
             self.branch += 1;
+            self.branch_at = self.exit_at;
             self.branch_left = exit.branch;
             self.branch_read = 0;
-            self.branch_width = self.width;
+            self.branch_values = self.trunk;
             self.exits_left = others;
             self.exit_at += EXIT;
         }
@@ -343,12 +408,27 @@ impl<'m, 'h> Plan<'m, 'h> {
         };
         match (self.header.part, last) {
             (Part::Head, Some(_)) => return refuse(Rule::ExitWithoutBranch, self.exit_at),
-            (Part::Head, None) => require!(self.depth == self.header.split as usize, Rule::HeadNotAtSplit, 23),
+            (Part::Head, None) => {
+                require!(self.depth == self.header.split as usize, Rule::HeadNotAtSplit, 23);
+                if self.header.input.is_none() && self.trunk.quantisation.is_some() {
+                    // Features that an f32 engine hands over of int8 ones.
+                    let free = Region::of_depth(self.depth + 1);
+                    self.layout = self.layout.with(free, self.trunk.width as usize * F32);
+                }
+            }
             (Part::Whole | Part::Tail, None) => return refuse(Rule::NoLastExit, 22),
-            (Part::Whole | Part::Tail, Some(_)) => {
-                require!(self.depth > 0 && self.width == self.header.classes, Rule::NotTheClasses, 26);
+            (Part::Whole | Part::Tail, Some(exit)) => {
+                require!(self.depth > 0 && self.trunk.width == self.header.classes, Rule::NotTheClasses, 26);
+                check!(int8::check_exit(exit, self.trunk.quantisation, self.exit_at));
+                self.show(self.trunk);
             }
         }
+        let output = match self.trunk.quantisation {
+            Some(q) => Scaling { scale: q.scale, zero: q.zero as f32 },
+            None => Scaling { scale: 1.0, zero: 0.0 },
+        };
+        let stated = self.header.output_scaling;
+        require!(stated.scale == output.scale && stated.zero == output.zero, Rule::BadScaling, 40);
         Ok(())
     }
 
@@ -359,19 +439,20 @@ impl<'m, 'h> Plan<'m, 'h> {
         r: &Record<'m, OPERATION>,
         at: usize,
     ) -> Result<Junction<'m>, ParseError> {
-        require!(r.u8(12) == 0, Rule::UnknownElement, at + 12);
         require!(r.u8(13) == 0, Rule::ReservedNotZero, at + 13);
-        require!(r.is_zero(18, 6), Rule::ReservedNotZero, at + 18);
-        require!(r.is_zero(40, 8), Rule::ReservedNotZero, at + 40);
+        let is_int8 = r.u8(12) == 1;
         let packing = check!(read_packing(r, at));
         let activation = check!(read_activation(r, at));
         let (weights, end) = check!(section(bytes, self.at, r.u32(24) as usize));
         let (counts, end) = check!(section(bytes, end, r.u32(28) as usize));
         let (index, end) = check!(section(bytes, end, r.u32(32) as usize));
         let (bias, end) = check!(section(bytes, end, r.u32(36) as usize));
-        self.at = end;
         let (n_in, n_out) = (r.u16(4), r.u16(6));
-        match Junction::new(Parts { n_in, n_out, packing, activation, weights, counts, index, bias }) {
+        let (rescale, end) = check!(section(bytes, end, int8::rescale_len(n_out, is_int8)));
+        self.at = end;
+        let parts = Parts { n_in, n_out, packing, activation, weights, counts, index, bias };
+        let proven = if is_int8 { Junction::new_i8(parts, int8::read_int8(r, rescale)) } else { Junction::new(parts) };
+        match proven {
             Ok(junction) => Ok(junction),
             Err(error) => refuse(Rule::Junction(error), at),
         }

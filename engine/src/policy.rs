@@ -3,6 +3,8 @@
 use lacewing_kernels::math;
 
 use crate::answer::{Answer, Q15};
+use crate::confidence;
+use crate::element::Element;
 use crate::model::{Exit, Metric};
 
 /// What to do at an exit.
@@ -18,7 +20,7 @@ pub enum Decision {
 }
 
 /// Decides at each exit but the last one of a whole network or tail, which always answers.
-pub trait ExitPolicy<T = f32> {
+pub trait ExitPolicy<T: Element = f32> {
     /// Called once for each exit met, with its logits.
     fn decide(&mut self, exit: &ExitView<'_, T>) -> Decision;
 }
@@ -30,6 +32,23 @@ pub struct AsTrained;
 impl ExitPolicy for AsTrained {
     fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
         take_if(exit.is_sure(exit.exit.threshold))
+    }
+}
+
+/// int8 logits: the model's metrics, temperatures and least confidences, in integers.
+impl ExitPolicy<i8> for AsTrained {
+    fn decide(&mut self, exit: &ExitView<'_, i8>) -> Decision {
+        take_if(exit.exit.integer.is_some_and(|integer| exit.confidence.steps() >= integer.least))
+    }
+}
+
+/// int8 logits: the model's metrics and temperatures, with this least confidence (see [`Answer::confidence`]) at every exit.
+#[derive(Clone, Copy, Debug)]
+pub struct Confidence(pub Q15);
+
+impl ExitPolicy<i8> for Confidence {
+    fn decide(&mut self, exit: &ExitView<'_, i8>) -> Decision {
+        take_if(exit.confidence >= self.0)
     }
 }
 
@@ -47,7 +66,7 @@ impl ExitPolicy for Threshold {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Never;
 
-impl<T> ExitPolicy<T> for Never {
+impl<T: Element> ExitPolicy<T> for Never {
     fn decide(&mut self, _: &ExitView<'_, T>) -> Decision {
         Decision::Continue
     }
@@ -60,7 +79,7 @@ const fn take_if(sure: bool) -> Decision {
 /// What an exit shows to whoever decides. The exit's own metric is computed once, with one exponential a class for max
 /// probability and entropy and none for the margin; the other metrics are computed when asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct ExitView<'e, T = f32> {
+pub struct ExitView<'e, T: Element = f32> {
     exit: &'e Exit,
     logits: &'e [T],
     class: u16,
@@ -68,9 +87,10 @@ pub struct ExitView<'e, T = f32> {
     second: T,
     finite: bool,
     metric: f32,
+    confidence: Q15,
 }
 
-impl<'e, T> ExitView<'e, T> {
+impl<'e, T: Element> ExitView<'e, T> {
     /// The exit, with the model's metric, temperature and threshold.
     #[must_use]
     pub const fn exit(&self) -> &'e Exit {
@@ -88,6 +108,43 @@ impl<'e, T> ExitView<'e, T> {
     pub const fn class(&self) -> u16 {
         self.class
     }
+
+    /// How sure the exit is, by its own metric; see [`Answer::confidence`].
+    #[must_use]
+    pub const fn confidence(&self) -> Q15 {
+        self.confidence
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        Answer { class: self.class, exit: self.exit.id, confidence: self.confidence }
+    }
+}
+
+impl<'e> ExitView<'e, i8> {
+    pub(crate) fn new_i8(exit: &'e Exit, logits: &'e [i8]) -> Self {
+        let (mut class, mut top, mut second) = (0, i8::MIN, None);
+        for (k, logit) in logits.iter().enumerate() {
+            if k == 0 || *logit > top {
+                (second, top, class) = ((k > 0).then_some(top), *logit, k as u16);
+            } else if second.is_none_or(|second| *logit > second) {
+                second = Some(*logit);
+            }
+        }
+        // Model::parse has seen that an exit with int8 logits has a step.
+        let step = exit.integer.map_or(0, |integer| integer.step);
+        let confidence = match exit.metric {
+            Metric::MaxProbability => confidence::max_probability(logits, top, step),
+            Metric::Margin => confidence::margin(top, second, step),
+            Metric::Entropy => confidence::entropy(logits, top, step),
+        };
+        Self { exit, logits, class, top, second: second.unwrap_or(top), finite: true, metric: f32::NAN, confidence }
+    }
+
+    /// The largest logit and the next one (the same where there is one class).
+    #[must_use]
+    pub const fn top_two(&self) -> (i8, i8) {
+        (self.top, self.second)
+    }
 }
 
 impl<'e> ExitView<'e> {
@@ -101,12 +158,13 @@ impl<'e> ExitView<'e> {
                 second = *logit;
             }
         }
-        let mut view = Self { exit, logits, class, top, second, finite, metric: f32::NAN };
+        let mut view = Self { exit, logits, class, top, second, finite, metric: f32::NAN, confidence: Q15::ZERO };
         view.metric = match exit.metric {
             Metric::MaxProbability => view.max_probability(),
             Metric::Margin => view.margin(),
             Metric::Entropy => view.entropy(),
         };
+        view.confidence = view.sureness();
         view
     }
 
@@ -172,13 +230,12 @@ impl<'e> ExitView<'e> {
         self.logits.iter().map(move |logit| (*logit - top) / temperature)
     }
 
-    pub(crate) fn answer(&self) -> Answer {
-        let sureness = match self.exit.metric {
+    fn sureness(&self) -> Q15 {
+        Q15::from_f32(match self.exit.metric {
             Metric::MaxProbability => self.metric,
             Metric::Margin if self.metric.is_infinite() => 1.0,
             Metric::Margin => self.metric / (1.0 + self.metric),
             Metric::Entropy => 1.0 - self.metric,
-        };
-        Answer { class: self.class, exit: self.exit.id, confidence: Q15::from_f32(sureness) }
+        })
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Never, Packet, Threshold};
 use proptest::prelude::*;
-use support::{head, rich, seal, tail, whole};
+use support::{head, head_i8, mixed, mixed_head, rich, seal, tail, tail_i8, whole, whole_i8};
 
 /// Parses, and runs what parses with every policy and awkward inputs.
 fn parse_and_run(bytes: &[u8]) -> bool {
@@ -12,6 +12,16 @@ fn parse_and_run(bytes: &[u8]) -> bool {
     let mut scratch = vec![0u128; model.scratch_len().div_ceil(16)];
     // A u128 is aligned well enough; the engine sees its bytes.
     let scratch = bytemuck::cast_slice_mut(&mut scratch);
+    if model.input().is_some() {
+        let mut engine = Engine::new_i8(&model, scratch).expect("scratch as the model says, and every kernel is there");
+        for value in [-128, 0, 127] {
+            engine.input().fill(value);
+            let _ = engine.run(&mut AsTrained);
+            engine.input().fill(value);
+            let _ = engine.run(&mut Never);
+        }
+        return true;
+    }
     let mut engine = Engine::new(&model, scratch).expect("scratch as the model says, and every kernel is there");
     for value in [0.0, 1.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE] {
         engine.input().fill(value);
@@ -26,7 +36,8 @@ fn parse_and_run(bytes: &[u8]) -> bool {
 
 /// Sound files with a few bytes changed, sealed again so that the checksum does not stop them at the door.
 fn changed_files() -> impl Strategy<Value = Vec<u8>> {
-    let files = [whole(), head(), tail(), rich()].map(|file| file.bytes()).to_vec();
+    let int8 = [whole_i8(), head_i8(), tail_i8(), mixed(), mixed_head()];
+    let files = [whole(), head(), tail(), rich()].into_iter().chain(int8).map(|file| file.bytes()).collect::<Vec<_>>();
     (prop::sample::select(files), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)).prop_map(
         |(mut file, changes)| {
             for (at, value) in changes {
@@ -58,7 +69,8 @@ proptest! {
 
 #[test]
 fn sound_files_run() {
-    for file in [whole(), head(), tail(), rich()] {
+    let int8 = [whole_i8(), head_i8(), tail_i8(), mixed(), mixed_head()];
+    for file in [whole(), head(), tail(), rich()].into_iter().chain(int8) {
         assert!(parse_and_run(&file.bytes()));
     }
 }

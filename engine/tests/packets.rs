@@ -57,7 +57,7 @@ fn every_rule_of_a_packet_is_held() {
     let values = [0.0, 1.5, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0, 0.25];
     let packet = encode(&Features::new(&values, 1, 2).without_zeros().with_confidence(half()));
     let refused = |at: usize, bytes: &[u8]| Packet::parse(&changed(&packet, at, bytes)).expect_err("broken");
-    assert_eq!(refused(3, &[1]), PacketError::UnknownVersion);
+    assert_eq!(refused(3, &[3]), PacketError::UnknownVersion);
     assert_eq!(refused(9, &[8 | 3]), PacketError::UnknownVersion);
     assert_eq!(refused(16, &[1, 0x80]), PacketError::WrongConfidence);
     // A bit more than there are values, and one less.

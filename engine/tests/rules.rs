@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use lacewing_engine::{Kernel, KernelSet, Model, ParseError, Rule};
 use lacewing_kernels::{JunctionError, scalar};
-use support::{EXIT, File, HEADER, OPERATION, Op, dense, exit, head, rich, seal, tail, whole};
+use support::{
+    EXIT, File, HEADER, OPERATION, Op, OpI8, dense, dense_i8, exit, exit_i8, head, head_i8, mixed, mixed_head, rich,
+    seal, tail, tail_i8, whole, whole_i8,
+};
 
 /// A file's bytes with some of them overwritten, sealed again.
 fn patched(file: &File, at: usize, with: &[u8]) -> Vec<u8> {
@@ -77,7 +80,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("reserved-operation-18", patched(&whole(), HEADER + 23, &[1]), Rule::ReservedNotZero, HEADER + 18),
         ("reserved-operation-40", patched(&whole(), HEADER + 47, &[1]), Rule::ReservedNotZero, HEADER + 40),
         ("reserved-exit-3", patched(&whole(), exits + 3, &[1]), Rule::ReservedNotZero, exits + 3),
-        ("reserved-exit-16", patched(&whole(), exits + 31, &[1]), Rule::ReservedNotZero, exits + 16),
+        ("reserved-exit-22", patched(&whole(), exits + 31, &[1]), Rule::ReservedNotZero, exits + 22),
         ("operation-0", patched(&whole(), HEADER, &[0]), Rule::UnknownOperation, HEADER),
         ("packing-63", patched(&whole(), HEADER + 2, &[63]), Rule::UnknownPacking, HEADER + 2),
         ("packing-parameter", patched(&whole(), HEADER + 15, &[1]), Rule::BadPackingParameter, HEADER + 14),
@@ -137,11 +140,75 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("section-past-end", patched(&whole(), HEADER + 24, &u32::MAX.to_le_bytes()), Rule::SectionPastEnd, 272),
         ("padding", patched(&whole(), 296, &[1]), Rule::PaddingNotZero, 296),
         ("trailing", longer, Rule::TrailingBytes, whole().bytes().len()),
+        ("input-element-2", patched(&whole_i8(), 28, &[2]), Rule::UnknownElement, 28),
+        ("input-zero-half", patched(&whole_i8(), 36, &0.5f32.to_le_bytes()), Rule::BadScaling, 32),
+        ("input-zero-128", patched(&whole_i8(), 36, &128f32.to_le_bytes()), Rule::BadScaling, 32),
+        ("output-scale-of-int8", patched(&whole_i8(), 40, &2f32.to_le_bytes()), Rule::BadScaling, 40),
+        ("output-zero-of-int8", patched(&whole_i8(), 44, &1f32.to_le_bytes()), Rule::BadScaling, 40),
+        ("reserved-operation-22", patched(&whole_i8(), HEADER + 23, &[1]), Rule::ReservedNotZero, HEADER + 22),
+        ("activation-of-int8", patched(&whole_i8(), HEADER + 3, &[4]), Rule::UnknownActivation, HEADER + 3),
+        ("input-scale-of-operation", patched(&whole_i8(), HEADER + 40, &nan), Rule::BadScaling, HEADER + 40),
+        ("output-scale-of-operation", patched(&whole_i8(), HEADER + 44, &[0; 4]), Rule::BadScaling, HEADER + 44),
+        ("output-scale-of-17-bits", patched(&whole_i8(), HEADER + 44, &[128]), Rule::BadScaling, HEADER + 44),
+        ("scale-mismatch", patched(&whole_i8(), second + 40, &2f32.to_le_bytes()), Rule::ScaleMismatch, second + 40),
+        ("zero-mismatch", patched(&whole_i8(), HEADER + 21, &[0]), Rule::ScaleMismatch, HEADER + 40),
+        (
+            "f32-in-int8",
+            changed(whole_i8(), |f| f.operations[1] = dense(1, 3, &[0.5; 6], &[0.0; 2], false)),
+            Rule::ElementMismatch,
+            second + 12,
+        ),
+        (
+            "int8-weight-low",
+            changed(whole_i8(), |f| int8(f, 0).weights[3] = -128),
+            Rule::Junction(JunctionError::WeightOutOfRange),
+            HEADER,
+        ),
+        (
+            "int8-bias-high",
+            changed(whole_i8(), |f| int8(f, 1).bias[1] = (1 << 30) + 1),
+            Rule::Junction(JunctionError::SumOverflow { row: 1 }),
+            second,
+        ),
+        (
+            "int8-shift-31",
+            changed(whole_i8(), |f| int8(f, 0).shifts[2] = 31),
+            Rule::Junction(JunctionError::BadRescale { row: 2 }),
+            HEADER,
+        ),
+        (
+            "int8-clamp",
+            changed(whole_i8(), |f| int8(f, 0).clamp = (1, 0)),
+            Rule::Junction(JunctionError::BadClamp),
+            HEADER,
+        ),
+        (
+            "int8-rescale-cut",
+            changed(whole_i8(), |f| int8(f, 2).shifts.truncate(1)),
+            Rule::SectionPastEnd,
+            // The last section, two outputs of five bytes, begins at a multiple of 16.
+            whole_i8().bytes().len() - 10,
+        ),
+        ("integers-of-f32", changed(whole(), |f| f.exits[0].integers = (1, 1)), Rule::BadIntegerExit, exits + 16),
+        ("integers-missing", changed(whole_i8(), |f| f.exits[0].integers = (0, 0)), Rule::BadIntegerExit, exits + 16),
+        ("integers-step-0", changed(whole_i8(), |f| f.exits[0].integers.0 = 0), Rule::BadIntegerExit, exits + 16),
+        ("integers-least", changed(whole_i8(), |f| f.exits[0].integers.1 = 32_770), Rule::BadIntegerExit, exits + 16),
+        (
+            "integers-missing-at-end",
+            changed(tail_i8(), |f| f.exits[0].integers = (0, 0)),
+            Rule::BadIntegerExit,
+            HEADER + OPERATION + 16,
+        ),
         ("names-for-one", changed(rich(), |f| f.names.truncate(3)), Rule::BadClassNames, names_at()),
         ("names-empty-one", changed(rich(), |f| f.names = vec![0, 1, b'a']), Rule::BadClassNames, names_at()),
         ("names-cut", changed(rich(), |f| f.names = vec![1, b'a', 9, b'b']), Rule::BadClassNames, names_at()),
         ("names-not-utf8", changed(rich(), |f| f.names = vec![1, 255, 1, b'b']), Rule::BadClassNames, names_at()),
     ]
+}
+
+/// What an int8 operation has.
+fn int8(file: &mut File, operation: usize) -> &mut OpI8 {
+    file.operations[operation].int8.as_mut().expect("it is int8")
 }
 
 /// Where `rich`'s names begin.
@@ -170,7 +237,8 @@ fn a_packing_outside_the_kernel_set_is_named() {
 
 #[test]
 fn sound_files_are_taken() {
-    for file in [whole(), head(), tail(), rich()] {
+    let int8 = [whole_i8(), head_i8(), tail_i8(), mixed(), mixed_head()];
+    for file in [whole(), head(), tail(), rich()].into_iter().chain(int8) {
         let bytes = file.bytes();
         let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
         assert_eq!(model.operations().count(), file.operations.len());
@@ -225,14 +293,70 @@ fn every_packing_is_read() {
     }
 }
 
+/// One sound int8 junction of each packing: 2 inputs (4 in lanes), 2 outputs.
+fn packed_i8() -> Vec<(&'static str, File)> {
+    let file = |packing: (u8, u8, u8, u16), weights: &[i8], counts: &[u8], index: &[u8]| File {
+        operations: vec![Op {
+            packing,
+            counts: counts.to_vec(),
+            index: index.to_vec(),
+            ..dense_i8(0, 2, weights, &[1, 2], (1.0, 0), (1.0, 0))
+        }],
+        exits: vec![exit_i8(1, 0, 1, 0)],
+        input: Some((1.0, 0)),
+        ..whole()
+    };
+    vec![
+        ("dense", file((1, 0, 0, 0), &[1, 0, 5, -1], &[], &[])),
+        ("rows8", file((2, 0, 0, 1), &[1, -1], &[], &[0, 1])),
+        ("rows16", file((2, 1, 0, 1), &[1, -1], &[], &[0, 0, 1, 0])),
+        ("csr8", file((3, 0, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0, 0, 1])),
+        ("csr16", file((3, 1, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0, 0, 0, 0, 1, 0])),
+        ("block", file((4, 2, 1, 1), &[1, 5], &[], &[0, 0])),
+        ("nm", file((5, 1, 4, 0), &[1, -1], &[], &[0, 1])),
+        ("nm_lanes", {
+            let index = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            file((64, 1, 4, 4), &[1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], &index)
+        }),
+    ]
+}
+
+#[test]
+fn every_int8_packing_is_read() {
+    for (name, file) in packed_i8() {
+        let bytes = file.bytes();
+        let model = Model::parse(&bytes, &KernelSet::ALL).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let junction = model.operations().next().map(|op| op.junction).expect("there is one");
+        assert_eq!((junction.packing().name(), junction.element()), (name, lacewing_kernels::Element::I8));
+    }
+    // A windows junction has no int8 form, whatever its bytes.
+    let mut windows = packed_i8().swap_remove(0).1;
+    windows.operations[0].packing = (65, 4, 4, 0);
+    let bytes = windows.bytes();
+    let error = Model::parse(&bytes, &KernelSet::ALL).map(|_| ()).expect_err("no such packing");
+    assert_eq!(error.rule, Rule::Junction(JunctionError::BadPacking));
+}
+
+#[test]
+fn a_set_without_int8_kernels_refuses_int8() {
+    const LIST: &[&Kernel] = &[&scalar::DENSE];
+    let error = Model::parse(&whole_i8().bytes(), &KernelSet::new(LIST)).map(|_| ()).expect_err("f32 alone");
+    assert_eq!(error, ParseError { rule: Rule::NoKernel("dense"), at: HEADER + 2 });
+}
+
 #[test]
 fn every_cut_and_every_flipped_bit_is_refused() {
-    let bytes = rich().bytes();
+    for bytes in [rich().bytes(), whole_i8().bytes()] {
+        cuts_and_flips(&bytes);
+    }
+}
+
+fn cuts_and_flips(bytes: &[u8]) {
     for len in 0..bytes.len() {
         assert!(Model::parse(&bytes[..len], &KernelSet::ALL).is_err(), "cut to {len}");
     }
     for bit in 0..bytes.len() * 8 {
-        let mut flipped = bytes.clone();
+        let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
         // The write version is the one field that may be higher; the checksum sees its change all the same.
         assert!(Model::parse(&flipped, &KernelSet::ALL).is_err(), "bit {bit}");
@@ -243,7 +367,17 @@ fn every_cut_and_every_flipped_bit_is_refused() {
 #[test]
 fn the_hostile_files_are_checked_in() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
-    let sound = [("sound-whole", whole()), ("sound-head", head()), ("sound-tail", tail()), ("sound-rich", rich())];
+    let sound = [
+        ("sound-whole", whole()),
+        ("sound-head", head()),
+        ("sound-tail", tail()),
+        ("sound-rich", rich()),
+        ("sound-whole-int8", whole_i8()),
+        ("sound-head-int8", head_i8()),
+        ("sound-tail-int8", tail_i8()),
+        ("sound-mixed", mixed()),
+        ("sound-mixed-head", mixed_head()),
+    ];
     let mut files: Vec<(&str, Vec<u8>)> = hostile().into_iter().map(|(name, bytes, ..)| (name, bytes)).collect();
     files.extend(sound.map(|(name, file)| (name, file.bytes())));
     for (name, bytes) in &files {

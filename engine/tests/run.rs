@@ -182,7 +182,7 @@ fn logits(values: &[f32], metric: u8, temperature: f32, threshold: f32) -> File 
             dense(1, 1, &zeros, values, false),
             dense(0, 1, &zeros, &zeros, false),
         ],
-        exits: vec![ExitRecord { after: 1, metric, branch: 1, temperature, threshold }, exit(2, 0, 0.0)],
+        exits: vec![ExitRecord { metric, temperature, ..exit(1, 1, threshold) }, exit(2, 0, 0.0)],
         ..whole()
     }
 }

@@ -28,6 +28,20 @@ pub fn as_f32(bytes: &[u8]) -> Option<&[f32]> {
     if before.is_empty() && after.is_empty() { Some(numbers) } else { None }
 }
 
+/// The same memory as int8 numbers.
+#[must_use]
+pub const fn as_i8(bytes: &[u8]) -> &[i8] {
+    // SAFETY: both types have size and alignment 1, and every bit pattern is valid for both.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
+/// The same memory as int8 numbers.
+#[must_use]
+pub const fn as_i8_mut(bytes: &mut [u8]) -> &mut [i8] {
+    // SAFETY: as in as_i8; the borrow is handed on.
+    unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -43,5 +57,13 @@ mod tests {
             numbers[0] = 1.0;
         }
         assert_eq!(a.0[4..8], 1.0f32.to_ne_bytes());
+    }
+
+    #[test]
+    fn bytes_are_int8_in_twos_complement() {
+        let mut bytes = [0, 127, 128, 255];
+        assert_eq!(super::as_i8(&bytes), [0, 127, -128, -1]);
+        super::as_i8_mut(&mut bytes)[0] = -2;
+        assert_eq!(bytes[0], 254);
     }
 }

@@ -1,7 +1,7 @@
 //! Any bytes are a packet or a reply that encodes to the same again, or are refused.
 #![no_main]
 
-use lacewing_engine::{Features, Packet, Reply};
+use lacewing_engine::{Element, Features, Packet, Reply};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,10 +18,21 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn features(packet: &Packet<'_>, bytes: &[u8]) {
-    let values: Vec<f32> = packet.values().collect();
-    let mut features = Features::new(&values, packet.pair_id(), packet.split())
-        .with_sequence(packet.sequence())
-        .with_encoding(packet.encoding());
+    match packet.quantisation() {
+        Some(quantisation) => {
+            let values: Vec<i8> = packet.values_i8().collect();
+            again(Features::new_i8(&values, quantisation, packet.pair_id(), packet.split()), packet, bytes);
+        }
+        None => {
+            let values: Vec<f32> = packet.values().collect();
+            let features = Features::new(&values, packet.pair_id(), packet.split());
+            again(features.with_encoding(packet.encoding()), packet, bytes);
+        }
+    }
+}
+
+fn again<T: Element>(mut features: Features<'_, T>, packet: &Packet<'_>, bytes: &[u8]) {
+    features = features.with_sequence(packet.sequence());
     if let Some(confidence) = packet.confidence() {
         features = features.with_confidence(confidence);
     }
