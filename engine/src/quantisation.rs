@@ -43,7 +43,7 @@ impl Quantisation {
         }
     }
 
-    /// Whether [`pack`](Self::pack) keeps it whole: the scale is finite, normal and above 0, and its lowest eight bits are 0.
+    /// Whether packing keeps it whole: the scale is finite, normal and above 0, and its lowest eight bits are 0.
     #[must_use]
     pub const fn packs(&self) -> bool {
         let bits = self.scale.to_bits();

@@ -40,6 +40,9 @@ pub enum SubjectError {
     /// The trained network cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// It carries no recipe.
+    #[error("{0} carries no recipe: the bundled networks do")]
+    NoRecipe(PathBuf),
     /// It does not fit its recipe.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -69,7 +72,7 @@ impl Subject {
     /// The file or the images cannot be read, or the network cannot be converted.
     pub fn trained(file: &Path) -> Result<Self, SubjectError> {
         let mut source = Source::open(file)?;
-        let recipe = embedded_recipe(&source)?.ok_or_else(|| ImportError::NoRecipe(file.into()))?;
+        let recipe = embedded_recipe(&source)?.ok_or_else(|| SubjectError::NoRecipe(file.into()))?;
         let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let model = convert_network(&import(&mut source, recipe)?.network, None)?.head;
