@@ -20,7 +20,7 @@ pub enum Command {
     Mask(Mask),
     /// Train the network of a recipe and write it as safetensors.
     Train(Train),
-    /// Turn a trained network (Keras, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
+    /// Turn a trained network (Keras, PyTorch, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
     /// Measure every packing on this machine, and write a target profile for convert and pack.
     Tune(Tune),
@@ -115,7 +115,7 @@ pub struct Train {
 
 #[derive(Debug, clap::Args)]
 pub struct Convert {
-    /// The trained network: Keras .h5, safetensors or .npz; its content tells which.
+    /// The trained network: Keras .h5 or .keras, PyTorch .pt, safetensors or .npz; its content tells which.
     pub model: PathBuf,
     /// The recipe, where the file's own layers or names do not say what the network is.
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,7 @@
 //! *File of tensors + recipe → edges → structure → packing → bytes → comparison.* [`convert`](convert::convert) goes the whole
 //! way:
 //!
-//! 1. [`source`] opens Keras, safetensors and .npz files, by content; a [`reading`] says how to read one, by a recipe or by
+//! 1. [`source`] opens Keras, PyTorch, safetensors and .npz files, by content; a [`reading`] says how to read one, by a recipe or by
 //!    the [`layers`] that the file describes; [`import`] makes a [`network::Network`] of it. A mask says what an edge is; where
 //!    there is none, exact zeros of either sign are the absence of edges.
 //! 2. [`find`] looks for structure in the [`edges`]; [`choose`] takes a packing and says why; [`pack`] lays the bytes out.

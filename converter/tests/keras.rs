@@ -33,9 +33,10 @@ fn trained_networks_answer_as_in_the_framework() {
 
 #[test]
 fn layers_are_folded_as_the_framework_computes_them() {
-    for file in ["keras2-sequential-probabilities.h5", "keras3-sequential-probabilities.h5"] {
-        let expected = file.replace(".h5", ".expected.npz");
-        let report = agrees(file, &expected, &["end"], &Options::default());
+    for (name, suffix) in [("keras2", "h5"), ("keras3", "h5"), ("keras3", "keras")] {
+        let name = format!("{name}-sequential-probabilities");
+        let (file, expected) = (format!("{name}.{suffix}"), format!("{name}.expected.npz"));
+        let report = agrees(&file, &expected, &["end"], &Options::default());
         // Half of each matrix but the last is masked, with zeros of both signs.
         let density: Vec<_> = report.junctions.iter().map(|junction| junction.density).collect();
         assert!(density[..3].iter().all(|density| (0.3..0.7).contains(density)) && density[3] == 1.0, "{density:?}");
@@ -49,7 +50,9 @@ fn several_outputs_are_exits() {
     let places: Vec<&str> = report.junctions.iter().map(|junction| junction.place.as_str()).collect();
     let want = ["junction 1", "exit 1, junction 1", "exit 1, junction 2", "junction 2", "junction 3", "junction 4"];
     assert_eq!((places, report.name.as_str()), (want.to_vec(), "keras2-functional"));
-    agrees("keras3-functional.h5", "keras3-functional.expected.npz", &["exit1", "end"], &Options::default());
+    for file in ["keras3-functional.h5", "keras3-functional.keras"] {
+        agrees(file, "keras3-functional.expected.npz", &["exit1", "end"], &Options::default());
+    }
     // Split, and without the exit.
     for split in [1, 2, 3] {
         let options = Options { split_after: Some(split), ..Options::default() };
@@ -81,7 +84,12 @@ fn what_is_not_supported_is_named() {
 /// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.
 #[test]
 fn damaged_files() {
-    let whole = std::fs::read(framework("keras2-functional.h5")).unwrap();
+    damage("keras2-functional.h5");
+    damage("keras3-functional.keras");
+}
+
+fn damage(name: &str) {
+    let whole = std::fs::read(framework(name)).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("damaged.h5");
     let mut refusals = 0;

@@ -1,5 +1,5 @@
-//! Keras networks: the legacy format, one HDF5 file with a JSON description of the layers in an attribute (Keras 2, tf_keras,
-//! Keras 3 with `.h5`).
+//! Keras networks. The legacy format (Keras 2, tf_keras, Keras 3 with `.h5`) is one HDF5 file with a JSON description of the
+//! layers in an attribute; that of Keras 3 (`.keras`) is a zip archive of a JSON file and an HDF5 file.
 
 mod config;
 mod layer;
@@ -7,6 +7,7 @@ mod layer;
 use memmap2::Mmap;
 use serde_json::Value;
 
+use super::archive::{self, Archive};
 use super::hdf5::Hdf5;
 use super::{Format, LayersError, Tensor, TensorError};
 use crate::layers::{Graph, GraphError};
@@ -23,13 +24,29 @@ pub(super) struct File {
     hdf5: Hdf5,
     /// In front of every name.
     prefix: &'static str,
+    /// The description of the layers, where it is not an attribute.
+    config: Option<String>,
 }
+
+/// Bytes of a description.
+const MAX_CONFIG: u64 = 16 << 20;
+/// How much larger than the archive its weights can be: Keras stores them uncompressed.
+const MAX_EXPANSION: u64 = 64;
 
 impl File {
     pub(super) fn open(map: Mmap) -> Result<Self, String> {
         let hdf5 = Hdf5::open(map)?;
         let whole = hdf5.paths().iter().any(|path| path.starts_with(WEIGHTS));
-        Ok(Self { hdf5, prefix: if whole { WEIGHTS } else { "" } })
+        Ok(Self { hdf5, prefix: if whole { WEIGHTS } else { "" }, config: None })
+    }
+
+    /// The archive is known to have both members.
+    pub(super) fn open_archive(archive: &mut Archive, length: usize) -> Result<Self, String> {
+        let limit = (length as u64).saturating_mul(MAX_EXPANSION);
+        let config = archive::read(archive, "config.json", MAX_CONFIG)?.unwrap_or_default();
+        let config = String::from_utf8(config).map_err(|_| "config.json is not UTF-8".to_owned())?;
+        let weights = archive::read(archive, "model.weights.h5", limit)?.unwrap_or_default();
+        Ok(Self { hdf5: Hdf5::open(weights)?, prefix: "", config: Some(config) })
     }
 
     fn path(&self, name: &str) -> String {
@@ -52,11 +69,16 @@ impl Format for File {
     }
 
     fn graph(&mut self) -> Result<Option<Graph>, LayersError> {
-        let Some(text) = self.hdf5.attribute(CONFIG) else { return Ok(None) };
+        let is_archive = self.config.is_some();
+        let Some(text) = self.config.clone().or_else(|| self.hdf5.attribute(CONFIG)) else { return Ok(None) };
         let description: Value = serde_json::from_str(&text)
-            .map_err(|error| GraphError::Description(format!("the attribute {CONFIG} is no JSON: {error}")))?;
+            .map_err(|error| GraphError::Description(format!("the description of the model is no JSON: {error}")))?;
         let names = self.names();
-        let find = |layer: &layer::Described<'_>, variable: layer::Variable| {
+        let by_place = |layer: &layer::Described<'_>, variable: layer::Variable| {
+            let name = format!("layers/{}/vars/{}", layer.folder(), layer.place_of(variable));
+            names.contains(&name).then_some(name)
+        };
+        let by_name = |layer: &layer::Described<'_>, variable: layer::Variable| {
             let (folder, named) = (format!("{}/", layer.name), variable.name());
             let mut found = names.iter().filter(|name| {
                 let file = name.strip_prefix(&folder).and_then(|rest| rest.rsplit('/').next());
@@ -64,6 +86,7 @@ impl Format for File {
             });
             found.next().filter(|_| found.next().is_none()).cloned()
         };
-        config::graph(&description, &mut layer::Reader { tensors: self, find: &find }).map(Some)
+        let find: &layer::Find<'_> = if is_archive { &by_place } else { &by_name };
+        config::graph(&description, &mut layer::Reader { tensors: self, find }).map(Some)
     }
 }

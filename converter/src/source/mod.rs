@@ -1,8 +1,10 @@
 //! Files that hold trained networks: tensors by name. Which kind a file is, its content says, not its name.
 
+mod archive;
 mod hdf5;
 mod keras;
 mod npz;
+mod pytorch;
 mod safetensors;
 
 use std::io;
@@ -12,6 +14,7 @@ use thiserror::Error;
 
 use crate::layers::{Graph, GraphError};
 use crate::map;
+use archive::Contents;
 
 /// A tensor, whatever its stored element type, as f32 in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,11 +108,10 @@ pub enum SourceError {
 }
 
 /// The kinds of files, for messages.
-const KINDS: &str = "Keras (.h5), safetensors and NumPy (.npz)";
+const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), safetensors and NumPy (.npz)";
 
 /// Why one tensor could not be read; [`Source`] adds the file and the name.
 enum TensorError {
-    Io(io::Error),
     Damaged(String),
     Element(String),
     TooLarge(u64),
@@ -139,7 +141,16 @@ impl Source {
             [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => {
                 Box::new(keras::File::open(map).map_err(damaged)?)
             }
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => Box::new(npz::File::open(map).map_err(damaged)?),
+            [b'P', b'K', 3 | 5, 4 | 6, ..] => {
+                let length = map.len();
+                let mut archive = archive::open(map).map_err(damaged)?;
+                match archive::contents(&archive) {
+                    Contents::PyTorch => Box::new(pytorch::File::open(path).map_err(damaged)?),
+                    Contents::Keras => Box::new(keras::File::open_archive(&mut archive, length).map_err(damaged)?),
+                    Contents::Numpy => Box::new(npz::File::new(archive)),
+                }
+            }
+            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open(path).map_err(damaged)?),
             // Eight bytes of header length, then JSON.
             [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             _ => return Err(SourceError::UnknownKind(path.into())),
@@ -199,7 +210,6 @@ impl Source {
     fn error(&self, name: &str, error: TensorError) -> SourceError {
         let (path, name) = (self.path.clone(), name.to_owned());
         match error {
-            TensorError::Io(error) => SourceError::Io { path, error },
             TensorError::Damaged(reason) => SourceError::Damaged { path, reason: format!("tensor {name}: {reason}") },
             TensorError::Element(element) => SourceError::Element { path, name, element },
             TensorError::TooLarge(limit) => SourceError::TooLarge { path, name, limit },

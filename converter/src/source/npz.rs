@@ -1,19 +1,16 @@
 //! NumPy .npz archives, stored or deflated. Reading a member stops at a limit, whatever sizes the archive claims.
 
 use core::fmt;
-use std::io::{Cursor, Read};
 
-use memmap2::Mmap;
 use ndarray::ArrayViewD;
 use ndarray_npy::{ViewNpyError, ViewNpyExt};
-use zip::ZipArchive;
-use zip::result::ZipError;
 
+use super::archive::{self, Archive};
 use super::{Format, Tensor, TensorError};
 
 /// An open .npz archive.
 pub(super) struct File {
-    archive: ZipArchive<Cursor<Mmap>>,
+    archive: Archive,
 }
 
 impl fmt::Debug for File {
@@ -23,21 +20,13 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    pub(super) fn open(map: Mmap) -> Result<Self, String> {
-        let archive = ZipArchive::new(Cursor::new(map)).map_err(|error| error.to_string())?;
-        Ok(Self { archive })
+    pub(super) const fn new(archive: Archive) -> Self {
+        Self { archive }
     }
 
     /// The first `limit` bytes of an array's file.
     fn read(&mut self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, TensorError> {
-        let member = match self.archive.by_name(&format!("{name}.npy")) {
-            Ok(member) => member,
-            Err(ZipError::FileNotFound) => return Ok(None),
-            Err(error) => return Err(TensorError::Damaged(error.to_string())),
-        };
-        let mut bytes = Vec::new();
-        member.take(limit).read_to_end(&mut bytes).map_err(TensorError::Io)?;
-        Ok(Some(bytes))
+        archive::read(&mut self.archive, &format!("{name}.npy"), limit).map_err(TensorError::Damaged)
     }
 }
 

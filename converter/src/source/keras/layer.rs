@@ -16,9 +16,14 @@ const SUPPORTED: &str = "Dense, Activation, ReLU, LeakyReLU, Softmax, BatchNorma
 pub(super) struct Described<'v> {
     pub(super) name: &'v str,
     pub(super) class: &'v str,
+    /// How many layers of its class come before it.
+    of_class: usize,
     config: &'v Value,
     inbound: &'v Value,
 }
+
+/// Finds the name of a layer's variable; `None` where there is not exactly one.
+pub(super) type Find<'f> = dyn Fn(&Described<'_>, Variable) -> Option<String> + 'f;
 
 /// A layer's variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +59,35 @@ impl<'v> Described<'v> {
             let (Some(class), Some(name), Some(config)) = (class, name, config) else {
                 return Err(GraphError::Description("a layer has no class, name or config".into()));
             };
+            let of_class = described.iter().filter(|before| before.class == class).count();
             let inbound = layer.get("inbound_nodes").unwrap_or(&Value::Null);
-            described.push(Self { name, class, config, inbound });
+            described.push(Self { name, class, of_class, config, inbound });
         }
         Ok(described)
+    }
+
+    /// The folder of its variables in a Keras 3 file: its class in lower case and, from the second of its class, a number.
+    pub(super) fn folder(&self) -> String {
+        let mut folder = String::new();
+        for (at, letter) in self.class.char_indices() {
+            if letter.is_ascii_uppercase() && at > 0 {
+                folder.push('_');
+            }
+            folder.push(letter.to_ascii_lowercase());
+        }
+        if self.of_class > 0 { format!("{folder}_{}", self.of_class) } else { folder }
+    }
+
+    /// The number of a variable in its folder: they are counted in the order of [`Variable`], without those it does not have.
+    pub(super) fn place_of(&self, variable: Variable) -> usize {
+        let missing = |key: &str| usize::from(!self.is(key, true));
+        match variable {
+            Variable::Kernel | Variable::Gamma => 0,
+            Variable::Bias => 1,
+            Variable::Beta => 1 - missing("scale"),
+            Variable::Mean => 2 - missing("scale") - missing("center"),
+            Variable::Variance => 3 - missing("scale") - missing("center"),
+        }
     }
 
     pub(super) fn setting(&self, reason: impl Into<String>) -> GraphError {
@@ -94,8 +124,8 @@ impl<'v> Described<'v> {
 pub(super) struct Reader<'r, F> {
     /// The file.
     pub(super) tensors: &'r mut F,
-    /// The name of a layer's variable; `None` where there is not exactly one.
-    pub(super) find: &'r dyn Fn(&Described<'_>, Variable) -> Option<String>,
+    /// Knows the names of variables.
+    pub(super) find: &'r Find<'r>,
 }
 
 impl<F: Format> Reader<'_, F> {

@@ -1,0 +1,60 @@
+//! PyTorch checkpoints, without a recipe and without Python.
+
+mod support;
+
+use lacewing_converter::convert::{Options, convert};
+use support::frameworks::{agrees, framework};
+use support::names;
+
+/// State dicts as PyTorch writes them today and as it did before 1.6, and a whole module.
+#[test]
+fn pruned_and_normalised() {
+    for file in ["torch-sequential.pt", "torch-sequential-legacy.pt", "torch-sequential-whole.pt"] {
+        let report = agrees(file, "torch-sequential.expected.npz", &["end"], &Options::default());
+        assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), [36, 50, 30], "{file}");
+    }
+}
+
+/// The state dict under a key, beside the optimizer's state.
+#[test]
+fn exits_in_a_checkpoint() {
+    let split = Options { split_after: Some(1), exit_after: Some(&[1]), ..Options::default() };
+    for options in [Options::default(), split] {
+        agrees("torch-exits.pt", "torch-exits.expected.npz", &["exit1", "end"], &options);
+    }
+}
+
+#[test]
+fn a_hostile_pickle_is_refused_and_does_nothing() {
+    let out = tempfile::tempdir().unwrap();
+    let error = convert(&framework("torch-hostile.pt"), None, out.path(), &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("posix.system") && error.contains("state_dict"), "{error}");
+    assert!(names(out.path()).is_empty());
+    // What the pickle would have made, had it been executed.
+    assert!(!std::path::Path::new("executed").exists());
+}
+
+/// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.
+#[test]
+fn damaged_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("damaged.pt");
+    let out = dir.path().join("out");
+    for name in ["torch-sequential.pt", "torch-sequential-legacy.pt"] {
+        let whole = std::fs::read(framework(name)).unwrap();
+        let mut refusals = 0;
+        for at in (8..whole.len()).step_by(61) {
+            std::fs::write(&file, &whole[..at]).unwrap();
+            assert!(convert(&file, None, &out, &Options::default()).is_err(), "{name} cut at {at}");
+            let mut changed = whole.clone();
+            changed[at] ^= 0x81;
+            std::fs::write(&file, &changed).unwrap();
+            match convert(&file, None, &out, &Options::default()) {
+                Ok(_) => std::fs::remove_dir_all(&out).unwrap(),
+                Err(_) => refusals += 1,
+            }
+            assert!(names(&out).is_empty());
+        }
+        assert!(refusals > 10, "{refusals}");
+    }
+}
