@@ -1,5 +1,6 @@
 //! The arguments.
 
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -30,6 +31,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Run a model on a data set: accuracy, who answered, bytes handed over.
     Eval(Eval),
+    /// Finish what devices hand over: Open Inference Protocol v2 (KServe) over HTTP, packets over UDP and TCP.
+    Serve(Serve),
 }
 
 #[derive(Debug, clap::Args)]
@@ -209,4 +212,44 @@ pub struct Eval {
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Model files (tails, whole networks), and folders of them; a model is named for its file.
+    #[arg(required = true, value_name = "MODEL")]
+    pub models: Vec<PathBuf>,
+    /// Where to speak HTTP. Port 0 takes a free one, here and below; the addresses are printed.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Speak no HTTP.
+    #[arg(long)]
+    pub no_http: bool,
+    /// Take packets as datagrams, such as at 127.0.0.1:7070.
+    #[arg(long, value_name = "ADDRESS")]
+    pub udp: Option<SocketAddr>,
+    /// Take packets in COBS frames on TCP connections.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tcp: Option<SocketAddr>,
+    /// Threads that compute; as many as there are cores where left out.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Requests that may wait; beyond, the answer is 503 with Retry-After.
+    #[arg(long, default_value_t = 1024)]
+    pub queue: usize,
+    /// Bytes that the body of a request may have.
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
+    pub max_body: usize,
+    /// Connections at once, for HTTP and for packets each.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub max_connections: usize,
+    /// For a request's body to come, and for its answer.
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    pub timeout_ms: u64,
+    /// For which a connection may be silent.
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    pub idle_ms: u64,
+    /// What to log to standard error, as a tracing filter: warn, debug, lacewing_tail=trace.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
 }

@@ -6,6 +6,7 @@ pub mod eval;
 pub mod inspect;
 pub mod mask;
 pub mod pack;
+pub mod serve;
 pub mod train;
 pub mod tune;
 

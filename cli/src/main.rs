@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Pack(args) => command::pack::run(&args, out),
         Command::Inspect(args) => command::inspect::run(&args, out),
         Command::Eval(args) => command::eval::run(&args, out),
+        Command::Serve(args) => command::serve::run(&args, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
