@@ -40,6 +40,9 @@ pub struct Demo {
     /// Train every network from MNIST instead of loading the weights that come with the project.
     #[arg(long)]
     pub train: bool,
+    /// Run head and tail as two processes over loopback, and kill the tail half way: answers go on.
+    #[arg(long, conflicts_with = "train")]
+    pub split: bool,
     /// Folder of IDX files (raw or gzipped) or an .npz file, MNIST-shaped; the bundled MNIST where left out.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

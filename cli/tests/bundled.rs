@@ -78,3 +78,21 @@ fn the_engine_gives_the_trainers_class_on_every_test_image() {
         }
     }
 }
+
+#[test]
+fn two_processes_answer_as_one_until_the_tail_is_killed() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lacewing")).args(["demo", "--split"]).output();
+    let output = output.expect("the command runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    let row = |name: &str| -> Vec<String> {
+        let line = out.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{out}"));
+        line.trim().trim_start_matches(name).split_whitespace().map(str::to_owned).collect()
+    };
+    let (alive, dead) = (row("tail alive"), row("tail killed"));
+    // Images, by an exit, by the tail, by fallback, right (two words), unlike in-process.
+    assert_eq!((alive[0].as_str(), alive[6].as_str()), ("5,000", "0"), "{out}");
+    assert_eq!((dead[0].as_str(), dead[2].as_str(), dead[6].as_str()), ("5,000", "0", "0"), "{out}");
+    let number = |text: &str| text.replace(',', "").parse::<usize>().expect("a number");
+    assert!(number(&alive[2]) > 100 && number(&dead[3]) > 100, "{out}");
+}

@@ -2,6 +2,7 @@
 
 mod front;
 mod networks;
+mod split;
 mod story;
 
 use std::io::Write;
@@ -25,6 +26,9 @@ const ROUNDS: usize = 16;
 
 pub fn run(args: &Demo, out: &mut dyn Write) -> Result<(), Failure> {
     let from = data_or_bundled(args.data.as_deref());
+    if args.split {
+        return split::run(&from, out);
+    }
     let networks = if args.train { networks::train(&from)? } else { networks::load()? };
     let tests = networks.iter().map(|n| data::load_for(&from, Part::Test, &n.recipe)).collect::<Result<Vec<_>, _>>()?;
     let flagship = flagship(&networks, &tests)?;

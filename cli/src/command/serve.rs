@@ -12,7 +12,7 @@ use crate::args::Serve;
 pub fn run(args: &Serve, out: &mut dyn Write) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log {}: {error}", args.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.with_ansi(io::stderr().is_terminal()).try_init()?;
+    log.with_ansi(io::stderr().is_terminal()).try_init().map_err(|error| error.to_string())?;
     let models = ModelFile::read_all(&args.models)?;
     let mut told = Ok(());
     let ready = |addresses: &Addresses| told = tell(&models, addresses, out);

@@ -66,6 +66,11 @@ pub fn load() -> Result<Vec<Network>, Failure> {
     convert_all(&NETWORKS.map(bundled::weights))
 }
 
+/// One network from the weights that come with the project.
+pub fn load_one(name: &str) -> Result<Network, Failure> {
+    convert_one(&bundled::weights(name))
+}
+
 /// Trains every network, as many at once as there are cores, and passes them on as files.
 pub fn train(data: &Path) -> Result<Vec<Network>, Failure> {
     let folder = tempfile::tempdir()?;
