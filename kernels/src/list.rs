@@ -30,6 +30,18 @@ pub(crate) const SCALAR: &[&Kernel] = &[
 /// Every kernel, the one to prefer first.
 #[cfg(target_arch = "x86_64")]
 pub(crate) const KERNELS: &[&Kernel] = &[
+    &crate::x86_64::avx512::DENSE,
+    &crate::x86_64::avx512::BLOCK_16,
+    &crate::x86_64::avx512::BLOCK_32,
+    &crate::x86_64::avx512::BLOCK_1X16,
+    &crate::x86_64::avx512::NM_LANES4,
+    &crate::x86_64::avx512::NM_LANES8,
+    &crate::x86_64::avx512::NM_LANES16,
+    &crate::x86_64::avx512::NM_LANES32,
+    &crate::x86_64::avx512::WINDOWS8,
+    &crate::x86_64::avx512::WINDOWS16,
+    &crate::x86_64::avx512::WINDOWS32,
+    &crate::x86_64::avx512::DENSE_INPUT_MAJOR,
     &crate::x86_64::avx2::DENSE,
     &crate::x86_64::avx2::BLOCK_8,
     &crate::x86_64::avx2::BLOCK_16,

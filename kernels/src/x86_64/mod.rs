@@ -5,3 +5,4 @@
 
 pub mod avx2;
 pub mod avx2_i8;
+pub mod avx512;

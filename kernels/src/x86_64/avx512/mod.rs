@@ -1,0 +1,116 @@
+//! AVX-512 F, BW and VL: sixteen f32 a vector, 32 registers, masks for ragged ends.
+//!
+//! Not measured yet: this project's machines have no AVX-512. It is tested under an emulator, the prototypes that the shapes
+//! come from were measured on a Zen 4, and cycles in the headers count ports: one 64-byte load and one FMA of 16 a cycle on
+//! Zen 4, two of each on Ice Lake's servers.
+//!
+//! | kernel | loads per 16 multiply-adds | permutations | shape of the inner loop |
+//! |-|-|-|-|
+//! | dense | 1.25: one of weights, a quarter of `x` | | four rows share each vector of `x` |
+//! | block R×C | 1 + 1 broadcast for every R/16 | | lanes are outputs, `x` is broadcast |
+//! | block 1×16 | 2 | | lanes are inputs, as dense with one row |
+//! | N:M in lanes, M up to 16 | 1 + 1/N of a page + 1/8 | 1, and a shift | lanes are outputs, which pick from a page in a register |
+//! | N:32 in lanes | 1 + 2/N of a page + 1/6 | 1, and a shift | the page lies in two registers |
+//! | windows | 2, or 3 for windows of 32, and padding | 1, and a shift | the same, pages start anywhere |
+//! | dense, input-major | 1 and a share of a broadcast, of nonzero inputs only | | lanes are outputs |
+//!
+//! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels: `vgatherdps` of 16 takes as many loads as
+//! sixteen scalar ones, is dozens of micro-operations on Zen 4, and microcode against data sampling made it many times slower on
+//! Intel's processors up to Ice Lake.
+
+use core::arch::x86_64::*;
+
+use crate::bytes::groups_of_4;
+use crate::isa::Isa;
+use crate::junction::Junction;
+use crate::kernel::{Accepts, Kernel, RunF32};
+
+mod block;
+mod dense;
+mod input_major;
+mod nm;
+mod page;
+mod windows;
+
+const fn kernel(name: &'static str, accepts: Accepts, run: RunF32) -> Kernel {
+    Kernel::new(name, Isa::Avx512, accepts, run)
+}
+
+const fn nm_lanes(m: u8) -> Accepts {
+    Accepts::NMLanes { m, lanes: 16 }
+}
+
+const fn window(width: u8) -> Accepts {
+    Accepts::Windows { lanes: 16, width }
+}
+
+/// `dense_f32_4x16`
+pub static DENSE: Kernel = kernel("dense_f32_4x16", Accepts::Dense, dense::dense);
+/// `block_f32_16x16`: blocks of 16 outputs.
+pub static BLOCK_16: Kernel = kernel("block_f32_16x16", Accepts::BlockOfRows(16), block::block::<1, 4>);
+/// `block_f32_32x16`: blocks of 32 outputs.
+pub static BLOCK_32: Kernel = kernel("block_f32_32x16", Accepts::BlockOfRows(32), block::block::<2, 4>);
+/// `block1x16_f32_1x16`: blocks of one output and 16 inputs.
+pub static BLOCK_1X16: Kernel = kernel("block1x16_f32_1x16", Accepts::BlockOfCols(16), block::block_1x16);
+/// `nm_lanes4_f32_16x16`: pages of 4, sixteen rows a group.
+pub static NM_LANES4: Kernel = kernel("nm_lanes4_f32_16x16", nm_lanes(4), nm::nm::<4>);
+/// `nm_lanes8_f32_16x16`: pages of 8, sixteen rows a group.
+pub static NM_LANES8: Kernel = kernel("nm_lanes8_f32_16x16", nm_lanes(8), nm::nm::<8>);
+/// `nm_lanes16_f32_16x16`: pages of 16, sixteen rows a group.
+pub static NM_LANES16: Kernel = kernel("nm_lanes16_f32_16x16", nm_lanes(16), nm::nm::<16>);
+/// `nm_lanes32_f32_16x16`: pages of 32, sixteen rows a group.
+pub static NM_LANES32: Kernel = kernel("nm_lanes32_f32_16x16", nm_lanes(32), nm::nm::<32>);
+/// `windows8_f32_16x16`: windows of 8, sixteen rows a group.
+pub static WINDOWS8: Kernel = kernel("windows8_f32_16x16", window(8), windows::windows::<8>);
+/// `windows16_f32_16x16`: windows of 16, sixteen rows a group.
+pub static WINDOWS16: Kernel = kernel("windows16_f32_16x16", window(16), windows::windows::<16>);
+/// `windows32_f32_16x16`: windows of 32, sixteen rows a group.
+pub static WINDOWS32: Kernel = kernel("windows32_f32_16x16", window(32), windows::windows::<32>);
+/// `dense_input_major_f32_128x16`
+pub static DENSE_INPUT_MAJOR: Kernel =
+    kernel("dense_input_major_f32_128x16", Accepts::DenseInputMajor, input_major::dense);
+
+/// The first `n` lanes; all for 16 and above.
+#[inline]
+const fn first_lanes(n: usize) -> __mmask16 {
+    if n < 16 { (1 << n) - 1 } else { !0 }
+}
+
+/// `y = b + sums` for the outputs from `o` on; `y` has 16 of them, or fewer at the end.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn write_sixteen(j: &Junction<'_>, o: usize, sums: __m512, y: &mut [f32]) {
+    let bias = groups_of_4(j.parts().bias).get(o..).unwrap_or_default();
+    // SAFETY: whole vectors where sixteen f32 are there, else no more lanes than values.
+    unsafe {
+        let bias = match bias.len() {
+            16.. => _mm512_loadu_ps(bias.as_ptr().cast()),
+            few => _mm512_maskz_loadu_ps(first_lanes(few), bias.as_ptr().cast()),
+        };
+        let sums = _mm512_add_ps(bias, sums);
+        match y.len() {
+            16.. => _mm512_storeu_ps(y.as_mut_ptr(), sums),
+            few => _mm512_mask_storeu_ps(y.as_mut_ptr(), first_lanes(few), sums),
+        }
+    }
+}
+
+/// Sum of sets of accumulators.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn total<const U: usize>(acc: [__m512; U]) -> __m512 {
+    acc.into_iter().fold(_mm512_setzero_ps(), |total, acc| _mm512_add_ps(total, acc))
+}
+
+/// Four 16-bit numbers by one load instead of four; [`part`] takes one out.
+#[inline]
+fn four(numbers: &[[u8; 2]; 4]) -> u64 {
+    let [a, b, c, d] = *numbers;
+    u64::from_le_bytes([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]])
+}
+
+/// The `k`-th of [`four`] numbers, k below 4.
+#[inline]
+fn part(four: u64, k: usize) -> usize {
+    usize::from((four >> (16 * k)) as u16)
+}
