@@ -45,7 +45,7 @@ step_format() {
 step_lint() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
   scripts/cross $ARM_LINUX clippy --locked $DEVICE --all-targets -- -D warnings
-  scripts/cross $BARE clippy --locked $DEVICE --no-default-features -- -D warnings
+  scripts/cross $BARE clippy --locked $DEVICE -p lacewing-capi --no-default-features -- -D warnings
   (cd firmware && ../scripts/cross $BARE clippy --locked --release -- -D warnings)
 }
 

@@ -70,7 +70,7 @@ build_library() { # TARGET
     *-none-*) crates=core,alloc lib='#![no_std]';;
     *) crates=std,test,panic_abort lib='';;
   esac
-  stamp="$(dpkg-query -W -f='${Version}' rustc-web) $crates"
+  stamp="$(dpkg-query -W -f='${Version}' rustc-web) $crates bitcode"
   if [ "$(cat "$dest/.built-from-source" 2>/dev/null || true)" = "$stamp" ]; then return; fi
   echo "setup-cross: building $crates for $target, about a minute"
   work=$(mktemp -d)
@@ -84,9 +84,9 @@ build_library() { # TARGET
   printf '#!/bin/sh\ncase " $* " in *" --crate-name panic_abort "*) exec "$@" -Cpanic=abort;; esac\nexec "$@"\n' > "$work/wrap"
   chmod +x "$work/wrap"
   # A clean environment: neither rustup's proxies nor anybody's RUSTFLAGS or cargo config take part.
-  # RUSTC_BOOTSTRAP is for building the standard library only.
+  # RUSTC_BOOTSTRAP is for building the standard library only; with bitcode, a program's link-time optimisation reaches into it.
   (cd "$work" && env -i PATH=/usr/bin:/bin HOME="$work" CARGO_HOME="$work/cargo-home" \
-    RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc RUSTC_WRAPPER="$work/wrap" \
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes RUSTC=/usr/bin/rustc RUSTC_WRAPPER="$work/wrap" \
     /usr/bin/cargo build --target-dir "$work/target" --release --offline -q "-Zbuild-std=$crates" --target "$target")
   rm -rf "$dest"; mkdir -p "$dest/lib"
   for f in "$work/target/$target/release/deps/"*.rlib; do

@@ -53,7 +53,7 @@ pub use features::Features;
 pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
-pub use lacewing_kernels::{Kernel, KernelSet};
+pub use lacewing_kernels::{IsaError, JunctionError, Kernel, KernelSet};
 pub use model::{Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
 pub use packet::{Encoding, Packet, PacketError};
 pub use policy::{AsTrained, Confidence, Decision, ExitPolicy, ExitView, Never, Threshold};
