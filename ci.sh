@@ -135,6 +135,15 @@ step_aarch64() {
 # The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record.
 step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex-m4; }
 
+# The C example, out of a fresh bundle.
+step_c_firmware() {
+  local out rc=0
+  out=$(mktemp -d)
+  firmware/c/run "$out" || rc=1
+  rm -rf "$out"
+  return $rc
+}
+
 # Every fuzz target, from the hostile files of the tests on. Takes libFuzzer's limits.
 fuzz() {
   local target

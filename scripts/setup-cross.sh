@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
     aarch64-*-linux-gnu) packages+=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross);;
     armv7-*-linux-gnueabihf) packages+=(qemu-user gcc-arm-linux-gnueabihf libc6-dev-armhf-cross);;
     riscv64gc-*-linux-gnu) packages+=(qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross);;
-    thumb*-none-*) packages+=(qemu-system-arm);;
+    thumb*-none-*) packages+=(qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi);;
     riscv32*-none-*) packages+=(qemu-system-misc);;
     *) say "unknown target $target" >&2; exit 2;;
   esac
