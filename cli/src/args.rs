@@ -220,8 +220,17 @@ pub struct Eval {
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Model files (tails, whole networks), and folders of them; a model is named for its file.
-    #[arg(required = true, value_name = "MODEL")]
+    #[arg(required_unless_present = "upstream", value_name = "MODEL")]
     pub models: Vec<PathBuf>,
+    /// Be a gateway: hand packets on to this server of the Open Inference Protocol (Triton, KServe), such as http://127.0.0.1:8000.
+    #[arg(long, value_name = "URL", conflicts_with = "models", requires = "upstream_model")]
+    pub upstream: Option<String>,
+    /// The tail's name there.
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub upstream_model: Option<String>,
+    /// The head whose packets come, where the server does not say which it is.
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    pub head: Option<PathBuf>,
     /// Where to speak HTTP. Port 0 takes a free one, here and below; the addresses are printed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -237,6 +246,12 @@ pub struct Serve {
     /// Threads that compute; as many as there are cores where left out.
     #[arg(long)]
     pub threads: Option<usize>,
+    /// Requests to one model that a thread computes together, of those that wait; 1 for each by itself.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub batch: usize,
+    /// For which a thread waits until that many are there; 0 takes what is there.
+    #[arg(long, value_name = "µs", default_value_t = 0)]
+    pub batch_window_us: u64,
     /// Requests that may wait; beyond, the answer is 503 with Retry-After.
     #[arg(long, default_value_t = 1024)]
     pub queue: usize,

@@ -43,7 +43,7 @@ pub enum Refusal {
     WrongPair,
     /// Another split than the tail's.
     WrongSplit,
-    /// Not as many values as the tail has inputs.
+    /// Not as many values as the tail has inputs, or int8 values of another scale or zero point than its own.
     WrongCount,
     /// More work than the tail takes on: again a little later.
     Busy,

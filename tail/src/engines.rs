@@ -1,8 +1,6 @@
 //! One thread's engines, one a model.
 
-use lacewing_engine::{
-    Answer, AsTrained, Engine, EngineError, Model, Outcome, Packet, Part, Refusal, Reply, ResumeError, Verdict,
-};
+use lacewing_engine::{Answer, AsTrained, Engine, EngineError, Model, Outcome};
 
 /// Bytes at a multiple of 16, as engines want them.
 #[derive(Debug)]
@@ -23,69 +21,72 @@ pub(crate) struct Finished {
     pub(crate) logits: Vec<f32>,
 }
 
+impl Finished {
+    /// Takes the first `rows` away.
+    pub(crate) fn split_rows(&mut self, rows: usize) -> Self {
+        let classes = self.logits.len() / self.answers.len().max(1);
+        let (rest, rest_logits) = (
+            self.answers.split_off(rows.min(self.answers.len())),
+            self.logits.split_off((rows * classes).min(self.logits.len())),
+        );
+        core::mem::replace(self, Self { answers: rest, logits: rest_logits })
+    }
+}
+
+/// An engine of either kind of input. A request's values are numbers; where inputs are int8 they are quantised, which gives
+/// the very same int8 back where they were such.
+enum AnyEngine<'m> {
+    F32(Engine<'m>),
+    I8(Engine<'m, i8>),
+}
+
 pub(crate) struct Engines<'m> {
     models: &'m [Model<'m>],
-    engines: Vec<Engine<'m>>,
+    engines: Vec<AnyEngine<'m>>,
 }
 
 impl<'m> Engines<'m> {
     pub(crate) fn new(models: &'m [Model<'m>], scratch: &'m mut [HeapScratch]) -> Result<Self, EngineError> {
         let engine = |(model, scratch): (&'m Model<'m>, &'m mut HeapScratch)| {
-            Engine::new(model, bytemuck::cast_slice_mut(&mut scratch.0))
+            let scratch = bytemuck::cast_slice_mut(&mut scratch.0);
+            Ok(match model.input() {
+                None => AnyEngine::F32(Engine::new(model, scratch)?),
+                Some(_) => AnyEngine::I8(Engine::new_i8(model, scratch)?),
+            })
         };
-        Ok(Self { models, engines: models.iter().zip(scratch).map(engine).collect::<Result<_, _>>()? })
+        Ok(Self { models, engines: models.iter().zip(scratch).map(engine).collect::<Result<_, EngineError>>()? })
     }
 
-    /// Runs each row of `values` through model `index`; `None` where there is no such model or the rows are of another width.
-    pub(crate) fn rows(&mut self, index: usize, values: &[f32]) -> Option<Finished> {
+    /// Runs each row of `values` through model `index`, and gives a row's width; `None` where there is no such model or the
+    /// rows are of another width.
+    pub(crate) fn run(&mut self, index: usize, values: &[f32]) -> Option<(Finished, usize)> {
         let (model, engine) = (self.models.get(index)?, self.engines.get_mut(index)?);
+        let width = model.n_in();
         let mut finished = Finished::default();
-        for row in values.chunks(model.n_in()) {
-            engine.load(row).ok()?;
-            let Outcome::Answer(answer) = engine.run(&mut AsTrained) else { return None };
-            finished.answers.push(answer);
-            finished.logits.extend_from_slice(engine.logits());
+        for row in values.chunks(width) {
+            engine.run(row, &mut finished)?;
         }
-        Some(finished)
-    }
-
-    /// Replies to a packet, with logits where it asks for them and the reply stays within `room` bytes. `None` where the
-    /// bytes are no packet.
-    pub(crate) fn packet<'o>(&mut self, bytes: &[u8], room: usize, out: &'o mut Vec<u8>) -> Option<&'o [u8]> {
-        let packet = Packet::parse(bytes).inspect_err(|error| tracing::debug!(%error, "no packet")).ok()?;
-        let (pair_id, verdict, logits) = self.finish(&packet);
-        let logits = if packet.wants_logits() && Reply::len_for(logits.len()) <= room { logits } else { &[] };
-        let reply = Reply { pair_id, sequence: packet.sequence(), request: packet.checksum(), verdict };
-        out.resize(Reply::len_for(logits.len()), 0);
-        let len = reply.encode(logits, out).ok()?;
-        out.get(..len)
-    }
-
-    fn finish(&mut self, packet: &Packet<'_>) -> (u32, Verdict, &[f32]) {
-        let tails = || self.models.iter().enumerate().filter(|(_, model)| model.part() == Part::Tail);
-        let found = tails().find(|(_, model)| model.pair_id() == packet.pair_id());
-        let (refused, served) = (Verdict::Refused, tails().next().map_or(0, |(_, model)| model.pair_id()));
-        let Some((index, model)) = found else { return (served, refused(Refusal::WrongPair), &[]) };
-        let Some(engine) = self.engines.get_mut(index) else {
-            return (served, refused(Refusal::WrongPair), &[]);
-        };
-        let verdict = match engine.resume_packet(packet, &mut AsTrained) {
-            Ok(Outcome::Answer(answer)) => Verdict::Answer(answer),
-            Err(ResumeError::WrongSplit { .. }) => refused(Refusal::WrongSplit),
-            Err(ResumeError::WrongLength(_)) => refused(Refusal::WrongCount),
-            Ok(Outcome::Offload { .. }) | Err(_) => refused(Refusal::WrongPair),
-        };
-        (model.pair_id(), verdict, engine.logits())
+        Some((finished, width))
     }
 }
 
-/// Replies to bytes that are no packet, on a stream.
-pub(crate) fn refusal(refusal: Refusal, packet: Option<&Packet<'_>>) -> Vec<u8> {
-    let (sequence, request) = packet.map_or((0, 0), |packet| (packet.sequence(), packet.checksum()));
-    let mut out = vec![0; Reply::len_for(0)];
-    let reply = Reply { pair_id: 0, sequence, request, verdict: Verdict::Refused(refusal) };
-    match reply.encode(&[], &mut out) {
-        Ok(_) => out,
-        Err(_) => Vec::new(),
+impl AnyEngine<'_> {
+    fn run(&mut self, row: &[f32], finished: &mut Finished) -> Option<()> {
+        match self {
+            Self::F32(engine) => {
+                engine.load(row).ok()?;
+                let Outcome::Answer(answer) = engine.run(&mut AsTrained) else { return None };
+                finished.answers.push(answer);
+                finished.logits.extend_from_slice(engine.logits());
+            }
+            Self::I8(engine) => {
+                engine.load_f32(row).ok()?;
+                let Outcome::Answer(answer) = engine.run(&mut AsTrained) else { return None };
+                finished.answers.push(answer);
+                let stands_for = |q: &i8| engine.model().output().map_or(f32::from(*q), |output| output.dequantise(*q));
+                finished.logits.extend(engine.logits().iter().map(stands_for));
+            }
+        }
+        Some(())
     }
 }

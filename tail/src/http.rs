@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::connections::Connection;
 use crate::oip::{self, Facts, Limits, Results};
-use crate::pool::{Busy, Job};
+use crate::pool::{Busy, Job, Recipient};
 use crate::serve::{Shared, count};
 
 /// Bytes that the head of a request may have.
@@ -160,7 +160,7 @@ async fn answer(shared: &Shared, named: &Named, request: Request) -> Result<Resp
     drop(body);
     let (reply, done) = oneshot::channel();
     let values = core::mem::take(&mut asked.values);
-    shared.pool.submit(Job::Rows { model: *index, values, reply })?;
+    shared.pool.submit(Job { model: *index, values, to: Recipient::Rows(reply) })?;
     let Ok(finished) = tokio::time::timeout(shared.limits.time, done).await else { return Err(Failure::busy()) };
     let failed = |_| Failure(StatusCode::INTERNAL_SERVER_ERROR, "the model gave no answer".to_owned());
     let finished = finished.map_err(failed)?;

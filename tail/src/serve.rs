@@ -1,8 +1,7 @@
-//! The server as a whole: models, threads, listeners, limits, and its end.
+//! The server as a whole: models, threads, listeners, and its end.
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::time::Duration;
 use std::collections::HashMap;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -11,104 +10,19 @@ use std::thread;
 
 use lacewing_engine::{EngineError, Model, Part};
 use thiserror::Error;
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::{Addresses, Config, Limits, Stop};
 use crate::connections::accept;
 use crate::engines::{Engines, HeapScratch};
 use crate::model_file::{LoadError, ModelFile};
 use crate::oip::Facts;
+use crate::packets::Tails;
 use crate::pool::{Pool, work};
+use crate::upstream::{Requests, Upstream, UpstreamError};
 use crate::{http, tcp, udp};
-
-/// How to serve.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where HTTP is spoken.
-    pub http: Option<SocketAddr>,
-    /// Where packets come as datagrams.
-    pub udp: Option<SocketAddr>,
-    /// Where packets come in COBS frames.
-    pub tcp: Option<SocketAddr>,
-    /// Threads that compute; as many more for each of HTTP with TCP, and UDP.
-    pub threads: usize,
-    /// Requests that wait for a thread, beyond which clients are told to come back.
-    pub queue: usize,
-    /// What one request may take.
-    pub limits: Limits,
-    /// Bytes of request bodies held at once.
-    pub bodies: usize,
-    /// End on SIGINT and SIGTERM.
-    pub stop_on_signals: bool,
-}
-
-/// What one connection or request may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of a request's body.
-    pub body: usize,
-    /// Connections at once, for HTTP and for packets each.
-    pub connections: usize,
-    /// For the body of a request to come, for its answer to be computed, for a piece of the answer to be taken.
-    pub time: Duration,
-    /// For which a connection may be silent, and for the head of a request to come.
-    pub idle: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let limits =
-            Limits { body: 1 << 18, connections: 1024, time: Duration::from_secs(5), idle: Duration::from_secs(30) };
-        Self {
-            http: None,
-            udp: None,
-            tcp: None,
-            threads: cores,
-            queue: 1024,
-            limits,
-            bodies: 1 << 26,
-            stop_on_signals: false,
-        }
-    }
-}
-
-/// Where a server listens, once it does: a port 0 asked for has become a real one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    /// HTTP.
-    pub http: Option<SocketAddr>,
-    /// Packets over UDP.
-    pub udp: Option<SocketAddr>,
-    /// Packets over TCP.
-    pub tcp: Option<SocketAddr>,
-}
-
-/// Ends a server from elsewhere.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(CancellationToken);
-
-impl Stop {
-    /// One that has not been used.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Ends the server: it finishes what it has begun.
-    pub fn stop(&self) {
-        self.0.cancel();
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.0.is_cancelled()
-    }
-
-    pub(crate) async fn stopped(&self) {
-        self.0.cancelled().await;
-    }
-}
 
 /// A server did not start, or failed.
 #[derive(Debug, Error)]
@@ -120,6 +34,9 @@ pub enum ServeError {
     /// An engine cannot be made.
     #[error("no engine for a model: {0}")]
     Engine(#[from] EngineError),
+    /// The server behind a gateway is none.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -131,6 +48,9 @@ pub enum ServeError {
     /// Packets without a tail to take them.
     #[error("packets are for tails, and no tail is served: leave UDP and TCP out, or serve a tail.lace")]
     NoTail,
+    /// A gateway that takes no packets.
+    #[error("a gateway takes packets: give it an address for UDP or TCP")]
+    NoPackets,
     /// Nothing to listen on.
     #[error("no address to listen on")]
     NoAddress,
@@ -144,11 +64,11 @@ pub enum ServeError {
 pub(crate) struct Counters {
     /// Requests answered over HTTP.
     pub(crate) requests: AtomicU64,
-    /// Packets replied to.
+    /// Packets answered.
     pub(crate) packets: AtomicU64,
     /// Requests and packets that broke a rule.
     pub(crate) refused: AtomicU64,
-    /// Requests and packets sent away for want of room.
+    /// Requests and packets sent away for want of room, or of an answer from the server behind a gateway.
     pub(crate) busy: AtomicU64,
 }
 
@@ -159,21 +79,37 @@ pub(crate) fn count(counter: &AtomicU64) {
 /// What every connection needs.
 pub(crate) struct Shared {
     pub(crate) models: HashMap<String, (usize, Facts)>,
+    pub(crate) tails: Tails,
     pub(crate) pool: Pool,
+    /// Who finishes packets in place of the pool.
+    pub(crate) upstream: Option<Requests>,
     pub(crate) limits: Limits,
     /// Room for request bodies, in bytes.
     pub(crate) bodies: Semaphore,
+    /// Datagrams that may wait for the server behind a gateway.
+    pub(crate) datagrams: Arc<Semaphore>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) stop: Stop,
 }
 
-struct Listeners {
-    http: Option<TcpListener>,
-    tcp: Option<TcpListener>,
-    udp: Option<UdpSocket>,
+impl Shared {
+    fn new(config: &Config, pool: Pool, stop: &Stop) -> Self {
+        let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
+        Self {
+            models: HashMap::new(),
+            tails: Tails::default(),
+            pool,
+            upstream: None,
+            limits: config.limits,
+            bodies: permits(config.bodies.max(config.limits.body)),
+            datagrams: Arc::new(permits(config.queue.max(1))),
+            counters: Arc::default(),
+            stop: stop.clone(),
+        }
+    }
 }
 
-/// Serves until told to stop. Calls `ready` with the addresses once it listens.
+/// Serves models until told to stop. Calls `ready` with the addresses once it listens.
 ///
 /// # Errors
 /// A model does not parse, an address is taken, the system gives no threads.
@@ -186,45 +122,69 @@ pub fn serve(
     let models = files.iter().map(ModelFile::model).collect::<Result<Vec<_>, _>>()?;
     check_tails(files, &models, config)?;
     let (listeners, addresses) = listen(config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.threads.max(1))
-        .enable_all()
-        .build()
-        .map_err(ServeError::Start)?;
+    let runtime = runtime(config)?;
     let threads = config.threads.max(1);
-    let mut scratch: Vec<_> = (0..2 * threads).map(|_| HeapScratch::for_all(&models)).collect();
-    let (for_pool, for_udp) = scratch.split_at_mut(threads);
+    let mut scratch: Vec<_> = (0..threads).map(|_| HeapScratch::for_all(&models)).collect();
     let (pool, queue) = Pool::new(config.queue);
-    let counters = Arc::new(Counters::default());
     let facts = files.iter().zip(&models).map(|(file, model)| Facts::of(file.name(), model));
-    let shared = Arc::new(Shared {
-        models: facts.enumerate().map(|(at, facts)| (facts.name.clone(), (at, facts))).collect(),
-        pool,
-        limits: config.limits,
-        bodies: Semaphore::new(config.bodies.max(config.limits.body).min(Semaphore::MAX_PERMITS)),
-        counters: Arc::clone(&counters),
-        stop: stop.clone(),
-    });
+    let mut shared = Shared::new(config, pool.clone(), stop);
+    shared.models = facts.enumerate().map(|(at, facts)| (facts.name.clone(), (at, facts))).collect();
+    shared.tails = Tails::of(&models);
+    let (tails, counters) = (shared.tails.clone(), Arc::clone(&shared.counters));
     let Listeners { http, tcp, udp } = listeners;
     thread::scope(|scope| {
         // However this ends, the threads end as well.
-        let ending = stop.0.clone().drop_guard();
-        for scratch in for_pool {
-            let (engines, queue) = (Engines::new(&models, scratch)?, queue.clone());
-            scope.spawn(move || work(engines, &queue));
+        let ending = stop.on_drop();
+        for scratch in &mut scratch {
+            let (engines, queue, counters) = (Engines::new(&models, scratch)?, queue.clone(), &counters);
+            scope.spawn(move || work(engines, &queue, config.batching, counters));
         }
-        for scratch in for_udp {
-            let (Some(socket), engines) = (&udp, Engines::new(&models, scratch)?) else { continue };
-            let counters = &counters;
-            scope.spawn(move || udp::work(socket, engines, counters, stop));
+        if let Some(socket) = udp {
+            let (tails, counters) = (&tails, &counters);
+            scope.spawn(move || udp::receive(&Arc::new(socket), tails, &pool, counters, stop));
+        } else {
+            drop(pool);
         }
-        let ended = runtime.block_on(run(http, tcp, shared, config.stop_on_signals, || ready(&addresses)));
+        let ended = runtime.block_on(run(http, tcp, None, Arc::new(shared), config, || ready(&addresses)));
         runtime.shutdown_timeout(config.limits.time);
         drop(ending);
         ended.map_err(ServeError::Start)
     })?;
     log_counters(&counters);
     Ok(())
+}
+
+/// Takes packets and has another server finish them, until told to stop. Calls `ready` with the addresses once it listens.
+///
+/// # Errors
+/// The server does not describe the model, an address is taken, the system gives no threads.
+pub fn gateway(
+    upstream: &Upstream,
+    config: &Config,
+    stop: &Stop,
+    ready: impl FnOnce(&Addresses),
+) -> Result<(), ServeError> {
+    if config.udp.is_none() && config.tcp.is_none() {
+        return Err(ServeError::NoPackets);
+    }
+    let (Listeners { http, tcp, udp }, addresses) = listen(config)?;
+    let runtime = runtime(config)?;
+    let (requests, tail) = runtime.block_on(Requests::connect(upstream, &config.limits))?;
+    // Nobody computes here: what is submitted finds no room.
+    let (pool, _) = Pool::new(1);
+    let mut shared = Shared::new(config, pool, stop);
+    (shared.tails, shared.upstream) = (Tails::one(tail), Some(requests));
+    let counters = Arc::clone(&shared.counters);
+    let ended = runtime.block_on(run(http, tcp, udp, Arc::new(shared), config, || ready(&addresses)));
+    runtime.shutdown_timeout(config.limits.time);
+    ended.map_err(ServeError::Start)?;
+    log_counters(&counters);
+    Ok(())
+}
+
+fn runtime(config: &Config) -> Result<Runtime, ServeError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(config.threads.max(1)).enable_all().build().map_err(ServeError::Start)
 }
 
 fn check_tails(files: &[ModelFile], models: &[Model<'_>], config: &Config) -> Result<(), ServeError> {
@@ -239,6 +199,12 @@ fn check_tails(files: &[ModelFile], models: &[Model<'_>], config: &Config) -> Re
         }
     }
     Ok(())
+}
+
+struct Listeners {
+    http: Option<TcpListener>,
+    tcp: Option<TcpListener>,
+    udp: Option<UdpSocket>,
 }
 
 fn listen(config: &Config) -> Result<(Listeners, Addresses), ServeError> {
@@ -265,8 +231,9 @@ fn listen(config: &Config) -> Result<(Listeners, Addresses), ServeError> {
 async fn run(
     http: Option<TcpListener>,
     tcp: Option<TcpListener>,
+    udp: Option<UdpSocket>,
     shared: Arc<Shared>,
-    stop_on_signals: bool,
+    config: &Config,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let tasks = TaskTracker::new();
@@ -280,8 +247,13 @@ async fn run(
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone(), tcp::serve));
     }
+    if let Some(socket) = udp {
+        socket.set_nonblocking(true)?;
+        let socket = Arc::new(tokio::net::UdpSocket::from_std(socket)?);
+        tasks.spawn(udp::relay(socket, Arc::clone(&shared), tasks.clone()));
+    }
     ready();
-    if stop_on_signals {
+    if config.stop_on_signals {
         tokio::select! {
             () = shared.stop.stopped() => {}
             signal = signal() => {

@@ -1,7 +1,5 @@
 //! Packets over TCP, one COBS frame each. A connection's packets are finished one after the other, in order.
 
-use core::pin::pin;
-use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -10,21 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use crate::connections::Connection;
-use crate::engines;
 use crate::frames::{Frames, encode_frame};
-use crate::pool::Job;
+use crate::packets::{Read, not_understood};
+use crate::pool::{Job, Recipient};
 use crate::serve::{Shared, count};
 
 pub(crate) async fn serve(stream: Connection, shared: Arc<Shared>) {
-    let mut stopped = pin!(shared.stop.stopped());
-    let mut talk = pin!(talk(stream, &shared));
-    tokio::select! {
-        ended = &mut talk => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a packet connection ended");
-            }
-        }
-        () = &mut stopped => {}
+    if let Err(error) = talk(stream, &shared).await {
+        tracing::debug!(%error, "a packet connection ended");
     }
 }
 
@@ -32,41 +23,45 @@ async fn talk(mut stream: Connection, shared: &Shared) -> io::Result<()> {
     let mut frames = Frames::new(Packet::max_len(usize::from(u16::MAX)).min(shared.limits.body));
     let mut piece = vec![0; 4096];
     loop {
-        let len = stream.read(&mut piece).await?;
+        // What was read is answered before the server stops.
+        let len = tokio::select! {
+            len = stream.read(&mut piece) => len?,
+            () = shared.stop.stopped() => return Ok(()),
+        };
         let Some(bytes) = piece.get(..len).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
         let mut packets = Vec::new();
         frames.push(bytes, |packet| packets.push(packet.map(<[u8]>::to_vec)));
         let mut replies = Vec::new();
         for packet in packets {
-            replies.extend(encode_frame(&reply(packet, shared).await));
+            replies.extend(encode_frame(&reply(packet.as_deref().unwrap_or_default(), shared).await));
         }
         stream.write_all(&replies).await?;
     }
 }
 
-async fn reply(packet: Option<Vec<u8>>, shared: &Shared) -> Vec<u8> {
-    let Some(bytes) = packet else {
-        count(&shared.counters.refused);
-        return engines::refusal(Refusal::NotUnderstood, None);
-    };
-    let busy = || {
-        count(&shared.counters.busy);
-        engines::refusal(Refusal::Busy, Packet::parse(&bytes).ok().as_ref())
-    };
-    let (reply, done) = oneshot::channel();
-    if shared.pool.submit(Job::Packet { bytes: bytes.clone(), reply }).is_err() {
-        return busy();
-    }
-    let deadline: Duration = shared.limits.time;
-    match tokio::time::timeout(deadline, done).await {
-        Ok(Ok(Some(reply))) => {
-            count(&shared.counters.packets);
-            reply
-        }
-        Ok(Ok(None)) => {
+async fn reply(bytes: &[u8], shared: &Shared) -> Vec<u8> {
+    let (model, values, asked) = match shared.tails.read(bytes) {
+        Read::Work(model, values, asked) => (model, values, asked),
+        Read::Refused(reply) => {
             count(&shared.counters.refused);
-            engines::refusal(Refusal::NotUnderstood, None)
+            return reply;
         }
-        Ok(Err(_)) | Err(_) => busy(),
-    }
+        Read::NoPacket => {
+            count(&shared.counters.refused);
+            return not_understood();
+        }
+    };
+    let finished = match &shared.upstream {
+        Some(upstream) => upstream.finish(&values, &asked, usize::MAX).await.ok(),
+        None => {
+            let (reply, done) = oneshot::channel();
+            let submitted = shared.pool.submit(Job { model, values, to: Recipient::Packet(asked, reply) });
+            match submitted {
+                Ok(()) => tokio::time::timeout(shared.limits.time, done).await.ok().and_then(Result::ok),
+                Err(_) => None,
+            }
+        }
+    };
+    count(if finished.is_some() { &shared.counters.packets } else { &shared.counters.busy });
+    finished.unwrap_or_else(|| asked.refusal(Refusal::Busy))
 }

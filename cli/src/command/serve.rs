@@ -2,22 +2,48 @@
 
 use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
-use lacewing_tail::{Addresses, Config, Limits, ModelFile, Stop};
+use lacewing_engine::{KernelSet, Model, Part};
+use lacewing_tail::{Addresses, Batching, Config, HeadFacts, Limits, ModelFile, Stop, Upstream};
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
 use crate::args::Serve;
+use crate::command::read_model;
 
 pub fn run(args: &Serve, out: &mut dyn Write) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log {}: {error}", args.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     log.with_ansi(io::stderr().is_terminal()).try_init().map_err(|error| error.to_string())?;
-    let models = ModelFile::read_all(&args.models)?;
+    let (config, stop) = (config(args), Stop::new());
     let mut told = Ok(());
-    let ready = |addresses: &Addresses| told = tell(&models, addresses, out);
-    lacewing_tail::serve(&models, &config(args), &Stop::new(), ready)?;
+    match &args.upstream {
+        None => {
+            let models = ModelFile::read_all(&args.models)?;
+            let names: Vec<&str> = models.iter().map(ModelFile::name).collect();
+            let ready = |addresses: &Addresses| told = tell("model", &names, addresses, out);
+            lacewing_tail::serve(&models, &config, &stop, ready)?;
+        }
+        Some(url) => {
+            let model = args.upstream_model.clone().ok_or("--upstream needs --upstream-model")?;
+            let head = args.head.as_deref().map(head_facts).transpose()?;
+            let upstream = Upstream { url: url.clone(), model, head };
+            let ready = |addresses: &Addresses| told = tell("upstream", &[url.as_str()], addresses, out);
+            lacewing_tail::gateway(&upstream, &config, &stop, ready)?;
+        }
+    }
     Ok(told?)
+}
+
+fn head_facts(path: &Path) -> Result<HeadFacts, Failure> {
+    let bytes = read_model(path)?;
+    let model = Model::parse(&bytes, &KernelSet::ALL).map_err(|error| format!("{}: {error}", path.display()))?;
+    if model.part() == Part::Head {
+        Ok(HeadFacts::of(&model))
+    } else {
+        Err(format!("{} is no head, but a {}", path.display(), model.part().name()).into())
+    }
 }
 
 fn config(args: &Serve) -> Config {
@@ -34,6 +60,7 @@ fn config(args: &Serve) -> Config {
         tcp: args.tcp,
         threads: args.threads.unwrap_or(unless.threads),
         queue: args.queue,
+        batching: Batching { requests: args.batch, window: Duration::from_micros(args.batch_window_us) },
         limits,
         stop_on_signals: true,
         ..unless
@@ -41,9 +68,9 @@ fn config(args: &Serve) -> Config {
 }
 
 /// One line a model and an address, for people and for scripts that asked for port 0.
-fn tell(models: &[ModelFile], addresses: &Addresses, out: &mut dyn Write) -> io::Result<()> {
-    for model in models {
-        writeln!(out, "model {}", model.name())?;
+fn tell(kind: &str, names: &[&str], addresses: &Addresses, out: &mut dyn Write) -> io::Result<()> {
+    for name in names {
+        writeln!(out, "{kind} {name}")?;
     }
     for (kind, address) in [("http", addresses.http), ("udp", addresses.udp), ("tcp", addresses.tcp)] {
         if let Some(address) = address {

@@ -12,11 +12,14 @@ use core::time::Duration;
 use std::io;
 use std::time::Instant;
 
-use lacewing_engine::{Answer, ExitId, Features, PacketError, Q15, Refusal, Reply, Verdict};
+use lacewing_engine::{Answer, Features, PacketError, Refusal, Reply, Verdict};
 use rand::RngExt;
 use thiserror::Error;
 
-pub use kserve::{KserveLink, Tensors};
+pub use crate::answer::TailAnswer;
+pub use crate::oip::Tensors;
+
+pub use kserve::KserveLink;
 pub use stream::TcpLink;
 pub use udp::UdpLink;
 
@@ -33,19 +36,6 @@ impl<L: Link + ?Sized> Link for Box<L> {
     fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
         (**self).ask(features, until)
     }
-}
-
-/// A tail's answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TailAnswer {
-    /// The first of the largest logits.
-    pub class: u16,
-    /// The exit that answered, where the server says so.
-    pub exit: Option<ExitId>,
-    /// How sure it is, where the server says so.
-    pub confidence: Option<Q15>,
-    /// One a class, where they came along.
-    pub logits: Vec<f32>,
 }
 
 /// Why a tail did not answer.

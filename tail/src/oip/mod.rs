@@ -3,12 +3,14 @@
 //! A model has one input, `features` (`FP32`, or `FP16` in binary), of shape `[rows, width]`, and the outputs `logits` (`FP32`,
 //! `[rows, classes]`), `class` (`UINT16`), `exit` (`UINT8`) and `confidence` (`FP32`), each of shape `[rows, 1]`.
 
+mod client;
 mod request;
 mod response;
 
 use lacewing_engine::Model;
 use serde_json::{Value, json};
 
+pub use client::{Described, Tensors, read_metadata, read_response, write_request};
 pub use request::{BadRequest, Infer, Limits, Output, Wanted, parse};
 pub use response::{Body, Results, encode};
 
