@@ -37,7 +37,7 @@ step_setup() {
 step_format() {
   local manifest
   # The workspace, and those that stand by themselves.
-  for manifest in Cargo.toml firmware/Cargo.toml engine/fuzz/Cargo.toml; do
+  for manifest in Cargo.toml firmware/Cargo.toml engine/fuzz/Cargo.toml tail/fuzz/Cargo.toml; do
     cargo fmt --manifest-path $manifest --all --check
   done
 }
@@ -144,17 +144,18 @@ step_c_firmware() {
   return $rc
 }
 
-# Every fuzz target, from the hostile files of the tests on. Takes libFuzzer's limits.
+# Every fuzz target, from the hostile files of the tests on, where its room has some. Takes libFuzzer's limits.
 fuzz() {
-  local target
+  local target room
   command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-  for target in engine/fuzz/fuzz_targets/*.rs; do
+  for target in {engine,tail}/fuzz/fuzz_targets/*.rs; do
+    room=${target%%/*}
     target=$(basename "$target" .rs)
-    mkdir -p "engine/fuzz/corpus/$target"
-    (cd engine && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" tests/hostile -- -verbosity=0 -print_final_stats=1 "$@")
+    mkdir -p "$room/fuzz/corpus/$target" "$room/tests/hostile"
+    (cd "$room" && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" tests/hostile -- -verbosity=0 -print_final_stats=1 "$@")
   done
 }
-step_fuzz() { fuzz -max_total_time=15; }
+step_fuzz() { fuzz -max_total_time=10; }
 step_fuzz_long() { fuzz -runs=10000000; }
 
 # Undefined behaviour in the index proof and the scalar kernels, looked for by the interpreter. It is a thousand times
