@@ -29,6 +29,8 @@ pub mod portable;
 mod requantise;
 pub mod scalar;
 pub mod scalar_i8;
+#[cfg(feature = "std")]
+pub mod training;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;

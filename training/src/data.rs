@@ -34,10 +34,11 @@ pub(crate) fn map_shards<T: Send>(
     read: impl Fn(&Shard) -> T + Sync,
 ) -> Vec<T> {
     let n_shards = dataset.len().div_ceil(SHARD);
+    let passes = network.passes();
     let work = |shard: &mut Shard, k: usize| {
         let samples = k * SHARD..dataset.len().min((k + 1) * SHARD);
-        shard.fill(samples.map(|sample| (dataset.sample(sample), dataset.label(sample))));
-        network.forward(parameters, shard);
+        passes.fill(shard, samples.map(|sample| (dataset.sample(sample), dataset.label(sample))));
+        passes.forward(parameters, shard);
         read(shard)
     };
     (0..n_shards).into_par_iter().map_init(|| network.shard(SHARD, false), work).collect()

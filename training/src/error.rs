@@ -12,6 +12,9 @@ pub enum TrainError {
     /// The recipe is inconsistent, or asks for a pattern that cannot be drawn.
     #[error("the recipe: {0}")]
     Recipe(Box<RecipeError>),
+    /// `LACEWING_ISA` asks for what cannot be had.
+    #[error(transparent)]
+    Isa(#[from] lacewing_kernels::IsaError),
     /// The training or the validation set does not fit the recipe.
     #[error("the {set} set does not fit the recipe: {source}")]
     Data {
@@ -74,6 +77,9 @@ pub enum DatasetError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
+    /// `LACEWING_ISA` asks for what cannot be had.
+    #[error(transparent)]
+    Isa(#[from] lacewing_kernels::IsaError),
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {

@@ -32,8 +32,8 @@ enum Content {
 
 impl Tensor<'_> {
     fn places(&self) -> impl Iterator<Item = (usize, usize)> {
-        let row = |output| self.junction.row(output).map(move |k| (output, k));
-        let at = |(output, k)| (output * self.junction.n_in() + self.junction.input(output, k), k);
+        let row = |output| self.junction.edges_of(output).map(move |(input, k)| (output, input, k));
+        let at = |(output, input, k)| (output * self.junction.n_in() + input, k);
         (0..self.junction.n_out()).flat_map(row).map(at)
     }
 }
@@ -169,11 +169,11 @@ impl Reader<'_> {
         let name = id.weight();
         let mut dense = self.floats(&name, junction.shape())?;
         let biases = self.floats(&id.bias(), junction.bias_shape())?;
-        let mut weights = Vec::with_capacity(junction.nnz());
+        let mut weights = vec![0.0; junction.nnz()];
         for output in 0..junction.n_out() {
-            for k in junction.row(output) {
-                let weight = dense.get_mut(output * junction.n_in() + junction.input(output, k));
-                weights.extend(weight.map(core::mem::take));
+            for (input, k) in junction.edges_of(output) {
+                let weight = dense.get_mut(output * junction.n_in() + input);
+                weights[k] = weight.map(core::mem::take).unwrap_or_default();
             }
         }
         match dense.iter().position(|&weight| weight != 0.0) {

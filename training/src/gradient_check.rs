@@ -1,8 +1,9 @@
 //! The gradients against finite differences of the loss, which is written down once more here, sample by sample and in
 //! double precision.
 
-use lacewing_kernels::Activation;
+use lacewing_kernels::{Activation, IsaError};
 use lacewing_models::Recipe;
+use lacewing_models::recipe::PlacedJunction;
 use rand_chacha::rand_core::Rng;
 
 use crate::network::{Network, Shard};
@@ -42,7 +43,7 @@ fn loss(network: &Network, parameters: &Wide, samples: &[(Vec<f32>, usize)]) -> 
         for (node, (weights, biases)) in network.nodes().iter().zip(parameters) {
             let x = node.source.map_or(&x, |source| &outputs[source]);
             let sum = |o: usize| {
-                let products = node.junction.row(o).map(|k| weights[k] * x[node.junction.input(o, k)]);
+                let products = node.junction.edges_of(o).map(|(input, k)| weights[k] * x[input]);
                 biases[o] + products.sum::<f64>()
             };
             outputs.push((0..node.junction.n_out()).map(|o| activate(node.activation, sum(o))).collect());
@@ -65,9 +66,10 @@ fn samples(width: usize, classes: usize) -> Vec<(Vec<f32>, usize)> {
 
 fn gradients(network: &Network, parameters: &[Parameters], samples: &[(Vec<f32>, usize)]) -> Shard {
     let mut shard = network.shard(samples.len(), true);
-    shard.fill(samples.iter().map(|(x, label)| (x.as_slice(), *label)));
-    network.forward(parameters, &mut shard);
-    network.backward(parameters, &mut shard, samples.len());
+    let passes = network.passes();
+    passes.fill(&mut shard, samples.iter().map(|(x, label)| (x.as_slice(), *label)));
+    passes.forward(parameters, &mut shard);
+    passes.backward(parameters, &mut shard, samples.len());
     shard
 }
 
@@ -75,7 +77,8 @@ fn gradients(network: &Network, parameters: &[Parameters], samples: &[(Vec<f32>,
 /// were, and the largest output of the first junction.
 fn check(toml: &str, scale: f32) -> (usize, f32) {
     let recipe = Recipe::parse(toml).unwrap();
-    let network = plan::network(&recipe, |placed| placed.mask(recipe.training.seed)).unwrap();
+    let drawn = |placed: &PlacedJunction<'_>| Ok::<_, IsaError>(placed.mask(recipe.training.seed).unwrap());
+    let network = plan::network(&recipe, drawn).unwrap();
     let mut parameters = Parameters::initial(&network, &mut rng(3, Stream::Weights));
     // At the start biases are zero: a kink, where every input of a row is.
     parameters.iter_mut().flat_map(|p| &mut p.biases).enumerate().for_each(|(k, b)| *b = 0.3 * (k % 5) as f32 - 0.55);

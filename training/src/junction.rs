@@ -1,46 +1,55 @@
-//! The mathematics of one junction on a shard of a batch: forward, weight gradient, input gradient.
+//! One junction of a network: where its weights stand, and its mathematics on a shard of a batch.
 //!
-//! Everything is stored feature by feature: `x[feature · width + sample]`, `width` samples to a shard, a multiple of
-//! [`LANES`]. A nonzero then costs one vector operation over neighbouring samples, whatever its place in the mask, and
-//! the zeros of the mask cost nothing. Weights are the nonzeros only, row by row (one row per output, inputs
-//! ascending). A junction without zeros needs no indices and goes through dense matrix products instead.
+//! Everything is stored feature by feature: `x[feature · width + sample]`, see [`lacewing_kernels::training`]. A junction
+//! without zeros needs no indices and goes through dense matrix products instead.
 
+use lacewing_kernels::training::{Edges, ReadyTraining, Tables};
 use lacewing_models::Mask;
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
-/// Samples handled by one pass of an inner loop; widths of shards are multiples of it.
-pub(crate) const LANES: usize = 32;
+/// Outputs to a group that the kernels are quick with, where the mask lets so many share their inputs.
+const GROUP: usize = 8;
 
 /// Where a junction's weights stand. The weights themselves are kept by [`crate::parameters::Parameters`].
 #[derive(Debug)]
 pub(crate) struct Junction {
     /// `[n_out, n_in]`
     shape: [usize; 2],
-    edges: Edges,
+    layout: Layout,
 }
 
 #[derive(Debug)]
-enum Edges {
-    /// All of them: the weights are the `n_out × n_in` matrix, row by row.
+enum Layout {
+    /// All edges: the weights are the `n_out × n_in` matrix, row by row.
     Dense,
-    /// Row `o` holds nonzeros `starts[o]..starts[o + 1]`; `inputs[k] < n_in` for each.
-    Sparse { starts: Vec<usize>, inputs: Vec<u16> },
+    /// The edges of the mask, in groups of one output or of [`GROUP`] that share their inputs.
+    Sparse(SparseTables),
+}
+
+#[derive(Debug, Default)]
+struct SparseTables {
+    rows: usize,
+    starts: Vec<u32>,
+    inputs: Vec<u16>,
+    column_starts: Vec<u32>,
+    outputs: Vec<u16>,
+    places: Vec<u32>,
+}
+
+/// A junction that is ready to be computed with: its indices are proved.
+#[derive(Debug)]
+pub(crate) enum Ready<'n> {
+    Dense { n_in: usize, n_out: usize },
+    Sparse(Edges<'n>),
 }
 
 impl Junction {
     pub(crate) fn new(mask: &Mask) -> Self {
-        let (n_in, n_out) = (mask.n_in(), mask.n_out());
-        if mask.nnz() == n_in * n_out {
-            return Self { shape: [n_out, n_in], edges: Edges::Dense };
+        let shape = [mask.n_out(), mask.n_in()];
+        if mask.nnz() == mask.n_in() * mask.n_out() {
+            return Self { shape, layout: Layout::Dense };
         }
-        let mut starts = vec![0];
-        let mut inputs = Vec::with_capacity(mask.nnz());
-        for output in 0..n_out {
-            // Widths are at most 65,535 (recipe), so an input's number fits.
-            inputs.extend(mask.row(output).map(|input| input as u16));
-            starts.push(inputs.len());
-        }
-        Self { shape: [n_out, n_in], edges: Edges::Sparse { starts, inputs } }
+        Self { shape, layout: Layout::Sparse(SparseTables::new(mask)) }
     }
 
     pub(crate) fn n_in(&self) -> usize {
@@ -62,158 +71,160 @@ impl Junction {
     }
 
     pub(crate) fn nnz(&self) -> usize {
-        match &self.edges {
-            Edges::Dense => self.n_in() * self.n_out(),
-            Edges::Sparse { inputs, .. } => inputs.len(),
+        match &self.layout {
+            Layout::Dense => self.n_in() * self.n_out(),
+            Layout::Sparse(tables) => tables.inputs.len() * tables.rows,
         }
     }
 
-    /// Where row `output`'s weights are.
-    pub(crate) fn row(&self, output: usize) -> core::ops::Range<usize> {
-        match &self.edges {
-            Edges::Dense => output * self.n_in()..(output + 1) * self.n_in(),
-            Edges::Sparse { starts, .. } => starts[output]..starts[output + 1],
-        }
+    /// The edges of output `output`, inputs ascending: the input, and where the weight stands.
+    pub(crate) fn edges_of(&self, output: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let (entries, rows, r) = match &self.layout {
+            Layout::Dense => (output * self.n_in()..(output + 1) * self.n_in(), 1, 0),
+            Layout::Sparse(tables) => {
+                let group = output / tables.rows;
+                let entries = tables.starts[group] as usize..tables.starts[group + 1] as usize;
+                (entries, tables.rows, output % tables.rows)
+            }
+        };
+        let first = entries.start;
+        entries.map(move |entry| match &self.layout {
+            Layout::Dense => (entry - first, entry),
+            Layout::Sparse(tables) => (usize::from(tables.inputs[entry]), entry * rows + r),
+        })
     }
 
-    /// The input that weight `k` of row `output` reads.
-    pub(crate) fn input(&self, output: usize, k: usize) -> usize {
-        match &self.edges {
-            Edges::Dense => k - output * self.n_in(),
-            Edges::Sparse { inputs, .. } => usize::from(inputs[k]),
+    /// Proves the indices.
+    pub(crate) fn ready(&self) -> Ready<'_> {
+        let [n_out, n_in] = self.shape;
+        match &self.layout {
+            Layout::Dense => Ready::Dense { n_in, n_out },
+            Layout::Sparse(it) => {
+                let tables = Tables {
+                    starts: &it.starts,
+                    inputs: &it.inputs,
+                    column_starts: &it.column_starts,
+                    outputs: &it.outputs,
+                    places: &it.places,
+                };
+                Ready::Sparse(Edges::new(n_in, n_out, it.rows, tables).expect("tables made from a mask are consistent"))
+            }
         }
     }
+}
 
+impl SparseTables {
+    fn new(mask: &Mask) -> Self {
+        let shared = mask.n_out().is_multiple_of(GROUP)
+            && (0..mask.n_out()).all(|output| mask.row(output).eq(mask.row(output - output % GROUP)));
+        let mut tables = Self { rows: if shared { GROUP } else { 1 }, starts: vec![0], ..Self::default() };
+        for output in (0..mask.n_out()).step_by(tables.rows) {
+            // Widths are at most 65,535 (recipe), so an input's number fits.
+            tables.inputs.extend(mask.row(output).map(|input| input as u16));
+            tables.starts.push(tables.inputs.len() as u32);
+        }
+        if tables.rows == 1 {
+            tables.list_by_input(mask.n_in());
+        }
+        tables
+    }
+
+    /// Fills the tables by input: a counting sort, which keeps the order of the outputs.
+    fn list_by_input(&mut self, n_in: usize) {
+        self.column_starts = vec![0; n_in + 1];
+        self.inputs.iter().for_each(|&input| self.column_starts[usize::from(input) + 1] += 1);
+        (0..n_in).for_each(|input| self.column_starts[input + 1] += self.column_starts[input]);
+        let mut next = self.column_starts.clone();
+        (self.outputs, self.places) = (vec![0; self.inputs.len()], vec![0; self.inputs.len()]);
+        for (output, window) in self.starts.windows(2).enumerate() {
+            for place in window[0]..window[1] {
+                let at = &mut next[usize::from(self.inputs[place as usize])];
+                self.outputs[*at as usize] = output as u16;
+                self.places[*at as usize] = place;
+                *at += 1;
+            }
+        }
+    }
+}
+
+impl Ready<'_> {
     /// `sums = W·x + b`.
-    pub(crate) fn forward(&self, weights: &[f32], biases: &[f32], x: &[f32], width: usize, sums: &mut [f32]) {
-        match &self.edges {
-            Edges::Dense => {
+    pub(crate) fn forward(
+        &self,
+        kernels: ReadyTraining<'_>,
+        (weights, biases): (&[f32], &[f32]),
+        x: &[f32],
+        width: usize,
+        sums: &mut [f32],
+    ) {
+        match self {
+            Self::Dense { n_in, n_out } => {
                 for (sums, &bias) in sums.chunks_exact_mut(width).zip(biases) {
                     sums.fill(bias);
                 }
-                let (weights, x) = (matrix(weights, self.n_out(), self.n_in()), matrix(x, self.n_in(), width));
-                general_mat_mul(1.0, &weights, &x, 1.0, &mut matrix_mut(sums, self.n_out(), width));
+                let (weights, x) = (matrix(weights, *n_out, *n_in), matrix(x, *n_in, width));
+                general_mat_mul(1.0, &weights, &x, 1.0, &mut matrix_mut(sums, *n_out, width));
             }
-            Edges::Sparse { starts, inputs } => {
-                let x = x.as_chunks::<LANES>().0;
-                for (o, sums) in sums.chunks_exact_mut(width).enumerate() {
-                    let row = starts[o]..starts[o + 1];
-                    forward_row(&inputs[row.clone()], &weights[row], biases[o], x, sums.as_chunks_mut::<LANES>().0);
-                }
-            }
+            Self::Sparse(edges) => kernels.forward(edges, weights, biases, x, width, sums).expect(SHAPES),
         }
     }
 
-    /// Given `delta`, the gradient of the loss by the sums: adds the gradient by the weights and biases to `by_weights` and
-    /// `by_biases` and, where wanted, the gradient by the inputs, `Wᵀ·delta`, to `by_x`.
-    pub(crate) fn backward(&self, weights: &[f32], x: &[f32], delta: &[f32], width: usize, into: Gradient<'_>) {
-        for (by_bias, delta) in into.by_biases.iter_mut().zip(delta.chunks_exact(width)) {
-            *by_bias += delta.iter().sum::<f32>();
-        }
-        match &self.edges {
-            Edges::Dense => {
-                let delta = matrix(delta, self.n_out(), width);
-                let x = matrix(x, self.n_in(), width);
-                general_mat_mul(1.0, &delta, &x.t(), 1.0, &mut matrix_mut(into.by_weights, self.n_out(), self.n_in()));
+    /// Given `delta`, the gradient of the loss by the sums: writes the gradient by the weights and biases to `by_weights` and
+    /// `by_biases` and, where wanted, adds the gradient by the inputs, `Wᵀ·delta`, to `by_x`.
+    pub(crate) fn backward(
+        &self,
+        kernels: ReadyTraining<'_>,
+        weights: &[f32],
+        x: &[f32],
+        delta: &[f32],
+        width: usize,
+        into: Gradient<'_>,
+    ) {
+        sum_rows(delta, width, into.by_biases);
+        match self {
+            &Self::Dense { n_in, n_out } => {
+                let (delta, x) = (matrix(delta, n_out, width), matrix(x, n_in, width));
+                general_mat_mul(1.0, &delta, &x.t(), 0.0, &mut matrix_mut(into.by_weights, n_out, n_in));
                 if let Some(by_x) = into.by_x {
-                    let weights = matrix(weights, self.n_out(), self.n_in());
-                    general_mat_mul(1.0, &weights.t(), &delta, 1.0, &mut matrix_mut(by_x, self.n_in(), width));
+                    let weights = matrix(weights, n_out, n_in);
+                    general_mat_mul(1.0, &weights.t(), &delta, 1.0, &mut matrix_mut(by_x, n_in, width));
                 }
             }
-            Edges::Sparse { starts, inputs } => {
-                let x = x.as_chunks::<LANES>().0;
-                let mut by_x = into.by_x;
-                for (o, delta) in delta.chunks_exact(width).enumerate() {
-                    let (row, delta) = (starts[o]..starts[o + 1], delta.as_chunks::<LANES>().0);
-                    weight_gradient_row(&inputs[row.clone()], x, delta, &mut into.by_weights[row.clone()]);
-                    if let Some(by_x) = by_x.as_deref_mut() {
-                        let by_x = by_x.as_chunks_mut::<LANES>().0;
-                        input_gradient_row(&inputs[row.clone()], &weights[row], delta, by_x);
-                    }
+            Self::Sparse(edges) => {
+                kernels.weight_gradient(edges, x, delta, width, into.by_weights).expect(SHAPES);
+                if let Some(by_x) = into.by_x {
+                    kernels.input_gradient(edges, weights, delta, width, by_x).expect(SHAPES);
                 }
             }
         }
     }
 }
 
-/// Where [`Junction::backward`] adds its results.
+/// Where [`Ready::backward`] puts its results.
 pub(crate) struct Gradient<'a> {
     pub(crate) by_weights: &'a mut [f32],
     pub(crate) by_biases: &'a mut [f32],
     pub(crate) by_x: Option<&'a mut [f32]>,
 }
 
-fn forward_row(inputs: &[u16], weights: &[f32], bias: f32, x: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
-    let chunks = sums.len();
-    for (c, sums) in sums.iter_mut().enumerate() {
-        let mut sum = [bias; LANES];
-        for (&input, &weight) in inputs.iter().zip(weights) {
-            add_scaled(&mut sum, weight, &x[usize::from(input) * chunks + c]);
-        }
-        *sums = sum;
-    }
-}
-
-fn weight_gradient_row(inputs: &[u16], x: &[[f32; LANES]], delta: &[[f32; LANES]], by_weights: &mut [f32]) {
-    // Two loops, because in a single one the compiler keeps the running sums in half-filled registers.
-    const GROUP: usize = 32;
-    let mut sums = [[0.0; PARTIAL]; GROUP];
-    let chunks = delta.len();
-    for (inputs, by_weights) in inputs.chunks(GROUP).zip(by_weights.chunks_mut(GROUP)) {
-        for (&input, sums) in inputs.iter().zip(&mut sums) {
-            let first = usize::from(input) * chunks;
-            *sums = partial_dot(delta, &x[first..first + chunks]);
-        }
-        for (sums, by_weight) in sums.iter().zip(by_weights) {
-            *by_weight += fold(sums);
+/// The sum of each row, column after column; eight rows at a time, because one addition waits for the one before.
+fn sum_rows(rows: &[f32], width: usize, sums: &mut [f32]) {
+    for (rows, sums) in rows.chunks(8 * width).zip(sums.chunks_mut(8)) {
+        sums.fill(0.0);
+        for column in 0..width {
+            for (sum, value) in sums.iter_mut().zip(rows.iter().skip(column).step_by(width)) {
+                *sum += value;
+            }
         }
     }
 }
 
-fn input_gradient_row(inputs: &[u16], weights: &[f32], delta: &[[f32; LANES]], by_x: &mut [[f32; LANES]]) {
-    let chunks = delta.len();
-    for (c, delta) in delta.iter().enumerate() {
-        for (&input, &weight) in inputs.iter().zip(weights) {
-            add_scaled(&mut by_x[usize::from(input) * chunks + c], weight, delta);
-        }
-    }
-}
-
-fn add_scaled(to: &mut [f32; LANES], factor: f32, x: &[f32; LANES]) {
-    for (to, x) in to.iter_mut().zip(x) {
-        *to += factor * x;
-    }
-}
-
-/// Running sums of a dot product.
-const PARTIAL: usize = 8;
-
-/// A dot product as [`PARTIAL`] sums that are still to be added up: a fixed order of additions, which the compiler may
-/// keep in vector registers of any length without changing a bit of the result.
-fn partial_dot(a: &[[f32; LANES]], b: &[[f32; LANES]]) -> [f32; PARTIAL] {
-    let (mut even, mut odd) = ([0.0; PARTIAL], [0.0; PARTIAL]);
-    for (a, b) in pairs(a).iter().zip(pairs(b)) {
-        for k in 0..PARTIAL {
-            even[k] += a[k] * b[k];
-            odd[k] += a[k + PARTIAL] * b[k + PARTIAL];
-        }
-    }
-    core::array::from_fn(|k| even[k] + odd[k])
-}
-
-fn pairs(values: &[[f32; LANES]]) -> &[[f32; 2 * PARTIAL]] {
-    values.as_flattened().as_chunks().0
-}
-
-fn fold(sums: &[f32; PARTIAL]) -> f32 {
-    let four: [f32; 4] = core::array::from_fn(|k| sums[k] + sums[k + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
-}
+const SHAPES: &str = "the network's buffers have its shapes";
 
 fn matrix(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
-    ArrayView2::from_shape((rows, columns), values).expect("the network's buffers have its shapes")
+    ArrayView2::from_shape((rows, columns), values).expect(SHAPES)
 }
 
 fn matrix_mut(values: &mut [f32], rows: usize, columns: usize) -> ArrayViewMut2<'_, f32> {
-    ArrayViewMut2::from_shape((rows, columns), values).expect("the network's buffers have its shapes")
+    ArrayViewMut2::from_shape((rows, columns), values).expect(SHAPES)
 }

@@ -2,7 +2,7 @@
 
 use lacewing_kernels::math;
 
-/// Adds `weight / batch · (softmax(logits) − one-hot(label))` to `delta` and returns the *sum* of the samples'
+/// Writes `weight / batch · (softmax(logits) − one-hot(label))` to `delta` and returns the *sum* of the samples'
 /// cross-entropies. `logits` and `delta` are `classes × width`; samples beyond `labels.len()` are padding and get nothing.
 pub(crate) fn cross_entropy(
     logits: &[f32],
@@ -17,17 +17,19 @@ pub(crate) fn cross_entropy(
     for (sample, &label) in labels.iter().enumerate() {
         let column = || logits.iter().skip(sample).step_by(width);
         let largest = column().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        let sum: f32 = column().map(|&logit| math::exp(logit - largest)).sum();
-        let deltas = delta.iter_mut().skip(sample).step_by(width);
-        for (class, (&logit, delta)) in column().zip(deltas).enumerate() {
-            let probability = math::exp(logit - largest) / sum;
+        let mut sum = 0.0;
+        for (&logit, delta) in column().zip(delta.iter_mut().skip(sample).step_by(width)) {
+            *delta = math::exp(logit - largest);
+            sum += *delta;
+        }
+        for (class, (&logit, delta)) in column().zip(delta.iter_mut().skip(sample).step_by(width)).enumerate() {
             let target = if class == usize::from(label) {
                 total += f64::from(math::ln(sum)) - f64::from(logit - largest);
                 1.0
             } else {
                 0.0
             };
-            *delta += scale * (probability - target);
+            *delta = scale * (*delta / sum - target);
         }
     }
     total

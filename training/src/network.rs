@@ -1,8 +1,9 @@
 //! A multi-exit network as a list of nodes, and its forward and backward pass over one shard of a batch.
 
 use lacewing_kernels::Activation;
+use lacewing_kernels::training::{COLUMNS, ReadyTraining};
 
-use crate::junction::{Gradient, Junction, LANES};
+use crate::junction::{Gradient, Junction, Ready};
 use crate::parameters::Parameters;
 use crate::{activation, loss};
 
@@ -28,6 +29,7 @@ pub(crate) struct Network {
     n_in: usize,
     nodes: Vec<Node>,
     exits: Vec<Exit>,
+    kernels: ReadyTraining<'static>,
 }
 
 /// What one thread needs for its part of a batch. Buffers are feature by feature, see [`crate::junction`].
@@ -46,8 +48,8 @@ pub(crate) struct Shard {
 }
 
 impl Network {
-    pub(crate) fn new(n_in: usize, nodes: Vec<Node>, exits: Vec<Exit>) -> Self {
-        Self { n_in, nodes, exits }
+    pub(crate) fn new(n_in: usize, nodes: Vec<Node>, exits: Vec<Exit>, kernels: ReadyTraining<'static>) -> Self {
+        Self { n_in, nodes, exits, kernels }
     }
 
     pub(crate) fn nodes(&self) -> &[Node] {
@@ -60,7 +62,7 @@ impl Network {
 
     /// Room for up to `samples` samples; `training` says whether gradients are wanted as well.
     pub(crate) fn shard(&self, samples: usize, training: bool) -> Shard {
-        let width = samples.next_multiple_of(LANES);
+        let width = samples.next_multiple_of(COLUMNS);
         let buffers = |wanted: bool| {
             self.nodes.iter().map(|n| vec![0.0; if wanted { n.junction.n_out() * width } else { 0 }]).collect()
         };
@@ -76,13 +78,44 @@ impl Network {
         }
     }
 
+    /// The network, ready to be computed with.
+    pub(crate) fn passes(&self) -> Passes<'_> {
+        let ready = self.nodes.iter().map(|node| node.junction.ready()).collect();
+        Passes { network: self, kernels: self.kernels, ready }
+    }
+}
+
+/// A network's passes over shards.
+#[derive(Debug)]
+pub(crate) struct Passes<'n> {
+    pub(crate) network: &'n Network,
+    kernels: ReadyTraining<'static>,
+    ready: Vec<Ready<'n>>,
+}
+
+impl Passes<'_> {
+    pub(crate) fn kernels(&self) -> ReadyTraining<'static> {
+        self.kernels
+    }
+
+    /// Takes in at most as many samples as the shard was made for; the columns that are left become zeros.
+    pub(crate) fn fill<'a>(&self, shard: &mut Shard, samples: impl Iterator<Item = (&'a [f32], usize)>) {
+        shard.labels.clear();
+        let mut rows: Vec<&[f32]> = Vec::with_capacity(shard.width);
+        for (sample, label) in samples.take(shard.width) {
+            rows.push(sample);
+            shard.labels.push(label as u16);
+        }
+        self.kernels.to_columns(&rows, shard.width, &mut shard.x).expect("samples have the network's width");
+    }
+
     /// Fills `sums` and `outputs` of every node from the shard's samples.
     pub(crate) fn forward(&self, parameters: &[Parameters], shard: &mut Shard) {
-        for (k, (node, parameters)) in self.nodes.iter().zip(parameters).enumerate() {
+        for (k, (node, parameters)) in self.network.nodes.iter().zip(parameters).enumerate() {
             let (before, rest) = shard.outputs.split_at_mut(k);
             let (x, outputs) = (node.source.map_or(&shard.x, |source| &before[source]), &mut rest[0]);
-            let sums = &mut shard.sums[k];
-            node.junction.forward(&parameters.weights, &parameters.biases, x, shard.width, sums);
+            let (weights, sums) = ((&*parameters.weights, &*parameters.biases), &mut shard.sums[k]);
+            self.ready[k].forward(self.kernels, weights, x, shard.width, sums);
             outputs.copy_from_slice(sums);
             node.activation.apply(outputs);
         }
@@ -90,13 +123,13 @@ impl Network {
 
     /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples.
     pub(crate) fn backward(&self, parameters: &[Parameters], shard: &mut Shard, batch: usize) {
+        let (nodes, exits) = (&self.network.nodes, &self.network.exits);
         shard.deltas.iter_mut().for_each(|delta| delta.fill(0.0));
-        shard.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
-        for (exit, loss) in self.exits.iter().zip(&mut shard.losses) {
+        for (exit, loss) in exits.iter().zip(&mut shard.losses) {
             let (logits, delta) = (&shard.sums[exit.node], &mut shard.deltas[exit.node]);
             *loss = loss::cross_entropy(logits, &shard.labels, shard.width, exit.loss_weight, batch, delta);
         }
-        for (k, (node, parameters)) in self.nodes.iter().zip(parameters).enumerate().rev() {
+        for (k, (node, parameters)) in nodes.iter().zip(parameters).enumerate().rev() {
             let (before, rest) = shard.deltas.split_at_mut(k);
             let delta = &mut rest[0];
             activation::backward(node.activation, &shard.sums[k], &shard.outputs[k], delta);
@@ -104,32 +137,12 @@ impl Network {
             let Parameters { weights, biases } = &mut shard.gradients[k];
             let by_x = node.source.map(|source| before[source].as_mut_slice());
             let into = Gradient { by_weights: weights, by_biases: biases, by_x };
-            node.junction.backward(&parameters.weights, x, delta, shard.width, into);
+            self.ready[k].backward(self.kernels, &parameters.weights, x, delta, shard.width, into);
         }
     }
 }
 
 impl Shard {
-    /// Takes in at most as many samples as the shard was made for; the columns that are left become zeros.
-    pub(crate) fn fill<'a>(&mut self, samples: impl Iterator<Item = (&'a [f32], usize)>) {
-        self.labels.clear();
-        let mut rows: [&[f32]; 16] = [&[]; 16];
-        let mut samples = samples.peekable();
-        for first in (0..self.width).step_by(16) {
-            rows.fill(&[]);
-            for (row, (sample, label)) in rows.iter_mut().zip(samples.by_ref()) {
-                *row = sample;
-                self.labels.push(label as u16);
-            }
-            // Sixteen samples at a time: what is written then fills whole cache lines.
-            for (feature, x) in self.x.chunks_exact_mut(self.width).enumerate() {
-                for (x, row) in x[first..first + 16].iter_mut().zip(&rows) {
-                    *x = row.get(feature).copied().unwrap_or(0.0);
-                }
-            }
-        }
-    }
-
     /// The logits of an exit, `classes × width`.
     pub(crate) fn logits(&self, exit: Exit) -> &[f32] {
         &self.sums[exit.node]

@@ -27,17 +27,14 @@ impl Parameters {
         let mut parameters = Self::zeros(network);
         for (node, parameters) in network.nodes().iter().zip(&mut parameters) {
             for output in 0..node.junction.n_out() {
-                let row = &mut parameters.weights[node.junction.row(output)];
-                let limit = (3.0 * activation::gain(node.activation) / row.len().max(1) as f32).sqrt();
-                row.fill_with(|| limit * symmetric(rng));
+                let in_degree = node.junction.edges_of(output).count();
+                let limit = (3.0 * activation::gain(node.activation) / in_degree.max(1) as f32).sqrt();
+                for (_, place) in node.junction.edges_of(output) {
+                    parameters.weights[place] = limit * symmetric(rng);
+                }
             }
         }
         parameters
-    }
-
-    pub(crate) fn fill(&mut self, value: f32) {
-        self.weights.fill(value);
-        self.biases.fill(value);
     }
 
     pub(crate) fn is_finite(&self) -> bool {

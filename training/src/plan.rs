@@ -1,5 +1,7 @@
 //! From a recipe to the network it describes.
 
+use lacewing_kernels::IsaError;
+use lacewing_kernels::training::ReadyTraining;
 use lacewing_models::recipe::PlacedJunction;
 use lacewing_models::{JunctionId, Mask, Recipe};
 
@@ -8,7 +10,7 @@ use crate::network::{Exit, Network, Node};
 
 /// The network of a recipe, one node per junction in the order of [`Recipe::placed_junctions`], with the masks that
 /// `mask` gives. The recipe has been checked: exits stand in the order of the trunk junctions they follow.
-pub(crate) fn network<E>(
+pub(crate) fn network<E: From<IsaError>>(
     recipe: &Recipe,
     mut mask: impl FnMut(&PlacedJunction<'_>) -> Result<Mask, E>,
 ) -> Result<Network, E> {
@@ -28,5 +30,5 @@ pub(crate) fn network<E>(
         nodes.push(Node { source, junction: Junction::new(&mask(placed)?), activation: placed.recipe.activation });
         exits.extend(exit);
     }
-    Ok(Network::new(recipe.input.width, nodes, exits))
+    Ok(Network::new(recipe.input.width, nodes, exits, ReadyTraining::widest()?))
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::adam::Adam;
 use crate::error::TrainError;
-use crate::network::{Network, Shard};
+use crate::network::{Network, Passes, Shard};
 use crate::order::{self, Stream};
 use crate::parameters::Parameters;
 use crate::schedule::learning_rate;
@@ -65,9 +65,9 @@ pub fn train(
         return Err(TrainError::Batch { batch: settings.batch, samples: train.len() });
     }
     let drawn = |placed: &PlacedJunction<'_>| {
-        placed.mask(settings.seed).map_err(|source| RecipeError::Pattern { junction: placed.id, source })
+        placed.mask(settings.seed).map_err(|source| inconsistent(RecipeError::Pattern { junction: placed.id, source }))
     };
-    let network = plan::network(recipe, drawn).map_err(inconsistent)?;
+    let network = plan::network(recipe, drawn)?;
     let mut run = Run::new(&network, settings, train);
     for epoch in 1..=settings.epochs {
         run.epoch(epoch, &mut progress)?;
@@ -80,6 +80,7 @@ pub fn train(
 
 struct Run<'a> {
     network: &'a Network,
+    passes: Passes<'a>,
     settings: &'a Training,
     train: &'a Dataset,
     parameters: Vec<Parameters>,
@@ -96,6 +97,7 @@ impl<'a> Run<'a> {
     fn new(network: &'a Network, settings: &'a Training, train: &'a Dataset) -> Self {
         Self {
             network,
+            passes: network.passes(),
             settings,
             train,
             parameters: Parameters::initial(network, &mut order::rng(settings.seed, Stream::Weights)),
@@ -137,24 +139,28 @@ impl<'a> Run<'a> {
 
     /// One step; the sum over the samples of their losses before it.
     fn batch(&mut self, samples: &[u32]) -> f64 {
-        let (network, train, parameters) = (self.network, self.train, &self.parameters);
+        let (passes, train, parameters) = (&self.passes, self.train, &self.parameters);
         let n_shards = samples.len().div_ceil(SHARD);
         let shards = &mut self.shards[..n_shards];
         shards.par_iter_mut().zip(samples.par_chunks(SHARD)).for_each(|(shard, part)| {
-            shard.fill(part.iter().map(|&sample| (train.sample(sample as usize), train.label(sample as usize))));
-            network.forward(parameters, shard);
-            network.backward(parameters, shard, samples.len());
+            passes
+                .fill(shard, part.iter().map(|&sample| (train.sample(sample as usize), train.label(sample as usize))));
+            passes.forward(parameters, shard);
+            passes.backward(parameters, shard, samples.len());
         });
         let weighted = |shard: &Shard| -> f64 {
-            network.exits().iter().zip(&shard.losses).map(|(exit, loss)| f64::from(exit.loss_weight) * loss).sum()
+            passes
+                .network
+                .exits()
+                .iter()
+                .zip(&shard.losses)
+                .map(|(exit, loss)| f64::from(exit.loss_weight) * loss)
+                .sum()
         };
         let loss = shards.iter().map(weighted).sum();
-        if let Some((first, rest)) = shards.split_first_mut() {
-            rest.iter().for_each(|shard| add(&mut first.gradients, &shard.gradients));
-            let steps = self.settings.epochs * self.train.len().div_ceil(self.settings.batch);
-            let rate = learning_rate(self.settings, self.step, steps);
-            self.adam.step(&mut self.parameters, &first.gradients, rate);
-        }
+        let steps = self.settings.epochs * self.train.len().div_ceil(self.settings.batch);
+        let rate = learning_rate(self.settings, self.step, steps);
+        self.adam.step(passes.kernels(), &mut self.parameters, shards, rate);
         self.step += 1;
         loss
     }
@@ -181,12 +187,5 @@ impl<'a> Run<'a> {
 
     fn diverged(&self, epoch: usize, batch: usize) -> TrainError {
         TrainError::Diverged { epoch, batch, learning_rate: self.settings.learning_rate }
-    }
-}
-
-fn add(to: &mut [Parameters], gradients: &[Parameters]) {
-    for (to, from) in to.iter_mut().zip(gradients) {
-        let weights = to.weights.iter_mut().zip(&from.weights);
-        weights.chain(to.biases.iter_mut().zip(&from.biases)).for_each(|(to, from)| *to += from);
     }
 }

@@ -4,3 +4,5 @@
 #![allow(clippy::indexing_slicing, reason = "register arrays of constant length; model bytes are never indexed here")]
 
 pub mod neon;
+#[cfg(feature = "std")]
+pub mod training;

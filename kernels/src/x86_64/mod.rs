@@ -6,3 +6,5 @@
 pub mod avx2;
 pub mod avx2_i8;
 pub mod avx512;
+#[cfg(feature = "std")]
+pub mod training;

@@ -1,0 +1,473 @@
+//! The loops of every training kernel, over the lanes of an instruction set.
+//!
+//! Roofline, per multiply and add of a vector, batches of 64 columns. One output a group: one load of `x` (or `delta`), which
+//! comes from L2 for layers of more than 128 features, so that L2 sets the pace; the sums of 64 columns stay in registers,
+//! an edge's weight and index are loaded once for all of them. Eight outputs a group: an entry's row is loaded once for
+//! four outputs, and the multiplications set the pace.
+//!
+//! Everything is inlined into functions that have the instruction set. Closures are not: one would be compiled without it,
+//! and would call each intrinsic as a function. Hence loops.
+
+use super::{Adam, COLUMNS, Edges, Lanes, Momentum, reference};
+
+/// Vectors of columns that are kept in registers at once: 64 columns.
+const PANEL: usize = 4;
+/// Outputs of a group that are handled at once.
+const FOUR: usize = 4;
+
+/// Makes the kernels of an instruction set: the loops of this file, compiled for `$feature` with the lanes `$lanes`, and its `$to_columns`.
+macro_rules! kernels {
+    ($(#[$doc:meta])* $name:ident, $isa:expr, $feature:literal, $lanes:ty, $to_columns:expr) => {
+        $(#[$doc])*
+        pub static $name: TrainingKernels =
+            TrainingKernels { isa: $isa, to_columns: $to_columns, forward, weight_gradient, input_gradient, adam, momentum };
+
+        #[target_feature(enable = $feature)]
+        unsafe fn forward(e: &Edges<'_>, weights: &[f32], biases: &[f32], x: &[f32], width: usize, sums: &mut [f32]) {
+            // SAFETY: the caller's (`Forward`).
+            unsafe { body::forward::<$lanes>(e, weights, biases, x, width, sums) }
+        }
+
+        #[target_feature(enable = $feature)]
+        unsafe fn weight_gradient(e: &Edges<'_>, x: &[f32], delta: &[f32], width: usize, by_weights: &mut [f32]) {
+            // SAFETY: the caller's (`WeightGradient`).
+            unsafe { body::weight_gradient::<$lanes>(e, x, delta, width, by_weights) }
+        }
+
+        #[target_feature(enable = $feature)]
+        unsafe fn input_gradient(e: &Edges<'_>, weights: &[f32], delta: &[f32], width: usize, by_x: &mut [f32]) {
+            // SAFETY: the caller's (`InputGradient`).
+            unsafe { body::input_gradient::<$lanes>(e, weights, delta, width, by_x) }
+        }
+
+        #[target_feature(enable = $feature)]
+        unsafe fn adam(step: &Adam, gradients: &[&[f32]], p: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+            // SAFETY: the caller's (`AdamStep`).
+            unsafe { body::adam::<$lanes>(step, gradients, p, first, second) }
+        }
+
+        #[target_feature(enable = $feature)]
+        unsafe fn momentum(step: &Momentum, gradients: &[&[f32]], p: &mut [f32], velocity: &mut [f32]) {
+            // SAFETY: the caller's (`MomentumStep`).
+            unsafe { body::momentum::<$lanes>(step, gradients, p, velocity) }
+        }
+    };
+}
+pub(crate) use kernels;
+
+/// # Safety
+/// As for [`super::Forward`], with the instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn forward<V: Lanes>(
+    edges: &Edges<'_>,
+    weights: &[f32],
+    biases: &[f32],
+    x: &[f32],
+    width: usize,
+    sums: &mut [f32],
+) {
+    let rows = edges.rows();
+    for (g, (first, inputs)) in edges.groups().enumerate() {
+        // SAFETY: the lengths that `ReadyTraining::forward` checked: each group has `rows` biases and rows of sums, each of
+        // its entries `rows` weights; `Edges` has inputs below n_in.
+        unsafe {
+            let (weights, biases) = (weights.as_ptr().add(first * rows), biases.as_ptr().add(g * rows));
+            let sums = sums.as_mut_ptr().add(g * rows * width);
+            if rows == 1 {
+                forward_row::<V>(inputs, weights, *biases, x.as_ptr(), width, sums);
+            } else {
+                for column in (0..width).step_by(COLUMNS) {
+                    for r in (0..rows).step_by(FOUR) {
+                        let to = sums.add(r * width + column);
+                        let (weights, biases) = (weights.add(r), biases.add(r));
+                        forward_four::<V>(inputs, weights, rows, biases, x.as_ptr().add(column), width, to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pseudo-code: for each panel of columns: acc = bias; for each edge: acc += weight · x[input]; store.
+///
+/// # Safety
+/// As for [`forward`]; the pointers are those of one output.
+#[inline(always)]
+unsafe fn forward_row<V: Lanes>(
+    inputs: &[u16],
+    weights: *const f32,
+    bias: f32,
+    x: *const f32,
+    width: usize,
+    sums: *mut f32,
+) {
+    let mut column = 0;
+    // SAFETY: the caller's; columns up to `width`, a multiple of `COLUMNS`.
+    unsafe {
+        while column + PANEL * COLUMNS <= width {
+            forward_panel::<V, PANEL>(inputs, weights, bias, x.add(column), width, sums.add(column));
+            column += PANEL * COLUMNS;
+        }
+        while column < width {
+            forward_panel::<V, 1>(inputs, weights, bias, x.add(column), width, sums.add(column));
+            column += COLUMNS;
+        }
+    }
+}
+
+/// # Safety
+/// As for [`forward_row`]; the pointers are moved on by the panel's first column.
+#[inline(always)]
+unsafe fn forward_panel<V: Lanes, const P: usize>(
+    inputs: &[u16],
+    weights: *const f32,
+    bias: f32,
+    x: *const f32,
+    width: usize,
+    sums: *mut f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut acc = [V::splat(bias); P];
+        for (k, &input) in inputs.iter().enumerate() {
+            add_scaled(&mut acc, V::splat(*weights.add(k)), x.add(usize::from(input) * width));
+        }
+        for (p, acc) in acc.into_iter().enumerate() {
+            acc.store(sums.add(p * COLUMNS));
+        }
+    }
+}
+
+/// `acc += factor · values`
+///
+/// # Safety
+/// `values` reaches over P · 16 f32.
+#[inline(always)]
+unsafe fn add_scaled<V: Lanes, const P: usize>(acc: &mut [V; P], factor: V, values: *const f32) {
+    for (p, acc) in acc.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        unsafe { *acc = acc.add(factor.mul(V::load(values.add(p * COLUMNS)))) };
+    }
+}
+
+/// Four outputs and 16 columns: acc[r] = biases[r]; for each entry: acc[r] += weights[r] · x[input]; store.
+///
+/// # Safety
+/// As for [`forward`]; the pointers are those of the first of four outputs and of the columns.
+#[inline(always)]
+unsafe fn forward_four<V: Lanes>(
+    inputs: &[u16],
+    weights: *const f32,
+    rows: usize,
+    biases: *const f32,
+    x: *const f32,
+    width: usize,
+    sums: *mut f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut acc = [V::splat(0.0); FOUR];
+        for (r, acc) in acc.iter_mut().enumerate() {
+            *acc = V::splat(*biases.add(r));
+        }
+        for (k, &input) in inputs.iter().enumerate() {
+            let (x, weights) = (V::load(x.add(usize::from(input) * width)), weights.add(k * rows));
+            for (r, acc) in acc.iter_mut().enumerate() {
+                *acc = acc.add(V::splat(*weights.add(r)).mul(x));
+            }
+        }
+        for (r, acc) in acc.into_iter().enumerate() {
+            acc.store(sums.add(r * width));
+        }
+    }
+}
+
+/// # Safety
+/// As for [`super::InputGradient`], with the instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn input_gradient<V: Lanes>(
+    edges: &Edges<'_>,
+    weights: &[f32],
+    delta: &[f32],
+    width: usize,
+    by_x: &mut [f32],
+) {
+    // SAFETY: the lengths that `ReadyTraining::input_gradient` checked, and the indices that `Edges` did.
+    unsafe {
+        if edges.rows() == 1 {
+            for (input, (outputs, places)) in edges.columns().enumerate() {
+                let by_x = by_x.as_mut_ptr().add(input * width);
+                gather_input::<V>(outputs, places, weights.as_ptr(), delta.as_ptr(), width, by_x);
+            }
+        } else {
+            for column in (0..width).step_by(COLUMNS) {
+                scatter_groups::<V>(
+                    edges,
+                    weights.as_ptr(),
+                    delta.as_ptr().add(column),
+                    width,
+                    by_x.as_mut_ptr().add(column),
+                );
+            }
+        }
+    }
+}
+
+/// Pseudo-code: for each panel of columns: acc = by_x; for each edge of the input: acc += weight · delta[output]; store.
+///
+/// # Safety
+/// As for [`input_gradient`]; `by_x` is the row of the input.
+#[inline(always)]
+unsafe fn gather_input<V: Lanes>(
+    outputs: &[u16],
+    places: &[u32],
+    weights: *const f32,
+    delta: *const f32,
+    width: usize,
+    by_x: *mut f32,
+) {
+    let mut column = 0;
+    // SAFETY: the caller's; columns up to `width`, a multiple of `COLUMNS`.
+    unsafe {
+        while column + PANEL * COLUMNS <= width {
+            gather_panel::<V, PANEL>(outputs, places, weights, delta.add(column), width, by_x.add(column));
+            column += PANEL * COLUMNS;
+        }
+        while column < width {
+            gather_panel::<V, 1>(outputs, places, weights, delta.add(column), width, by_x.add(column));
+            column += COLUMNS;
+        }
+    }
+}
+
+/// # Safety
+/// As for [`gather_input`]; the pointers are moved on by the panel's first column.
+#[inline(always)]
+unsafe fn gather_panel<V: Lanes, const P: usize>(
+    outputs: &[u16],
+    places: &[u32],
+    weights: *const f32,
+    delta: *const f32,
+    width: usize,
+    by_x: *mut f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut acc = [V::splat(0.0); P];
+        for (p, acc) in acc.iter_mut().enumerate() {
+            *acc = V::load(by_x.add(p * COLUMNS));
+        }
+        for (&output, &place) in outputs.iter().zip(places) {
+            let weight = V::splat(*weights.add(place as usize));
+            add_scaled(&mut acc, weight, delta.add(usize::from(output) * width));
+        }
+        for (p, acc) in acc.into_iter().enumerate() {
+            acc.store(by_x.add(p * COLUMNS));
+        }
+    }
+}
+
+/// Pseudo-code, 16 columns: for each group and four of its outputs: d[r] = delta[r]; for each entry: by_x[input] +=
+/// weights[r] · d[r], one r after the other.
+///
+/// # Safety
+/// As for [`input_gradient`]; `delta` and `by_x` are moved on by the first column.
+#[inline(always)]
+unsafe fn scatter_groups<V: Lanes>(
+    edges: &Edges<'_>,
+    weights: *const f32,
+    delta: *const f32,
+    width: usize,
+    by_x: *mut f32,
+) {
+    let rows = edges.rows();
+    for (g, (first, inputs)) in edges.groups().enumerate() {
+        for four in (0..rows).step_by(FOUR) {
+            // SAFETY: the caller's.
+            unsafe {
+                let mut d = [V::splat(0.0); FOUR];
+                for (r, d) in d.iter_mut().enumerate() {
+                    *d = V::load(delta.add((g * rows + four + r) * width));
+                }
+                for (k, &input) in inputs.iter().enumerate() {
+                    let (weights, by_x) =
+                        (weights.add((first + k) * rows + four), by_x.add(usize::from(input) * width));
+                    let mut acc = V::load(by_x);
+                    for (r, d) in d.into_iter().enumerate() {
+                        acc = acc.add(V::splat(*weights.add(r)).mul(d));
+                    }
+                    acc.store(by_x);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`super::WeightGradient`], with the instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn weight_gradient<V: Lanes>(
+    edges: &Edges<'_>,
+    x: &[f32],
+    delta: &[f32],
+    width: usize,
+    by_weights: &mut [f32],
+) {
+    let rows = edges.rows();
+    for (g, (first, inputs)) in edges.groups().enumerate() {
+        // SAFETY: the lengths that `ReadyTraining::weight_gradient` checked, and the indices that `Edges` did.
+        unsafe {
+            let delta = delta.as_ptr().add(g * rows * width);
+            let by_weights = by_weights.as_mut_ptr().add(first * rows);
+            if rows == 1 {
+                gradient_row::<V>(inputs, x.as_ptr(), delta, width, by_weights);
+            } else {
+                for (k, &input) in inputs.iter().enumerate() {
+                    let x = x.as_ptr().add(usize::from(input) * width);
+                    for r in (0..rows).step_by(FOUR) {
+                        let to = by_weights.add(k * rows + r);
+                        let d = delta.add(r * width);
+                        let rows = [d, d.add(width), d.add(2 * width), d.add(3 * width)];
+                        store_four(V::sums(dots::<V, FOUR>(rows, x, width)), to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Four edges of an output at a time, so that their sums are added up together.
+///
+/// # Safety
+/// As for [`weight_gradient`]; `delta` and `by_weights` are the output's.
+#[inline(always)]
+unsafe fn gradient_row<V: Lanes>(inputs: &[u16], x: *const f32, delta: *const f32, width: usize, by_weights: *mut f32) {
+    let (fours, rest) = inputs.as_chunks::<FOUR>();
+    // SAFETY: the caller's.
+    unsafe {
+        for (k, inputs) in fours.iter().enumerate() {
+            let [a, b, c, d] = *inputs;
+            let rows = [row(x, a, width), row(x, b, width), row(x, c, width), row(x, d, width)];
+            store_four(V::sums(dots::<V, FOUR>(rows, delta, width)), by_weights.add(k * FOUR));
+        }
+        for (k, &input) in rest.iter().enumerate() {
+            let zero = V::splat(0.0).half();
+            let [one] = dots::<V, 1>([row(x, input, width)], delta, width);
+            let [sum, ..] = V::sums([one, zero, zero, zero]);
+            *by_weights.add(fours.len() * FOUR + k) = sum;
+        }
+    }
+}
+
+/// # Safety
+/// `to` reaches over four f32.
+#[inline(always)]
+unsafe fn store_four(sums: [f32; FOUR], to: *mut f32) {
+    // SAFETY: the caller's; an f32's alignment is the pointer's.
+    unsafe { to.cast::<[f32; FOUR]>().write(sums) };
+}
+
+/// Where an input's row begins.
+///
+/// # Safety
+/// `x` has such a row.
+#[inline(always)]
+unsafe fn row(x: *const f32, input: u16, width: usize) -> *const f32 {
+    // SAFETY: the caller's.
+    unsafe { x.add(usize::from(input) * width) }
+}
+
+/// The dot products of N rows of columns with one, as sums of two that are still to be added up.
+///
+/// # Safety
+/// All rows reach over `width` f32, a multiple of `COLUMNS`.
+#[inline(always)]
+unsafe fn dots<V: Lanes, const N: usize>(rows: [*const f32; N], with: *const f32, width: usize) -> [V::Half; N] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut acc = [V::splat(0.0); N];
+        for column in (0..width).step_by(COLUMNS) {
+            let with = V::load(with.add(column));
+            for (acc, row) in acc.iter_mut().zip(&rows) {
+                *acc = acc.add(V::load(row.add(column)).mul(with));
+            }
+        }
+        let mut halves = [V::splat(0.0).half(); N];
+        for (half, acc) in halves.iter_mut().zip(acc) {
+            *half = acc.half();
+        }
+        halves
+    }
+}
+
+/// The sum of the gradients of 16 parameters.
+///
+/// # Safety
+/// Each gradient reaches over `at + 16` values.
+#[inline(always)]
+unsafe fn sum<V: Lanes>(gradients: &[&[f32]], at: usize) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        let Some((first, rest)) = gradients.split_first() else { return V::splat(0.0) };
+        let mut sum = V::load(first.as_ptr().add(at));
+        for gradient in rest {
+            sum = sum.add(V::load(gradient.as_ptr().add(at)));
+        }
+        sum
+    }
+}
+
+/// # Safety
+/// As for [`super::AdamStep`], with the instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn adam<V: Lanes>(
+    step: &Adam,
+    gradients: &[&[f32]],
+    parameters: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let whole = parameters.len() / COLUMNS * COLUMNS;
+    // SAFETY: all slices have the parameters' length (`ReadyTraining::adam`), of which `whole` is no more.
+    unsafe {
+        let (p, m, v) = (parameters.as_mut_ptr(), first.as_mut_ptr(), second.as_mut_ptr());
+        let (rate, epsilon, l2) = (V::splat(step.rate), V::splat(step.epsilon), V::splat(step.l2));
+        let (beta1, rest1) = (V::splat(step.beta1), V::splat(1.0 - step.beta1));
+        let (beta2, rest2) = (V::splat(step.beta2), V::splat(1.0 - step.beta2));
+        for at in (0..whole).step_by(COLUMNS) {
+            let old = V::load(p.add(at));
+            let g = sum::<V>(gradients, at).add(l2.mul(old));
+            let m_new = beta1.mul(V::load(m.add(at))).add(rest1.mul(g));
+            let v_new = beta2.mul(V::load(v.add(at))).add(rest2.mul(g).mul(g));
+            m_new.store(m.add(at));
+            v_new.store(v.add(at));
+            old.sub(rate.mul(m_new).div(v_new.sqrt().add(epsilon))).store(p.add(at));
+        }
+    }
+    reference::adam_from(whole, step, gradients, parameters, first, second);
+}
+
+/// # Safety
+/// As for [`super::MomentumStep`], with the instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn momentum<V: Lanes>(
+    step: &Momentum,
+    gradients: &[&[f32]],
+    parameters: &mut [f32],
+    velocity: &mut [f32],
+) {
+    let whole = parameters.len() / COLUMNS * COLUMNS;
+    // SAFETY: all slices have the parameters' length (`ReadyTraining::momentum`), of which `whole` is no more.
+    unsafe {
+        let (p, m) = (parameters.as_mut_ptr(), velocity.as_mut_ptr());
+        let (rate, mu, l2) = (V::splat(step.rate), V::splat(step.momentum), V::splat(step.l2));
+        for at in (0..whole).step_by(COLUMNS) {
+            let old = V::load(p.add(at));
+            let g = sum::<V>(gradients, at).add(l2.mul(old));
+            let m_new = mu.mul(V::load(m.add(at))).add(g);
+            m_new.store(m.add(at));
+            old.sub(rate.mul(m_new)).store(p.add(at));
+        }
+    }
+    reference::momentum_from(whole, step, gradients, parameters, velocity);
+}
