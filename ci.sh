@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 fuzz"
-LONG_STEPS="avx512_long miri fuzz_long"
+LONG_STEPS="avx512_long miri fuzz_long soak"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu
@@ -157,6 +157,11 @@ fuzz() {
 }
 step_fuzz() { fuzz -max_total_time=10; }
 step_fuzz_long() { fuzz -runs=10000000; }
+
+# Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
+step_soak() {
+  LACEWING_SOAK_SECONDS=600 cargo test --locked --profile checked -p lacewing-cli --test soak -- --include-ignored --test-threads=1
+}
 
 # Undefined behaviour in the index proof and the scalar kernels, looked for by the interpreter. It is a thousand times
 # slower than the processor: the sweeps over whole ranges of numbers stay out, being safe code.

@@ -43,6 +43,9 @@ pub struct Demo {
     /// Run head and tail as two processes over loopback, and kill the tail half way: answers go on.
     #[arg(long, conflicts_with = "train")]
     pub split: bool,
+    /// Ask the tail at this UDP address, such as a gateway's, instead of starting one.
+    #[arg(long, value_name = "ADDRESS", requires = "split")]
+    pub tail_at: Option<SocketAddr>,
     /// Folder of IDX files (raw or gzipped) or an .npz file, MNIST-shaped; the bundled MNIST where left out.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -27,7 +27,7 @@ const ROUNDS: usize = 16;
 pub fn run(args: &Demo, out: &mut dyn Write) -> Result<(), Failure> {
     let from = data_or_bundled(args.data.as_deref());
     if args.split {
-        return split::run(&from, out);
+        return split::run(&from, args.tail_at, out);
     }
     let networks = if args.train { networks::train(&from)? } else { networks::load()? };
     let tests = networks.iter().map(|n| data::load_for(&from, Part::Test, &n.recipe)).collect::<Result<Vec<_>, _>>()?;

@@ -33,10 +33,13 @@ impl Counts {
     }
 }
 
-pub fn run(from: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(from: &Path, tail_at: Option<SocketAddr>, out: &mut dyn Write) -> Result<(), Failure> {
     let flagship = load_one(FLAGSHIP)?;
     let test = data::load_for(from, Part::Test, &flagship.recipe)?;
     let (head, tail) = (flagship.head()?, flagship.tail()?.ok_or("the flagship has no tail")?);
+    if let Some(at) = tail_at {
+        return ask_elsewhere(&head, &tail, at, &test, out);
+    }
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tail.lace");
     std::fs::write(&file, tail.bytes())?;
@@ -51,9 +54,29 @@ pub fn run(from: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     bar.println(format!("image {}: the tail's process is killed", count(half)));
     let dead = device.answer(&test, half..test.len(), &bar)?;
     bar.finish_and_clear();
-    show(&alive, &dead, out)?;
+    show(&[("tail alive", alive), ("tail killed", dead)], out)?;
     if alive.different > 0 || alive.by_tail == 0 || dead.by_tail > 0 {
         return Err("the tail did not answer as it does in this process".into());
+    }
+    Ok(())
+}
+
+/// The same with a tail that is there already, of whatever make: it is not killed, and its classes are compared.
+fn ask_elsewhere(
+    head: &Model<'_>,
+    tail: &Model<'_>,
+    at: SocketAddr,
+    test: &Dataset,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut device = Device::new(head, tail, UdpLink::new(at)?);
+    device.classes_only = true;
+    let bar = progress::bar("head and tail", test.len() as u64);
+    let counts = device.answer(test, 0..test.len(), &bar)?;
+    bar.finish_and_clear();
+    show(&[("tail elsewhere", counts)], out)?;
+    if counts.different > 0 || counts.by_tail == 0 {
+        return Err("the tail did not answer as the one in this process does".into());
     }
     Ok(())
 }
@@ -63,11 +86,13 @@ struct Device<'m, L> {
     head: &'m Model<'m>,
     tail: &'m Model<'m>,
     client: Client<L>,
+    /// Another engine computes: its confidence may differ in the last bits.
+    classes_only: bool,
 }
 
 impl<'m, L: Link> Device<'m, L> {
     fn new(head: &'m Model<'m>, tail: &'m Model<'m>, link: L) -> Self {
-        Self { head, tail, client: Client::new(link, Patience::default()) }
+        Self { head, tail, client: Client::new(link, Patience::default()), classes_only: false }
     }
 
     fn answer(
@@ -113,8 +138,8 @@ impl<'m, L: Link> Device<'m, L> {
             Finished::Tail(answer) => {
                 counts.by_tail += 1;
                 let here = tail.resume(features, &mut AsTrained)?;
-                let same = matches!(here, Outcome::Answer(here)
-                    if (here.class, Some(here.exit), Some(here.confidence)) == (answer.class, answer.exit, answer.confidence));
+                let same = matches!(here, Outcome::Answer(here) if here.class == answer.class
+                    && (self.classes_only || (Some(here.exit), Some(here.confidence)) == (answer.exit, answer.confidence)));
                 counts.different += usize::from(!same);
             }
             Finished::Fallback { .. } => counts.by_fallback += 1,
@@ -123,11 +148,11 @@ impl<'m, L: Link> Device<'m, L> {
     }
 }
 
-fn show(alive: &Counts, dead: &Counts, out: &mut dyn Write) -> Result<(), Failure> {
+fn show(parts: &[(&str, Counts)], out: &mut dyn Write) -> Result<(), Failure> {
     let mut rows = table(&["", "images", "by an exit", "by the tail", "by fallback", "right", "unlike in-process"]);
-    for (name, counts) in [("tail alive", alive), ("tail killed", dead)] {
+    for (name, counts) in parts {
         rows.add_row([
-            name.to_owned(),
+            (*name).to_owned(),
             count(counts.images()),
             count(counts.by_exit),
             count(counts.by_tail),
