@@ -14,11 +14,12 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 fuzz"
+STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 boards c_firmware fuzz"
 LONG_STEPS="avx512_long miri fuzz_long soak"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu
+readonly OTHER_BARE="thumbv8m.main-none-eabihf thumbv6m-none-eabi riscv32imac-unknown-none-elf"
 # The crates that run on devices.
 readonly DEVICE="-p lacewing-kernels -p lacewing-engine"
 
@@ -31,7 +32,7 @@ step_setup() {
   for tool in cargo rustc rustfmt cargo-clippy; do
     command -v $tool >/dev/null || fail "no $tool here: install Rust with rustup (https://rustup.rs)"
   done
-  scripts/setup-cross.sh $ARM_LINUX $BARE
+  scripts/setup-cross.sh $ARM_LINUX $BARE $OTHER_BARE
 }
 
 step_format() {
@@ -134,6 +135,9 @@ step_aarch64() {
 
 # The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record.
 step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex-m4; }
+
+# The kernels' sweeps and the bundled models on every emulated board, and the instructions of single junctions on record.
+step_boards() { cargo run --locked --release -p lacewing-benches --bin boards; }
 
 # The C example, out of a fresh bundle.
 step_c_firmware() {

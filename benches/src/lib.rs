@@ -5,6 +5,7 @@
 //! and in each round every contender has run once, so that a busy machine slows all of them alike.
 
 pub mod aligned;
+pub mod boards;
 pub mod contender;
 pub mod cortex_m4;
 pub mod draw;

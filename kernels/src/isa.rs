@@ -12,6 +12,10 @@ use core::fmt;
 pub enum Isa {
     /// Plain Rust, on every target: the specification.
     Scalar,
+    /// The DSP extension of Armv7E-M (Cortex-M4, M7) and of Armv8-M cores that have it, where `-C target-cpu` says so.
+    Dsp,
+    /// The single-precision floating-point unit of Cortex-M4F, M7 and M33.
+    Fpu,
     /// aarch64 Advanced SIMD.
     Neon,
     /// x86-64 AVX2 with FMA.
@@ -26,6 +30,8 @@ impl Isa {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            Self::Dsp => "dsp",
+            Self::Fpu => "fpu",
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
@@ -37,6 +43,8 @@ impl Isa {
     pub const fn at_compile_time(self) -> bool {
         match self {
             Self::Scalar => true,
+            Self::Dsp => cfg!(cortex_m_dsp),
+            Self::Fpu => cfg!(cortex_m_fpu),
             Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
             Self::Avx2 => cfg!(all(target_feature = "avx2", target_feature = "fma")),
             Self::Avx512 => cfg!(all(
@@ -61,7 +69,7 @@ impl Isa {
         match self {
             Self::Avx2 => has!("avx2") && has!("fma"),
             Self::Avx512 => has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx2") && has!("fma"),
-            Self::Scalar | Self::Neon => false,
+            Self::Scalar | Self::Dsp | Self::Fpu | Self::Neon => false,
         }
     }
 

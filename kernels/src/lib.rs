@@ -34,6 +34,8 @@ pub mod training;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+#[cfg(any(cortex_m_dsp, cortex_m_fpu))]
+pub mod cortex_m;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 

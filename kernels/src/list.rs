@@ -163,7 +163,35 @@ pub(crate) const PORTABLE: &[&Kernel] = &[
 ];
 
 /// Every kernel, the one to prefer first.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(any(cortex_m_dsp, cortex_m_fpu))]
+pub(crate) const KERNELS: &[&Kernel] = {
+    use crate::cortex_m::{DSP, FPU};
+    const COUNT: usize = FPU.len() + DSP.len() + PORTABLE.len();
+    &joined::<COUNT>([FPU, DSP, PORTABLE])
+};
+
+/// One list after the other.
+#[cfg(any(cortex_m_dsp, cortex_m_fpu))]
+const fn joined<const N: usize>(lists: [&'static [&'static Kernel]; 3]) -> [&'static Kernel; N] {
+    let mut all: [&'static Kernel; N] = [&scalar::DENSE; N];
+    let mut lists: &[&'static [&'static Kernel]] = &lists;
+    let mut rest: &[&'static Kernel] = &[];
+    let mut slots: &mut [&'static Kernel] = &mut all;
+    while let [slot, free @ ..] = slots {
+        while let ([], [list, more @ ..]) = (rest, lists) {
+            (rest, lists) = (*list, more);
+        }
+        if let [kernel, others @ ..] = rest {
+            *slot = kernel;
+            rest = others;
+        }
+        slots = free;
+    }
+    all
+}
+
+/// Every kernel, the one to prefer first.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", cortex_m_dsp, cortex_m_fpu)))]
 pub(crate) const KERNELS: &[&Kernel] = PORTABLE;
 
 /// The one list of kernels of the target's architecture, the one to prefer first. Dispatch, conformance tests and benches

@@ -26,7 +26,7 @@ pub static BLOCK_16: Kernel = Kernel::new("block_f32_16x1", Isa::Scalar, Accepts
 ///
 /// # Safety
 /// As for every kernel (`RunF32`); packing dense.
-unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Some(weights) = as_f32(j.parts().weights) else {
         // SAFETY: the caller's, the same.
         return unsafe { scalar::dense(j, x, y) };
@@ -63,7 +63,7 @@ unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 ///
 /// # Safety
 /// As for every kernel (`RunF32`); packing block with `rows == R`.
-unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let (Packing::Block { cols, blocks, .. }, Some(weights)) = (*j.packing(), as_f32(j.parts().weights)) else {
         // SAFETY: the caller's, the same.
         return unsafe { scalar::block(j, x, y) };

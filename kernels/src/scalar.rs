@@ -61,7 +61,7 @@ pub(crate) unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 
 /// # Safety
 /// As for every kernel (`RunF32`); packing rows or csr.
-unsafe fn rows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn rows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let index = match j.packing() {
         Packing::Rows { index, .. } | Packing::Csr { index } => *index,
         _ => return,

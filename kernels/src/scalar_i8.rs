@@ -81,7 +81,7 @@ unsafe fn rows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 
 /// # Safety
 /// As for every kernel (`RunI8`); packing block.
-unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+pub(crate) unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
     let (rows, cols) = (usize::from(rows), usize::from(cols));
     let (mut first_block, mut first_weight) = (0, 0);
@@ -114,7 +114,7 @@ unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 
 /// # Safety
 /// As for every kernel (`RunI8`); packing N:M.
-unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+pub(crate) unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::NM { n, m } = *j.packing() else { return };
     let (n, m) = (usize::from(n), usize::from(m));
     let row = NMRow::new(j.n_in(), n, m);

@@ -3,6 +3,8 @@
 //! Sweeps are named by the boundary they cross. Each kernel runs every case whose packing it accepts; a kernel that no case
 //! reaches fails the test, and so does an instruction set that `LACEWING_ISA` names and the machine lacks.
 
+extern crate alloc;
+
 mod support;
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Isa, KernelSet, Packing, kernel_list};

@@ -1,8 +1,11 @@
 //! One specification for every int8 kernel on the list: the result is the scalar reference's, bit for bit, and the scalar
 //! reference's is that of the edges as drawn, summed in 64 bits.
 
+extern crate alloc;
+
 #[allow(dead_code, reason = "its generator of numbers alone is used here")]
 mod support;
+#[allow(dead_code, reason = "what counts instructions on boards sets shifts")]
 mod support_i8;
 
 use lacewing_kernels::{Element, IndexWidth, Isa, Packing, kernel_list};

@@ -105,12 +105,11 @@ fn run(board: &Board, subject: &Subject, complaints: &mut Vec<String>) -> Result
 }
 
 fn count(subject: &Subject, run: &Run) -> Result<Count, Box<dyn Error>> {
-    let (part, kernels) = subject.part_and_kernels()?;
     Ok(Count {
         name: subject.name.clone(),
-        part: part.name().into(),
+        part: subject.part()?.name().into(),
         model_bytes: subject.model.len(),
-        kernels,
+        kernels: run.kernels.clone(),
         instructions: mean(&run.instructions),
         fewest: run.instructions.iter().copied().min().unwrap_or_default(),
         most: run.instructions.iter().copied().max().unwrap_or_default(),

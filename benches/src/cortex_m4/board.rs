@@ -30,7 +30,9 @@ pub struct Board {
 /// One program run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// What it printed, one line an input.
+    /// The kernels that it says it runs, each once.
+    pub kernels: Vec<String>,
+    /// What else it printed, one line an input.
     pub lines: Vec<String>,
     /// Instructions of each inference.
     pub instructions: Vec<u64>,
@@ -112,13 +114,20 @@ impl Board {
         qemu.args(["60", "qemu-system-arm", "-M", MACHINE, "-display", "none", "-semihosting", "-icount", "shift=6"]);
         qemu.arg("-plugin").arg(format!("file={},out={}", self.counter.display(), counts.display()));
         let output = succeed("qemu-system-arm", qemu.arg("-kernel").arg(&program))?;
-        let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+        let (mut kernels, mut lines): (Vec<String>, Vec<String>) = Default::default();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            match line.strip_prefix("kernel ") {
+                Some(kernel) if kernels.iter().any(|known| known == kernel) => {}
+                Some(kernel) => kernels.push(kernel.to_owned()),
+                None => lines.push(line.to_owned()),
+            }
+        }
         let counted = fs::read_to_string(&counts).map_err(|error| BoardError::Io { path: counts, error })?;
         let instructions = regions(&counted);
         if instructions.len() != lines.len() {
             return Err(BoardError::Uncounted { counted: instructions.len(), run: lines.len() });
         }
-        Ok(Run { lines, instructions, sizes: sizes(&program)? })
+        Ok(Run { kernels, lines, instructions, sizes: sizes(&program)? })
     }
 
     /// The compiler that builds the firmware, as `1.95.0`.
@@ -156,7 +165,8 @@ impl Board {
 }
 
 /// The counts of the counter's report, `roi NUMBER COUNT` a line.
-fn regions(report: &str) -> Vec<u64> {
+#[must_use]
+pub fn regions(report: &str) -> Vec<u64> {
     report.lines().filter_map(|line| line.strip_prefix("roi ")?.split_once(' ')?.1.parse().ok()).collect()
 }
 
@@ -172,7 +182,11 @@ fn sizes(program: &Path) -> Result<Sizes, BoardError> {
     Ok(Sizes { text: size(".text")?, rodata: size(".rodata")?, data: size(".data")?, bss: size(".bss")? })
 }
 
-fn succeed(tool: &str, command: &mut Command) -> Result<Output, BoardError> {
+/// What a tool says that ends well.
+///
+/// # Errors
+/// It cannot be started, or fails.
+pub fn succeed(tool: &str, command: &mut Command) -> Result<Output, BoardError> {
     let output = command.output().map_err(|error| BoardError::Missing { tool: tool.into(), error })?;
     if output.status.success() {
         return Ok(output);

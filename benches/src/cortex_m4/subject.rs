@@ -99,19 +99,12 @@ impl Subject {
         self.inputs.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
-    /// `head` or `whole`, and the kernels that run it on a target without vector units.
+    /// `head` or `whole`.
     ///
     /// # Errors
     /// The model file is refused.
-    pub fn part_and_kernels(&self) -> Result<(Part, Vec<String>), SubjectError> {
-        let model = self.parse(&KernelSet::PORTABLE)?;
-        let mut kernels: Vec<String> = Vec::new();
-        for operation in model.operations() {
-            // The first that accepts it, as on the target: there every kernel of this set is known at compile time.
-            let first = KernelSet::PORTABLE.kernels().iter().find(|k| k.accepts(operation.junction.packing()));
-            kernels.extend(first.map(|kernel| kernel.to_string()).filter(|name| !kernels.contains(name)));
-        }
-        Ok((model.part(), kernels))
+    pub fn part(&self) -> Result<Part, SubjectError> {
+        Ok(self.parse(&KernelSet::ALL)?.part())
     }
 
     /// What the firmware has to print: the host's own answers, by its own kernels, in the firmware's words.

@@ -1,6 +1,8 @@
-//! Runs a head on each input in flash and prints what came of it, one line an input:
+//! Prints the kernel of each operation, then runs a head on each input in flash and prints what came of it, one line an input:
 //!
 //! ```text
+//! kernel block_f32_8x1/fpu
+//! kernel dense_f32_4x8/fpu
 //! 0 answer 7 exit 1
 //! 1 offload 112 fallback 4
 //! ```
@@ -64,6 +66,9 @@ fn main() -> ! {
         Ok(engine) => engine,
         Err(error) => give_up(&error),
     };
+    for kernel in engine.kernels() {
+        println!("kernel {}", kernel.kernel());
+    }
     for (number, input) in INPUTS.chunks_exact(4 * model.n_in()).enumerate() {
         for (value, bytes) in engine.input().iter_mut().zip(input.as_chunks::<4>().0) {
             *value = f32::from_le_bytes(*bytes);

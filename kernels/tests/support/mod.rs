@@ -1,5 +1,8 @@
 //! Draws junctions of every packing and compares kernels with the scalar reference.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use lacewing_kernels::{Activation, IndexWidth, Isa, Junction, KernelSet, Packing, Parts, kernel_list};
 
 /// A small generator of test data (xorshift64*), seeded.
@@ -172,7 +175,7 @@ impl Case {
             let mut stream: Vec<bool> = Vec::new();
             for page in 0..usize::from(self.n_in).div_ceil(m) {
                 let width = (usize::from(self.n_in) - page * m).min(m);
-                let count = if width == m { n } else { ((n * width) as f64 / m as f64).round().max(1.0) as usize };
+                let count = if width == m { n } else { ((2 * n * width + m) / (2 * m)).max(1) };
                 for position in random.choose(count, width) {
                     stream.extend((0..bits).map(|bit| position >> bit & 1 == 1));
                     self.push_edge(row, page * m + position, random);
@@ -188,7 +191,7 @@ impl Case {
     fn page_counts(&self, n: usize, m: usize) -> Vec<(usize, usize)> {
         let pages = (0..usize::from(self.n_in).div_ceil(m)).map(|page| {
             let width = (usize::from(self.n_in) - page * m).min(m);
-            (width, if width == m { n } else { ((n * width) as f64 / m as f64).round().max(1.0) as usize })
+            (width, if width == m { n } else { ((2 * n * width + m) / (2 * m)).max(1) })
         });
         pages.collect()
     }
@@ -283,6 +286,21 @@ impl Case {
         .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
     }
 
+    /// The weights at an address that is a multiple of 16.
+    pub fn aligned(&self) -> Vec<u128> {
+        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
+        bytes[..self.weights.len() - 1].copy_from_slice(&self.weights[1..]);
+        place
+    }
+
+    /// The junction with its weights there.
+    pub fn junction_on<'c>(&'c self, place: &'c [u128]) -> Junction<'c> {
+        let bytes: &[u8] = bytemuck::cast_slice(place);
+        let weights = &bytes[..self.weights.len() - 1];
+        Junction::new(Parts { weights, ..*self.junction().parts() }).expect("the same junction")
+    }
+
     fn reference(&self, x: &[f32]) -> Vec<f32> {
         let mut y = vec![f32::NAN; usize::from(self.n_out)];
         let kernel = KernelSet::SCALAR.choose(&self.packing).ok().flatten().expect("every packing has a reference");
@@ -311,12 +329,8 @@ impl Case {
     pub fn check_all(&self, widest: Isa) {
         let junction = self.junction();
         assert_eq!(junction.nnz(), self.edges.len(), "{}", self.packing);
-        // The same weights at an address that is a multiple of 16.
-        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
-        let place: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
-        let weights = &mut place[..self.weights.len() - 1];
-        weights.copy_from_slice(&self.weights[1..]);
-        let aligned = Junction::new(Parts { weights, ..*junction.parts() }).expect("the same junction");
+        let place = self.aligned();
+        let aligned = self.junction_on(&place);
         let (want, expected) = (self.reference(&self.x), self.expected());
         let exact: Vec<f32> = expected.iter().map(|(sum, _)| self.activation.of(*sum as f32)).collect();
         self.compare(&"scalar reference", &want, &exact, &expected);

@@ -1,5 +1,8 @@
 //! Draws int8 junctions of every packing and compares kernels with the scalar reference, and that with exact sums.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use lacewing_kernels::{
     Activation, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, kernel_list, requantise,
 };
@@ -254,6 +257,29 @@ impl Case {
             .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
     }
 
+    /// The same with this shift for every output, as the scales of a trained network give: they are well below 1.
+    pub fn with_shift(mut self, shift: i8) -> Self {
+        let at = self.rescale.len() - usize::from(self.n_out);
+        self.rescale[at..].fill(shift as u8);
+        self
+    }
+
+    /// The weights at an address that is a multiple of 16.
+    pub fn aligned(&self) -> Vec<u128> {
+        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
+        bytes[..self.weights.len() - 1].copy_from_slice(&self.weights[1..]);
+        place
+    }
+
+    /// The junction with its weights there.
+    pub fn junction_on<'c>(&'c self, place: &'c [u128]) -> Junction<'c> {
+        let bytes: &[u8] = bytemuck::cast_slice(place);
+        let (junction, weights) = (self.junction(), &bytes[..self.weights.len() - 1]);
+        let int8 = *junction.int8().expect("an int8 junction");
+        Junction::new_i8(Parts { weights, ..*junction.parts() }, int8).expect("the same junction")
+    }
+
     /// The outputs that the edges as drawn make, summed in 64 bits.
     fn expected(&self) -> Vec<i8> {
         let outputs = usize::from(self.n_out);
@@ -278,15 +304,19 @@ impl Case {
     pub fn check_all(&self, widest: Isa) {
         let junction = self.junction();
         assert_eq!((junction.nnz(), junction.element()), (self.edges.len(), Element::I8), "{}", self.packing);
+        let place = self.aligned();
+        let aligned = self.junction_on(&place);
         let want = self.expected();
         let reference = KernelSet::SCALAR.choose_for(&junction).ok().flatten();
         assert!(reference.is_some(), "every packing has a reference");
         let accepted = |k: &&&lacewing_kernels::Kernel| k.accepts_element(Element::I8, &self.packing);
         for kernel in kernel_list().iter().filter(|k| k.isa() <= widest).filter(accepted) {
             let Some(ready) = kernel.ready() else { continue };
-            let mut y = vec![0x55; want.len()];
-            ready.run_i8(&junction, &self.x, &mut y).expect("lengths are right");
-            assert_eq!(y, want, "{kernel}, {} {}x{}, {:?}", self.packing, self.n_in, self.n_out, self.extreme);
+            for junction in [&junction, &aligned] {
+                let mut y = vec![0x55; want.len()];
+                ready.run_i8(junction, &self.x, &mut y).expect("lengths are right");
+                assert_eq!(y, want, "{kernel}, {} {}x{}, {:?}", self.packing, self.n_in, self.n_out, self.extreme);
+            }
         }
     }
 }

@@ -1,0 +1,79 @@
+//! Instructions of one junction: each shape below, run once between the counter's marks by the kernel that the target chooses. Prints a line
+//! a run; the counter's regions come in the same order.
+#![no_std]
+#![no_main]
+
+use lacewing_firmware_conformance::alloc::vec;
+use lacewing_firmware_conformance::support::{Case, Random};
+use lacewing_firmware_conformance::support_i8::{self, Extreme};
+use lacewing_firmware_conformance::{entry, open_heap, roi_begin, roi_end};
+use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
+use semihosting::{println, process};
+
+/// The paper's first junctions, its last ones, and one that falls out of small caches elsewhere.
+const DENSE: [(u16, u16); 5] = [(800, 112), (800, 40), (100, 100), (40, 40), (40, 10)];
+const SPARSE: (u16, u16) = (800, 112);
+
+fn rows(in_degree: u16, index: IndexWidth) -> Packing {
+    Packing::Rows { in_degree, index }
+}
+
+fn block(rows: u8, blocks: u16) -> Packing {
+    Packing::Block { rows, cols: 1, blocks }
+}
+
+#[entry]
+fn main() -> ! {
+    open_heap();
+    let mut random = Random::new(1);
+    for (n_in, n_out) in DENSE {
+        int8(n_in, n_out, Packing::Dense, &mut random);
+        float(n_in, n_out, Packing::Dense, &mut random);
+    }
+    let (n_in, n_out) = SPARSE;
+    for in_degree in [200, 80, 40] {
+        for size in [4, 8, 16] {
+            int8(n_in, n_out, block(size, in_degree), &mut random);
+            float(n_in, n_out, block(size, in_degree), &mut random);
+        }
+        for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
+            int8(n_in, n_out, rows(in_degree, index), &mut random);
+            float(n_in, n_out, rows(in_degree, index), &mut random);
+        }
+    }
+    for n in [4, 2, 1] {
+        int8(n_in, n_out, Packing::NM { n, m: 16 }, &mut random);
+        float(n_in, n_out, Packing::NM { n, m: 16 }, &mut random);
+    }
+    process::exit(0)
+}
+
+fn int8(n_in: u16, n_out: u16, packing: Packing, random: &mut Random) {
+    let case = support_i8::Case::draw(n_in, n_out, packing, Extreme::None, random).with_shift(-9);
+    let place = case.aligned();
+    let junction = case.junction_on(&place);
+    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
+    let (x, mut y) = (vec![3; n_in.into()], vec![0; n_out.into()]);
+    roi_begin();
+    let ran = kernel.run_i8(&junction, &x, &mut y);
+    roi_end();
+    if ran.is_err() {
+        process::exit(1);
+    }
+    println!("{n_in}x{n_out} int8 {} {} {packing}", junction.nnz(), kernel.kernel());
+}
+
+fn float(n_in: u16, n_out: u16, packing: Packing, random: &mut Random) {
+    let case = Case::draw(n_in, n_out, packing, Activation::Relu, true, random);
+    let place = case.aligned();
+    let junction = case.junction_on(&place);
+    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
+    let (x, mut y) = (vec![1.0; n_in.into()], vec![0.0; n_out.into()]);
+    roi_begin();
+    let ran = kernel.run(&junction, &x, &mut y);
+    roi_end();
+    if ran.is_err() {
+        process::exit(1);
+    }
+    println!("{n_in}x{n_out} f32 {} {} {packing}", junction.nnz(), kernel.kernel());
+}
