@@ -78,6 +78,7 @@ flags_of() {
     avx2) echo "avx2 fma";;
     avx512) echo "avx2 fma avx512f avx512bw avx512vl";;
     neon) echo "asimd";;
+    neondot) echo "asimd asimddp";;
     *) fail "instruction set $1 has kernels, but ci.sh does not know its processor flags";;
   esac
 }
@@ -127,7 +128,7 @@ step_avx512_long() { avx512 all; }
 
 step_aarch64() {
   local isa
-  for isa in neon scalar; do
+  for isa in neondot neon scalar; do
     say "suites on $isa, $ARM_LINUX under QEMU"
     LACEWING_ISA=$isa scripts/cross $ARM_LINUX test --locked --release $DEVICE
   done

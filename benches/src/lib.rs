@@ -9,6 +9,7 @@ pub mod boards;
 pub mod contender;
 pub mod cortex_m4;
 pub mod draw;
+pub mod int8;
 pub mod measure;
 pub mod network;
 pub mod peers;

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use lacewing_models::JunctionId;
 
 /// Predefined-sparse early-exit networks: trained, converted, run on the device, finished by a tail.
 #[derive(Debug, Parser)]
@@ -142,15 +143,53 @@ pub struct Convert {
     /// Take the fastest packings on this target: a profile that comes with the program, or a file of lacewing tune.
     #[arg(long, value_name = "NAME|FILE")]
     pub target: Option<String>,
-    /// What packings are chosen for: speed with a target, else size.
+    /// What packings are chosen for: speed with a target, else size. int8 needs no target for speed, and takes none.
     #[arg(long, value_enum)]
     pub optimise: Option<Optimise>,
-    /// Count zero inputs on this data (folder of IDX files or an .npz file): packings that pass over them take part.
-    #[arg(long, value_name = "DIR", requires = "target")]
+    /// Look at the validation part of this data (folder of IDX files or an .npz file): int8 takes its ranges from it, and with a
+    /// target zero inputs are counted, so that packings that pass over them take part.
+    #[arg(long, value_name = "DIR")]
     pub calibrate: Option<PathBuf>,
+    /// What junctions compute in; i8 needs --calibrate.
+    #[arg(long, value_enum, default_value_t = Dtype::F32, requires_if("i8", "calibrate"))]
+    pub dtype: Dtype,
+    /// How int8 ranges are chosen from what is met on the data.
+    #[arg(long, value_enum, default_value_t = CalibrationName::MinMax)]
+    pub calibration: CalibrationName,
+    /// Junctions that stay f32 beside int8 ones: K of the trunk, E.K of exit E's branch.
+    #[arg(long, value_name = "K|E.K", value_delimiter = ',', value_parser = junction)]
+    pub keep_f32: Option<Vec<JunctionId>>,
     /// Print the report as one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `2`, or `1.2` for the second junction of the first exit's branch.
+fn junction(text: &str) -> Result<JunctionId, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let id = match text.split_once('.') {
+        None => number(text).map(JunctionId::Trunk),
+        Some((exit, junction)) => {
+            number(exit).zip(number(junction)).map(|(exit, junction)| JunctionId::Exit { exit, junction })
+        }
+    };
+    id.ok_or_else(|| "a junction is K in the trunk, E.K in the branch of exit E, all from 1".to_owned())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    F32,
+    I8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CalibrationName {
+    /// From the least value to the greatest.
+    MinMax,
+    /// All but one value of 10,000.
+    Percentile,
+    /// The least mean square error.
+    Mse,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -215,6 +254,12 @@ pub struct Eval {
     /// The recipe, where images are cropped or pooled: a model file does not say so.
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
+    /// Another conversion of the same network, head or whole, to be shown beside: f32 beside int8, say.
+    #[arg(long, value_name = "FILE")]
+    pub beside: Option<PathBuf>,
+    /// Its tail.
+    #[arg(long, value_name = "FILE", requires = "beside")]
+    pub beside_tail: Option<PathBuf>,
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,

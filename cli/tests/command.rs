@@ -300,3 +300,43 @@ fn a_keras_network_without_a_recipe() {
     assert_eq!(report["junctions"].as_array().map(Vec::len), Some(6));
     place.refuses("convert functional.h5 --exit-after 1,3 --out bad", &["no exit behind junction 3"]);
 }
+
+#[test]
+fn int8_beside_f32() {
+    let place = Place::new();
+    place.model();
+    place.works("convert trained.safetensors --out int8 --dtype i8 --calibrate halves.npz --calibration mse");
+    let eval = "eval model/head.lace --tail model/tail.lace --data halves.npz";
+    let both = place.json(&format!("{eval} --beside int8/head.lace --beside-tail int8/tail.lace --json"));
+    assert_eq!((&both["one"]["element"], &both["other"]["element"]), (&"f32".into(), &"i8".into()));
+    let number = |side: &str, name: &str| both[side]["evaluation"][name].as_f64().expect("a number");
+    assert!((number("one", "accuracy") - number("other", "accuracy")).abs() <= 0.03, "{both}");
+    // One byte a feature instead of four, over as many samples handed over.
+    assert!(number("other", "bytes_per_sample") <= 0.3 * number("one", "bytes_per_sample") + 1.0, "{both}");
+    let bytes = |side: &str| both[side]["file_bytes"].as_u64().expect("a count");
+    let length = |name: &str| std::fs::metadata(place.path(name)).expect("a file").len();
+    assert_eq!(bytes("other"), length("int8/head.lace") + length("int8/tail.lace"));
+    assert!(both["disagreements"].as_u64().is_some_and(|count| count <= 5), "{both}");
+    let told = place.works(&format!("{eval} --beside int8/head.lace --beside-tail int8/tail.lace"));
+    assert!(told.contains("samples get another class") && told.contains("model files, bytes"), "{told}");
+    assert!(place.works("inspect int8/head.lace").contains("bits per nonzero for weights"));
+
+    // The first junction and the first exit's stay f32: the head's inputs are f32, and the tail takes f32 features.
+    let mixed = "convert trained.safetensors --out mixed --dtype i8 --calibrate halves.npz --keep-f32 1,1.1";
+    place.works(mixed);
+    let other = place.json(&format!("{eval} --beside mixed/head.lace --beside-tail mixed/tail.lace --json"));
+    assert_eq!(other["other"]["element"], "f32");
+
+    place.refuses(
+        "convert trained.safetensors --out no --dtype i8 --calibrate halves.npz --keep-f32 9",
+        &["junction 9"],
+    );
+    place.refuses("convert trained.safetensors --out no --calibrate halves.npz", &["--dtype i8"]);
+    place.refuses("convert trained.safetensors --out no --keep-f32 1", &["--dtype i8"]);
+    place.refuses("convert trained.safetensors --out no --dtype i8 --calibrate halves.npz --target x", &["--target"]);
+    let needed = place.run("convert trained.safetensors --out no --dtype i8");
+    assert!(!needed.status.success() && String::from_utf8_lossy(&needed.stderr).contains("--calibrate"));
+    assert!(!place.path("no").exists());
+    // A head that hands over f32 does not fit an int8 tail.
+    place.refuses("eval mixed/head.lace --tail int8/tail.lace --data halves.npz", &["int8 features"]);
+}

@@ -13,6 +13,8 @@ use crate::choose::dense_bytes;
 use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
 use crate::import::{ImportError, Imported, import_reading};
+use crate::int8::given::{self, GivenError, Scales};
+use crate::int8::{self, Int8Error, Int8Goal, Quantising};
 use crate::network::Network;
 use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
 use crate::profile::Profile;
@@ -40,8 +42,22 @@ pub struct Options<'d> {
     /// Data set (a folder of IDX files or an .npz file) whose validation part tells which junctions meet zero inputs, so that
     /// packings that pass over them can be chosen. Of use with a profile only.
     pub calibrate: Option<&'d Path>,
+    /// What junctions compute in; a network that was quantised elsewhere stays int8. int8 needs `calibrate`, whose validation part then tells the range of every number as well.
+    pub dtype: Dtype,
+    /// How int8 ranges and packings are chosen, and what stays f32.
+    pub quantising: Quantising<'d>,
     /// Told which junction is being packed, where that takes long.
     pub progress: Option<Progress<'d>>,
+}
+
+/// What junctions compute in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dtype {
+    /// Single precision.
+    #[default]
+    F32,
+    /// int8, quantised after training.
+    I8,
 }
 
 /// What a conversion made.
@@ -122,6 +138,12 @@ pub enum ConvertError {
     /// A junction cannot be packed.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The network cannot be quantised.
+    #[error(transparent)]
+    Int8(#[from] Int8Error),
+    /// The network was quantised elsewhere, and its numbers cannot be read.
+    #[error(transparent)]
+    Given(#[from] GivenError),
     /// The network exceeds what a model file can hold.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -165,11 +187,38 @@ pub fn convert_network_for(
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
     let junctions = plan(network, goal, progress)?;
+    finish(network, junctions, |head, tail, _| verify(network, head, tail, data))
+}
+
+/// Quantises a network after training, its ranges calibrated on `data`, splits it, and compares what the engine makes of the bytes
+/// with the network's integers, bit for bit.
+///
+/// # Errors
+/// The data does not serve; the network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
+pub fn convert_network_i8(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Converted, ConvertError> {
+    let junctions = int8::plan(network, data, how)?;
+    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, head, tail, Some(data)))
+}
+
+/// As [`convert_network_i8`], of a network that was quantised elsewhere.
+///
+/// # Errors
+/// The network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
+pub fn convert_given(network: &Network, scales: &[Scales], goal: Int8Goal) -> Result<Converted, ConvertError> {
+    let junctions = given::plan(network, scales, goal)?;
+    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, head, tail, None))
+}
+
+fn finish(
+    network: &Network,
+    junctions: Vec<PlannedJunction>,
+    verify: impl FnOnce(&[u8], Option<&[u8]>, &[PlannedJunction]) -> Result<Verified, VerifyError>,
+) -> Result<Converted, ConvertError> {
     let (first, second) =
         if network.split.is_some() { (ModelPart::Head, Some(ModelPart::Tail)) } else { (ModelPart::Whole, None) };
     let head = encode(network, &junctions, first)?;
     let tail = second.map(|part| encode(network, &junctions, part)).transpose()?;
-    let verified = verify(network, &head, tail.as_deref(), data)?;
+    let verified = verify(&head, tail.as_deref(), &junctions)?;
     Ok(Converted { head, tail, junctions, verified })
 }
 
@@ -192,9 +241,19 @@ pub fn convert(
     }
     let Imported { network, recipe, warnings } = import_reading(&mut source, reading)?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
-    let inputs = calibration.map_or_else(Vec::new, |data| nonzero_inputs(&network, &data));
-    let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
-    let converted = convert_network_for(&network, goal, options.data, options.progress.unwrap_or(&|_, _| {}))?;
+    let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
+    let scales = given::read(&mut source, &network)?;
+    let converted = match (&scales, options.dtype) {
+        (Some(scales), _) => convert_given(&network, scales, options.quantising.goal)?,
+        (None, Dtype::F32) => {
+            let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
+            convert_network_for(&network, goal, options.data, options.progress.unwrap_or(&|_, _| {}))?
+        }
+        (None, Dtype::I8) => {
+            let data = calibration.as_ref().ok_or(Int8Error::NoData)?;
+            convert_network_i8(&network, data, &options.quantising)?
+        }
+    };
     let mut files = vec![(HEAD, converted.head.as_slice())];
     files.extend(converted.tail.as_ref().map(|tail| (TAIL, tail.as_slice())));
     let paths = write_all(out, &files)?;

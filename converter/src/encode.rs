@@ -1,7 +1,7 @@
 //! Model bytes, by FORMAT.md.
 
-use lacewing_engine::{MAX_EXITS, Part};
-use lacewing_kernels::{Activation, IndexWidth, Packing};
+use lacewing_engine::{MAX_EXITS, Part, Quantisation};
+use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Packing};
 use lacewing_models::JunctionId;
 use lacewing_models::recipe::Metric;
 use thiserror::Error;
@@ -95,22 +95,40 @@ pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> R
     file.u8("split", split)?;
     file.u16(narrow("inputs", n_in)?);
     file.u16(narrow("classes", network.classes)?);
-    file.put(&[0]); // f32 inputs
+    // int8 inputs where everything is, and what a tail gets: a head with f32 inputs hands over f32.
+    let before = |id| match id {
+        JunctionId::Trunk(k) => k <= to,
+        JunctionId::Exit { exit, .. } => exit <= head_exits + exits.len(),
+    };
+    let is_int8 =
+        junctions.iter().filter(|junction| before(junction.id)).all(|junction| junction.packed.int8().is_some());
+    let first = operations.first().and_then(|(_, junction)| junction.packed.int8()).map(|int8| int8.input);
+    let input = first.filter(|_| is_int8);
+    file.put(&[u8::from(input.is_some())]);
     file.u8("head exits", if part == Part::Tail { head_exits } else { 0 })?;
     file.u16(0);
     // A tail's inputs are features, which come as they are.
     let scale = if part == Part::Tail { 1.0 } else { network.input.scale.unwrap_or(BYTE_SCALE) };
-    [scale, 0.0, 1.0, 0.0].into_iter().for_each(|number| file.f32(number));
+    let written = |exit: usize| {
+        let last = operations.iter().rfind(|(number, _)| *number == exit);
+        last.and_then(|(_, junction)| junction.packed.int8()).map(|int8| int8.output)
+    };
+    let scaling =
+        |quantisation: Option<Quantisation>, scale| quantisation.map_or([scale, 0.0], |q| [q.scale, f32::from(q.zero)]);
+    [scaling(input, scale), scaling(written(0), 1.0)].concat().into_iter().for_each(|number| file.f32(number));
     file.u32("class names, bytes", names.len())?;
     file.put(&[0; 12]);
     for (number, junction) in &operations {
         file.operation(*number, &junction.packed)?;
     }
-    for exit in exits {
-        file.exit(exit.after, metric_id(exit.metric), exit.branch.len(), exit.temperature, exit.threshold)?;
+    for (number, exit) in (1..).zip(exits) {
+        let integers = written(number).map(|logits| integers(logits, exit.metric, exit.temperature, exit.threshold));
+        let numbers = (exit.temperature, exit.threshold);
+        file.exit(exit.after, metric_id(exit.metric), exit.branch.len(), numbers, integers)?;
     }
     if ends > 0 {
-        file.exit(end, metric_id(Metric::MaxProbability), 0, 1.0, 0.0)?;
+        let integers = written(0).map(|logits| integers(logits, Metric::MaxProbability, 1.0, 0.0));
+        file.exit(end, metric_id(Metric::MaxProbability), 0, (1.0, 0.0), integers)?;
     }
     for (_, junction) in &operations {
         file.sections(&junction.packed);
@@ -193,14 +211,23 @@ impl Bytes {
         self.u16(parts.n_in);
         self.u16(parts.n_out);
         self.f32(slope);
-        self.put(&[0, 0, a, b]);
+        self.put(&[u8::from(packed.int8().is_some()), 0, a, b]);
         self.u16(c);
-        self.put(&[0; 6]);
+        match packed.int8() {
+            Some(int8) => {
+                let (low, high) = int8.clamp;
+                self.put(&[int8.output.zero, low, high, int8.input.zero, 0, 0].map(|byte| byte as u8));
+            }
+            None => self.put(&[0; 6]),
+        }
         self.u32("weights, bytes", parts.weights.len())?;
         self.u32("counts, bytes", parts.counts.len())?;
         self.u32("index, bytes", parts.index.len())?;
         self.u32("biases, bytes", parts.bias.len())?;
-        self.put(&[0; 8]);
+        match packed.int8() {
+            Some(int8) => [int8.input.scale, int8.output.scale].into_iter().for_each(|scale| self.f32(scale)),
+            None => self.put(&[0; 8]),
+        }
         Ok(())
     }
 
@@ -209,8 +236,8 @@ impl Bytes {
         after: usize,
         metric: u8,
         branch: usize,
-        temperature: f32,
-        threshold: f32,
+        (temperature, threshold): (f32, f32),
+        integers: Option<(u32, u16)>,
     ) -> Result<(), EncodeError> {
         self.u8("trunk junctions", after)?;
         self.put(&[metric]);
@@ -218,13 +245,19 @@ impl Bytes {
         self.put(&[0]);
         self.f32(temperature);
         self.f32(threshold);
-        self.put(&[0; 20]);
+        self.put(&[0; 4]); // samples
+        let (step, least) = integers.unwrap_or_default();
+        self.put(&step.to_le_bytes());
+        self.u16(least);
+        self.put(&[0; 10]);
         Ok(())
     }
 
     fn sections(&mut self, packed: &Packed) {
         let parts = packed.parts();
-        [parts.weights, parts.counts, parts.index, parts.bias].into_iter().for_each(|section| self.section(section));
+        let rescale = packed.int8().map_or(&[][..], |int8| &int8.rescale);
+        let sections = [parts.weights, parts.counts, parts.index, parts.bias, rescale];
+        sections.into_iter().for_each(|section| self.section(section));
     }
 
     /// A section, at the next multiple of 16; nothing where it is empty.
@@ -269,6 +302,19 @@ const fn metric_id(metric: Metric) -> u8 {
     }
 }
 
+/// An exit's decision in integers: the step of its logits and the least confidence.
+fn integers(logits: Quantisation, metric: Metric, temperature: f32, threshold: f32) -> (u32, u16) {
+    let step = f64::from(logits.scale) / f64::from(temperature) * f64::from(1 << 24);
+    let threshold = f64::from(threshold);
+    let confidence = match metric {
+        Metric::Margin => threshold.max(0.0) / (1.0 + threshold.max(0.0)),
+        Metric::Entropy => 1.0 - threshold,
+        _ => threshold,
+    };
+    // `as` saturates; above 32,768 is never.
+    ((step.round() as u32).max(1), ((confidence * 32768.0).round() as u16).min(0x8001))
+}
+
 /// The activation's id and slope; +0 where it has none.
 pub(crate) const fn activation_id(activation: Activation) -> (u8, f32) {
     match activation {
@@ -290,6 +336,8 @@ fn packing_id(packing: Packing) -> Result<(u8, u8, u8, u16), EncodeError> {
         Packing::Csr { index } => (3, width(index), 0, 0),
         Packing::Block { rows, cols, blocks } => (4, rows, cols, blocks),
         Packing::NM { n, m } => (5, n, m, 0),
+        Packing::Coded { in_degree, code: DeltaCode::Nibbles } => (6, 0, 0, in_degree),
+        Packing::Coded { in_degree, code: DeltaCode::Rice(k) } => (6, k.saturating_add(1), 0, in_degree),
         Packing::NMLanes { n, m, lanes } => (64, n, m, u16::from(lanes)),
         Packing::Windows { lanes, width } => (65, lanes, width, 0),
         Packing::DenseInputMajor => (66, 0, 0, 0),

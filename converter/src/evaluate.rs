@@ -1,9 +1,6 @@
 //! A model on a data set: accuracy, who answered, and what went over the wire.
 
-use lacewing_engine::{
-    AsTrained, Decision, Engine, EngineError, ExitPolicy, ExitView, Model, Outcome, Part, ResumeError, Threshold,
-    WrongLength,
-};
+use lacewing_engine::{EngineError, Model, Packet, PacketError, Part, ResumeError, WrongLength};
 use lacewing_models::Dataset;
 use lacewing_models::recipe::Input;
 use rayon::prelude::*;
@@ -11,6 +8,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::encode::BYTE_SCALE;
+use crate::runner::{Policy, Ran, Runner};
 use crate::scratch::HeapScratch;
 
 /// Samples an engine runs before the next one is made: work for one thread.
@@ -119,6 +117,12 @@ pub enum EvaluateError {
     /// A threshold that is no number.
     #[error("the threshold {0} is not a finite number")]
     Threshold(f32),
+    /// Features that no packet can carry.
+    #[error("features cannot be handed over: {0}")]
+    Packet(#[from] PacketError),
+    /// Two networks to be compared that are not the same.
+    #[error("the two networks have other exits or classes: give two conversions of one network, both with their tails")]
+    OtherExits,
     /// No engine could be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -168,7 +172,14 @@ pub fn check_parts(head: &Model<'_>, tail: Option<&Model<'_>>) -> Result<(), Eva
         (Part::Whole, Some(_)) => Err(EvaluateError::TailNotNeeded),
         (Part::Head, None) if head.exits().next().is_none() => Err(EvaluateError::NobodyAnswers),
         (_, Some(tail)) if tail.part() != Part::Tail => Err(EvaluateError::NotATail(tail.part().name())),
-        (_, Some(tail)) => Ok(tail.admits(head.pair_id(), head.split(), head.features_len())?),
+        (_, Some(tail)) => {
+            tail.admits(head.pair_id(), head.split(), head.features_len())?;
+            match (head.output(), tail.input()) {
+                (_, None) => Ok(()),
+                (Some(features), Some(input)) if head.input().is_some() && features.is(&input) => Ok(()),
+                _ => Err(ResumeError::WrongQuantisation.into()),
+            }
+        }
         (_, None) => Ok(()),
     }
 }
@@ -196,18 +207,6 @@ fn check(
     }
 }
 
-/// The thresholds of the models, or one for all exits.
-struct Policy(Option<Threshold>);
-
-impl ExitPolicy for Policy {
-    fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
-        match &mut self.0 {
-            Some(threshold) => threshold.decide(exit),
-            None => AsTrained.decide(exit),
-        }
-    }
-}
-
 fn run_batch(
     head: &Model<'_>,
     tail: Option<&Model<'_>>,
@@ -216,30 +215,31 @@ fn run_batch(
     threshold: Option<f32>,
 ) -> Result<Counts, EvaluateError> {
     let mut counts = Counts::new(head, tail);
-    let mut policy = Policy(threshold.map(Threshold));
+    let mut policy = threshold.map_or(Policy::AsTrained, Policy::At);
     let mut head_scratch = HeapScratch::new(head.scratch_len());
     let mut tail_scratch = HeapScratch::new(tail.map_or(0, Model::scratch_len));
-    let mut engine = Engine::new(head, head_scratch.bytes())?;
-    let mut tail_engine = tail.map(|tail| Engine::new(tail, tail_scratch.bytes())).transpose()?;
+    let mut runner = Runner::new(head, head_scratch.bytes())?;
+    let mut tail_runner = tail.map(|tail| Runner::new(tail, tail_scratch.bytes())).transpose()?;
+    let mut packet = Vec::new();
     for sample in samples {
         let label = data.label(sample);
-        engine.load(data.sample(sample))?;
-        match (engine.run(&mut policy), &mut tail_engine) {
-            (Outcome::Answer(answer), _) => counts.head.add(answer.exit.0, usize::from(answer.class) == label),
-            (Outcome::Offload { features, fallback }, tail) => {
+        runner.load(data.sample(sample))?;
+        match runner.run(&mut policy, &mut packet)? {
+            Ran::Answer(answer) => counts.head.add(answer.exit.0, usize::from(answer.class) == label),
+            Ran::Offload { fallback, payload } => {
                 counts.offloaded += 1;
-                counts.bytes += features.payload_len();
-                counts.packet_bytes += features.packet_len();
-                match tail {
+                counts.bytes += payload;
+                counts.packet_bytes += packet.len();
+                match &mut tail_runner {
                     Some(tail) => {
                         // A tail has an end, so it always answers.
-                        if let Outcome::Answer(answer) = tail.resume(&features, &mut policy)? {
+                        if let Some(answer) = tail.resume(&Packet::parse(&packet)?, &mut policy)? {
                             counts.tail.add(answer.exit.0, usize::from(answer.class) == label);
                         }
                     }
                     None => {
                         counts.fallback +=
-                            usize::from(fallback.is_some_and(|answer| usize::from(answer.class) == label))
+                            usize::from(fallback.is_some_and(|answer| usize::from(answer.class) == label));
                     }
                 }
             }

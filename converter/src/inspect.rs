@@ -61,6 +61,13 @@ pub struct JunctionPlan {
     /// The kernel that would run it here, `name/instruction set`; absent where none can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// Bits of weights per edge.
+    pub weight_bits: f64,
+    /// Bits of indices and counts per edge.
+    pub index_bits: f64,
+    /// What no index can be below, in bits per edge, where every choice of as many inputs a row is as likely:
+    /// log2 C(n_in, d) / d for rows of d edges.
+    pub index_entropy: f64,
     /// Its bytes and multiplications.
     #[serde(flatten)]
     pub totals: Totals,
@@ -75,6 +82,8 @@ pub struct Totals {
     pub index_bytes: usize,
     /// Bytes of biases.
     pub bias_bytes: usize,
+    /// Bytes of int8's multipliers and shifts.
+    pub rescale_bytes: usize,
     /// Bytes of all sections.
     pub bytes: usize,
     /// Bytes that dense f32 weights and the same biases would take.
@@ -91,6 +100,7 @@ impl Totals {
             weight_bytes: self.weight_bytes + other.weight_bytes,
             index_bytes: self.index_bytes + other.index_bytes,
             bias_bytes: self.bias_bytes + other.bias_bytes,
+            rescale_bytes: self.rescale_bytes + other.rescale_bytes,
             bytes: self.bytes + other.bytes,
             dense_bytes: self.dense_bytes + other.dense_bytes,
             macs: self.macs + other.macs,
@@ -172,8 +182,11 @@ fn plan(place: String, operation: &Operation<'_>) -> JunctionPlan {
     let parts = junction.parts();
     let (n_in, n_out) = (junction.n_in(), junction.n_out());
     let index_bytes = parts.index.len() + parts.counts.len();
-    let in_degree = unpack(junction).map(|edges| Degrees::of(edges.in_degrees()));
-    let kernel = KernelSet::ALL.choose(junction.packing()).ok().flatten();
+    let rescale_bytes = junction.int8().map_or(0, |int8| int8.rescale.len());
+    let edges = unpack(junction);
+    let in_degree = edges.as_ref().map(|edges| Degrees::of(edges.in_degrees()));
+    let per_edge = |bits: f64| bits / junction.nnz().max(1) as f64;
+    let kernel = KernelSet::ALL.choose_for(junction).ok().flatten();
     JunctionPlan {
         place,
         n_in,
@@ -184,11 +197,15 @@ fn plan(place: String, operation: &Operation<'_>) -> JunctionPlan {
         packing: junction.packing().to_string(),
         activation: activation_name(junction.activation()),
         kernel: kernel.map(|ready| ready.kernel().to_string()),
+        weight_bits: per_edge(8.0 * parts.weights.len() as f64),
+        index_bits: per_edge(8.0 * index_bytes as f64),
+        index_entropy: per_edge(edges.map_or(0.0, |edges| edges.in_degrees().map(|d| log2_choices(n_in, d)).sum())),
         totals: Totals {
             weight_bytes: parts.weights.len(),
             index_bytes,
             bias_bytes: parts.bias.len(),
-            bytes: parts.weights.len() + index_bytes + parts.bias.len(),
+            rescale_bytes,
+            bytes: parts.weights.len() + index_bytes + parts.bias.len() + rescale_bytes,
             dense_bytes: n_in * n_out * 4 + parts.bias.len(),
             macs: junction.nnz(),
             dense_macs: n_in * n_out,
@@ -196,7 +213,13 @@ fn plan(place: String, operation: &Operation<'_>) -> JunctionPlan {
     }
 }
 
-const fn activation_name(activation: lacewing_kernels::Activation) -> &'static str {
+/// log2 of the number of ways to choose `d` of `n` inputs.
+fn log2_choices(n: usize, d: usize) -> f64 {
+    let d = d.min(n - d.min(n));
+    (0..d).map(|k| ((n - k) as f64 / (k + 1) as f64).log2()).sum()
+}
+
+pub(crate) const fn activation_name(activation: lacewing_kernels::Activation) -> &'static str {
     use lacewing_kernels::Activation;
     match activation {
         Activation::None => "none",

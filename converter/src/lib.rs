@@ -18,6 +18,7 @@
 mod blocks;
 pub mod calibrate;
 pub mod choose;
+pub mod compare;
 mod convention;
 pub mod convert;
 pub mod edges;
@@ -28,6 +29,7 @@ pub mod find;
 pub mod grouping;
 pub mod import;
 pub mod inspect;
+pub mod int8;
 pub mod latency;
 pub mod layers;
 #[allow(unsafe_code, reason = "the one function that maps files")]
@@ -39,6 +41,7 @@ pub mod profile;
 pub mod reading;
 mod reference;
 pub mod repack;
+mod runner;
 mod scratch;
 pub mod source;
 pub mod tune;

@@ -7,7 +7,11 @@ use crate::blocks;
 use crate::edges::Edges;
 use crate::grouping::{Effort, Padding};
 
+mod int8;
 mod lanes;
+
+pub use int8::{PackedInt8, pack_int8};
+pub(crate) use int8::{coded_bits, unpack_windows, widened};
 
 /// A junction's bytes, owned: what [`Junction`] borrows.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,7 @@ pub struct Packed {
     index: Vec<u8>,
     bias: Vec<u8>,
     padding: Option<Padding>,
+    int8: Option<PackedInt8>,
 }
 
 /// The edges do not have the structure that a packing needs.
@@ -74,7 +79,16 @@ impl Packed {
     /// # Errors
     /// As [`Junction::new`]; what [`pack`] made is never refused.
     pub fn junction(&self) -> Result<Junction<'_>, JunctionError> {
-        Junction::new(self.parts())
+        match &self.int8 {
+            Some(int8) => Junction::new_i8(self.parts(), int8.int8()),
+            None => Junction::new(self.parts()),
+        }
+    }
+
+    /// What an int8 junction has beside its parts; `None` of f32.
+    #[must_use]
+    pub const fn int8(&self) -> Option<&PackedInt8> {
+        self.int8.as_ref()
     }
 
     /// The packing.
@@ -89,10 +103,11 @@ impl Packed {
         self.padding
     }
 
-    /// Bytes of weights, counts, index and biases together.
+    /// Bytes of all sections together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.weights.len() + self.counts.len() + self.index.len() + self.bias.len()
+        let rescale = self.int8.as_ref().map_or(0, |int8| int8.rescale.len());
+        self.weights.len() + self.counts.len() + self.index.len() + self.bias.len() + rescale
     }
 
     /// Whether there are no bytes at all: no edges and no biases.
@@ -136,6 +151,7 @@ pub fn pack_with(
         index: Vec::new(),
         bias: Vec::new(),
         padding: None,
+        int8: None,
     };
     match packing {
         Packing::Dense => packed.put_weights(&edges.to_dense()),

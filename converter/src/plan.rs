@@ -61,7 +61,7 @@ pub fn plan(network: &Network, goal: Goal<'_>, progress: Progress<'_>) -> Result
     network.junctions().enumerate().map(|(at, junction)| plan_junction(junction, at, goal, progress)).collect()
 }
 
-fn plan_junction(
+pub(crate) fn plan_junction(
     junction: &TrainedJunction,
     at: usize,
     goal: Goal<'_>,

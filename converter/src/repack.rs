@@ -51,6 +51,9 @@ pub enum RepackError {
     /// It is no model file.
     #[error("{0}")]
     Parse(#[from] ParseError),
+    /// Junctions that compute in int8.
+    #[error("the file holds int8 junctions, which are packed when the network is converted: convert it again")]
+    Int8,
     /// A packing that this version cannot take apart.
     #[error("the packing {0} cannot be taken apart by this version")]
     Unknown(Packing),
@@ -76,6 +79,9 @@ pub enum RepackError {
 /// It is no model file, or something else would come out.
 pub fn repack(bytes: &[u8], goal: Goal<'_>, progress: Progress<'_>) -> Result<Repacked, RepackError> {
     let model = Model::parse(bytes, &KernelSet::ALL)?;
+    if model.operations().any(|operation| operation.output.is_some()) {
+        return Err(RepackError::Int8);
+    }
     let network = network_of(&model)?;
     let planned = plan(&network, goal, progress)?;
     for (trained, planned) in network.junctions().zip(&planned) {

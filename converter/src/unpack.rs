@@ -1,17 +1,25 @@
 //! From a proven junction back to its edges.
 
 use lacewing_kernels::bytes::{groups_of_2, groups_of_4};
-use lacewing_kernels::{IndexWidth, Junction, Packing};
+use lacewing_kernels::{Element, IndexWidth, Junction, Packing, Parts};
 
 use crate::edges::Edges;
-use crate::pack::last_page_n;
+use crate::pack::{last_page_n, unpack_windows, widened};
 
 mod lanes;
 
 /// The edges of a junction: the inverse of [`pack`](crate::pack::pack). Where blocks overlap, an input that two of them have
-/// is one edge, with the sum of both weights. `None` for a packing that this version does not know.
+/// is one edge, with the sum of both weights. int8 weights come as the whole numbers that they are. `None` for a packing that
+/// this version does not know.
 #[must_use]
 pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
+    if let (Element::I8, Packing::Windows { lanes, .. }) = (junction.element(), *junction.packing()) {
+        return Some(unpack_windows(junction, lanes));
+    }
+    if let Some((packing, weights, index)) = widened(junction) {
+        let parts = Parts { packing, weights: &weights, index: &index, bias: &[], ..*junction.parts() };
+        return unpack(&Junction::new(parts).ok()?);
+    }
     let parts = junction.parts();
     let mut weights = groups_of_4(parts.weights).iter().map(|bytes| f32::from_le_bytes(*bytes));
     let mut edges = Edges::without_rows(parts.n_in);

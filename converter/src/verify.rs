@@ -3,8 +3,8 @@
 use core::fmt;
 
 use lacewing_engine::{
-    Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, ParseError, Part, ResumeError,
-    WrongLength,
+    Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, PacketError, ParseError, Part,
+    ResumeError, WrongLength,
 };
 use lacewing_models::Dataset;
 use rand_chacha::ChaCha8Rng;
@@ -125,6 +125,22 @@ pub enum VerifyError {
         /// The reference's.
         wanted: usize,
     },
+    /// An int8 number differs from the network's own integers.
+    #[error(
+        "sample {sample} with {kernels} kernels: the engine's int8 numbers are not the network's; please report this"
+    )]
+    Int8Differs {
+        /// Which sample, from 0: the random ones first.
+        sample: usize,
+        /// Which kernels ran.
+        kernels: &'static str,
+    },
+    /// A junction that was packed does not unpack to the network's edges.
+    #[error("a packed junction does not hold the network's edges; please report this")]
+    NotTheNetwork,
+    /// Features that no packet can carry.
+    #[error("features cannot be handed over: {0}")]
+    Packet(#[from] PacketError),
     /// The engine met another number of exits, or handed over where it should answer.
     #[error("sample {sample} with {kernels} kernels: the run ends in another place than the network's")]
     Path {
@@ -190,7 +206,7 @@ pub fn verify_part(network: &Network, bytes: &[u8]) -> Result<Verified, VerifyEr
 }
 
 /// All zeros, all ones, then values in 0..1 of which a growing share is zero, as pixels are, and some of either sign.
-fn random_inputs(width: usize) -> Vec<Vec<f32>> {
+pub(crate) fn random_inputs(width: usize) -> Vec<Vec<f32>> {
     let mut random = ChaCha8Rng::seed_from_u64(0x1ace);
     let mut inputs = vec![vec![0.0; width], vec![1.0; width]];
     while inputs.len() < RANDOM_INPUTS {

@@ -2,7 +2,7 @@
 //!
 //! `?`, `for` and slicing by ranges are not const; hence `check!`, `while let` and split.
 
-use lacewing_kernels::{Activation, IndexWidth, Junction, KernelSet, Packing, Parts};
+use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Junction, KernelSet, Packing, Parts};
 
 use crate::crc;
 use crate::error::{ParseError, Rule};
@@ -472,11 +472,13 @@ const fn read_packing(r: &Record<'_, OPERATION>, at: usize) -> Result<Packing, P
         (3, _, 0, 0, Some(index)) => Packing::Csr { index },
         (4, rows, cols, blocks, _) => Packing::Block { rows, cols, blocks },
         (5, n, m, 0, _) => Packing::NM { n, m },
+        (6, 0, 0, in_degree, _) => Packing::Coded { in_degree, code: DeltaCode::Nibbles },
+        (6, k @ 1..=16, 0, in_degree, _) => Packing::Coded { in_degree, code: DeltaCode::Rice(k - 1) },
         (64, n, m, lanes @ 0..=255, _) => Packing::NMLanes { n, m, lanes: lanes as u8 },
         (65, lanes, width, 0, _) => Packing::Windows { lanes, width },
         (66, 0, 0, 0, _) => Packing::DenseInputMajor,
         (67, _, 0, out_degree, Some(index)) => Packing::InputMajor { out_degree, index },
-        (1..=5 | 64..=67, ..) => return refuse(Rule::BadPackingParameter, at + 14),
+        (1..=6 | 64..=67, ..) => return refuse(Rule::BadPackingParameter, at + 14),
         _ => return refuse(Rule::UnknownPacking, at + 2),
     })
 }

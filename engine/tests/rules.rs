@@ -5,10 +5,10 @@ mod support;
 use std::path::PathBuf;
 
 use lacewing_engine::{Kernel, KernelSet, Model, ParseError, Rule};
-use lacewing_kernels::{JunctionError, scalar};
+use lacewing_kernels::{JunctionError, Section, scalar};
 use support::{
-    EXIT, File, HEADER, OPERATION, Op, OpI8, dense, dense_i8, exit, exit_i8, head, head_i8, mixed, mixed_head, rich,
-    seal, tail, tail_i8, whole, whole_i8,
+    EXIT, File, HEADER, OPERATION, Op, OpI8, coded_i8, dense, dense_i8, exit, exit_i8, head, head_i8, mixed,
+    mixed_head, rich, seal, tail, tail_i8, whole, whole_i8,
 };
 
 /// A file's bytes with some of them overwritten, sealed again.
@@ -189,6 +189,41 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
             // The last section, two outputs of five bytes, begins at a multiple of 16.
             whole_i8().bytes().len() - 10,
         ),
+        ("coded-of-f32", patched(&whole(), HEADER + 2, &[6]), Rule::Junction(JunctionError::BadPacking), HEADER),
+        ("coded-parameter-17", patched(&coded_i8(), HEADER + 14, &[17]), Rule::BadPackingParameter, HEADER + 14),
+        ("coded-parameter-b", patched(&coded_i8(), HEADER + 15, &[1]), Rule::BadPackingParameter, HEADER + 14),
+        ("coded-cut", changed(coded_i8(), |f| f.operations[0].index.clear()), index(1, 0), HEADER),
+        ("coded-longer", changed(coded_i8(), |f| f.operations[0].index.push(0)), index(1, 2), HEADER),
+        (
+            "coded-escape-at-end",
+            changed(coded_i8(), |f| f.operations[1].index[1] = 0xff),
+            index(3, 2),
+            HEADER + OPERATION,
+        ),
+        (
+            "coded-unused-bits",
+            changed(coded_i8(), |f| f.operations[0].index[0] |= 0x40),
+            Rule::Junction(JunctionError::PaddingNotZero),
+            HEADER,
+        ),
+        (
+            "coded-out-of-range",
+            changed(coded_i8(), |f| f.operations[0].index[0] = 0x3a),
+            Rule::Junction(JunctionError::InputOutOfRange { row: 0 }),
+            HEADER,
+        ),
+        (
+            "windows-int8-padding",
+            changed(windows_i8(), |f| int8(f, 0).weights[9] = 1),
+            Rule::Junction(JunctionError::PaddingNotZero),
+            HEADER,
+        ),
+        (
+            "windows-int8-past-end",
+            changed(windows_i8(), |f| f.operations[0].index[4] = 1),
+            Rule::Junction(JunctionError::InputOutOfRange { row: 0 }),
+            HEADER,
+        ),
         ("integers-of-f32", changed(whole(), |f| f.exits[0].integers = (1, 1)), Rule::BadIntegerExit, exits + 16),
         ("integers-missing", changed(whole_i8(), |f| f.exits[0].integers = (0, 0)), Rule::BadIntegerExit, exits + 16),
         ("integers-step-0", changed(whole_i8(), |f| f.exits[0].integers.0 = 0), Rule::BadIntegerExit, exits + 16),
@@ -204,6 +239,11 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("names-cut", changed(rich(), |f| f.names = vec![1, b'a', 9, b'b']), Rule::BadClassNames, names_at()),
         ("names-not-utf8", changed(rich(), |f| f.names = vec![1, 255, 1, b'b']), Rule::BadClassNames, names_at()),
     ]
+}
+
+/// An index section of another length than its edges need.
+const fn index(needed: usize, found: usize) -> Rule {
+    Rule::Junction(JunctionError::WrongLength { section: Section::Index, needed, found })
 }
 
 /// What an int8 operation has.
@@ -237,7 +277,7 @@ fn a_packing_outside_the_kernel_set_is_named() {
 
 #[test]
 fn sound_files_are_taken() {
-    let int8 = [whole_i8(), head_i8(), tail_i8(), mixed(), mixed_head()];
+    let int8 = [whole_i8(), head_i8(), tail_i8(), mixed(), mixed_head(), coded_i8()];
     for file in [whole(), head(), tail(), rich()].into_iter().chain(int8) {
         let bytes = file.bytes();
         let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
@@ -293,6 +333,14 @@ fn every_packing_is_read() {
     }
 }
 
+/// Windows: 4 inputs, 2 outputs, one step of four edges a lane, of which each row has one.
+fn windows_i8() -> File {
+    let index = [1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut op = dense_i8(0, 4, &[7, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
+    (op.packing, op.counts, op.index) = ((65, 4, 4, 0), vec![1, 0], index.to_vec());
+    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
+}
+
 /// One sound int8 junction of each packing: 2 inputs (4 in lanes), 2 outputs.
 fn packed_i8() -> Vec<(&'static str, File)> {
     let file = |packing: (u8, u8, u8, u16), weights: &[i8], counts: &[u8], index: &[u8]| File {
@@ -314,10 +362,13 @@ fn packed_i8() -> Vec<(&'static str, File)> {
         ("csr16", file((3, 1, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0, 0, 0, 0, 1, 0])),
         ("block", file((4, 2, 1, 1), &[1, 5], &[], &[0, 0])),
         ("nm", file((5, 1, 4, 0), &[1, -1], &[], &[0, 1])),
+        ("coded4", file((6, 0, 0, 1), &[1, -1], &[], &[0x10])),
+        ("rice", file((6, 1, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0b111])),
         ("nm_lanes", {
             let index = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             file((64, 1, 4, 4), &[1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], &index)
         }),
+        ("windows", windows_i8()),
     ]
 }
 
@@ -329,10 +380,10 @@ fn every_int8_packing_is_read() {
         let junction = model.operations().next().map(|op| op.junction).expect("there is one");
         assert_eq!((junction.packing().name(), junction.element()), (name, lacewing_kernels::Element::I8));
     }
-    // A windows junction has no int8 form, whatever its bytes.
-    let mut windows = packed_i8().swap_remove(0).1;
-    windows.operations[0].packing = (65, 4, 4, 0);
-    let bytes = windows.bytes();
+    // An input-major junction has no int8 form, whatever its bytes.
+    let mut input_major = packed_i8().swap_remove(0).1;
+    input_major.operations[0].packing = (66, 0, 0, 0);
+    let bytes = input_major.bytes();
     let error = Model::parse(&bytes, &KernelSet::ALL).map(|_| ()).expect_err("no such packing");
     assert_eq!(error.rule, Rule::Junction(JunctionError::BadPacking));
 }
@@ -375,6 +426,8 @@ fn the_hostile_files_are_checked_in() {
         ("sound-whole-int8", whole_i8()),
         ("sound-head-int8", head_i8()),
         ("sound-tail-int8", tail_i8()),
+        ("sound-coded-int8", coded_i8()),
+        ("sound-windows-int8", windows_i8()),
         ("sound-mixed", mixed()),
         ("sound-mixed-head", mixed_head()),
     ];

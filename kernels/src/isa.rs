@@ -5,7 +5,7 @@ use core::fmt;
 /// An instruction set that kernels are written for. Those of one architecture are ordered: a later one is wider.
 ///
 /// With the `std` feature, availability is detected at run time, and the environment variable `LACEWING_ISA` names the
-/// widest set to use: `scalar`, `avx2`, `avx512`, `neon`. Naming one that this machine lacks is an error, never a silent
+/// widest set to use: `scalar`, `avx2`, `avx512`, `neon`, `neondot`. Naming one that this machine lacks is an error, never a silent
 /// fallback, so that a test forced onto a set really ran on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -18,6 +18,8 @@ pub enum Isa {
     Fpu,
     /// aarch64 Advanced SIMD.
     Neon,
+    /// The same with the dot product extension: for int8.
+    NeonDot,
     /// x86-64 AVX2 with FMA.
     Avx2,
     /// x86-64 AVX-512 F, BW and VL, with AVX2 and FMA.
@@ -33,6 +35,7 @@ impl Isa {
             Self::Dsp => "dsp",
             Self::Fpu => "fpu",
             Self::Neon => "neon",
+            Self::NeonDot => "neondot",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -46,6 +49,7 @@ impl Isa {
             Self::Dsp => cfg!(cortex_m_dsp),
             Self::Fpu => cfg!(cortex_m_fpu),
             Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
+            Self::NeonDot => cfg!(all(target_arch = "aarch64", target_feature = "neon", target_feature = "dotprod")),
             Self::Avx2 => cfg!(all(target_feature = "avx2", target_feature = "fma")),
             Self::Avx512 => cfg!(all(
                 target_feature = "avx512f",
@@ -69,11 +73,16 @@ impl Isa {
         match self {
             Self::Avx2 => has!("avx2") && has!("fma"),
             Self::Avx512 => has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx2") && has!("fma"),
-            Self::Scalar | Self::Dsp | Self::Fpu | Self::Neon => false,
+            Self::Scalar | Self::Dsp | Self::Fpu | Self::Neon | Self::NeonDot => false,
         }
     }
 
-    #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+    #[cfg(all(feature = "std", target_arch = "aarch64"))]
+    fn detected(self) -> bool {
+        matches!(self, Self::NeonDot) && std::arch::is_aarch64_feature_detected!("dotprod")
+    }
+
+    #[cfg(not(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64"))))]
     fn detected(self) -> bool {
         false
     }
@@ -97,7 +106,7 @@ impl Isa {
         *ASKED.get_or_init(|| match std::env::var("LACEWING_ISA") {
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => Err(IsaError::Unknown),
-            Ok(name) => [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512]
+            Ok(name) => [Self::Scalar, Self::Neon, Self::NeonDot, Self::Avx2, Self::Avx512]
                 .into_iter()
                 .find(|isa| isa.name() == name)
                 .map(Some)
@@ -130,7 +139,7 @@ impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => {
-                f.write_str("LACEWING_ISA names no known instruction set: use scalar, neon, avx2 or avx512")
+                f.write_str("LACEWING_ISA names no known instruction set: use scalar, neon, neondot, avx2 or avx512")
             }
             Self::Missing(isa) => {
                 write!(f, "LACEWING_ISA asks for {isa}, which this processor lacks: unset it or name a smaller one")

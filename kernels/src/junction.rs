@@ -75,10 +75,11 @@ pub enum JunctionError {
     ZeroWidth,
     /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
     /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64 (of N:M for
-    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs; or a packing, or pages of
-    /// 32 in lanes, that int8 does not have.
+    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs, a Rice parameter above 15;
+    /// or a packing, or pages or windows of 32, that int8 does not have, or coded rows, that f32 does not have.
     BadPacking,
-    /// A section has another length than the packing needs.
+    /// A section has another length than the packing needs; a stream of coded distances that ends too early needs one byte more
+    /// at least.
     WrongLength {
         /// Which.
         section: Section,
@@ -158,12 +159,15 @@ macro_rules! check {
     };
 }
 
+mod coded;
 mod int8;
 mod lanes;
+mod windows_i8;
 
 pub use int8::Int8;
 pub(crate) use int8::Quads;
 pub(crate) use lanes::WindowsIndex;
+pub(crate) use windows_i8::QuadLane;
 
 impl<'m> Junction<'m> {
     /// Proves `parts`. Const, so that a model in flash can be proven at compile time; linear in the bytes.
@@ -181,6 +185,7 @@ impl<'m> Junction<'m> {
             Packing::Block { rows, cols, blocks } => check!(prove_blocks::<F32>(&parts, rows, cols, blocks)),
             Packing::NM { n, m } => check!(prove_nm::<F32>(&parts, n, m)),
             Packing::NMLanes { n, m, lanes } => check!(lanes::prove_nm(&parts, n, m, lanes)),
+            Packing::Coded { .. } => return Err(JunctionError::BadPacking),
             Packing::Windows { lanes, width } => check!(lanes::prove_windows(&parts, lanes, width)),
             Packing::DenseInputMajor => check!(prove_dense::<F32>(&parts)),
             Packing::InputMajor { out_degree, index } => {
@@ -200,7 +205,7 @@ impl<'m> Junction<'m> {
     }
 
     /// Proves the parts of an int8 junction: `weights` one byte each, −127 to 127, `bias` one i32 an output, `activation` what
-    /// the clamp of `int8` stands for. Its packings are dense, rows, CSR, blocks, N:M and N:M in lanes, with the order of
+    /// the clamp of `int8` stands for. Its packings are dense, rows, CSR, blocks, N:M, coded rows, N:M in lanes and windows, with the order of
     /// weights that [`Packing`] states for int8. Sums cannot overflow.
     ///
     /// # Errors
@@ -215,8 +220,10 @@ impl<'m> Junction<'m> {
             Packing::Csr { index } => check!(prove_csr::<I8>(&parts, index)),
             Packing::Block { rows, cols, blocks } => check!(prove_blocks::<I8>(&parts, rows, cols, blocks)),
             Packing::NM { n, m } => check!(prove_nm::<I8>(&parts, n, m)),
+            Packing::Coded { in_degree, code } => check!(coded::prove(&parts, in_degree, code)),
             Packing::NMLanes { n, m, lanes } => check!(int8::prove_nm_lanes(&parts, n, m, lanes)),
-            Packing::Windows { .. } | Packing::DenseInputMajor | Packing::InputMajor { .. } => {
+            Packing::Windows { lanes, width } => check!(windows_i8::prove(&parts, lanes, width)),
+            Packing::DenseInputMajor | Packing::InputMajor { .. } => {
                 return Err(JunctionError::BadPacking);
             }
         };

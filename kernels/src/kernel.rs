@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::deltas::DeltaCode;
 use crate::isa::{Isa, IsaError};
 use crate::junction::{Element, Junction};
 use crate::packing::{IndexWidth, Packing};
@@ -24,6 +25,10 @@ pub enum Accepts {
     BlockOfCols(u8),
     /// [`Packing::NM`] with any `n` and `m`.
     AnyNM,
+    /// [`Packing::Coded`] with four-bit distances.
+    Coded4,
+    /// [`Packing::Coded`] with Rice's code of any parameter.
+    Rice,
     /// [`Packing::NMLanes`] of any shape.
     AnyNMLanes,
     /// [`Packing::NMLanes`] with pages of this many inputs, in this many lanes.
@@ -54,6 +59,8 @@ impl Accepts {
             (Self::Dense, Packing::Dense)
             | (Self::AnyBlock, Packing::Block { .. })
             | (Self::AnyNM, Packing::NM { .. })
+            | (Self::Coded4, Packing::Coded { code: DeltaCode::Nibbles, .. })
+            | (Self::Rice, Packing::Coded { code: DeltaCode::Rice(_), .. })
             | (Self::AnyNMLanes, Packing::NMLanes { .. })
             | (Self::AnyWindows, Packing::Windows { .. })
             | (Self::DenseInputMajor, Packing::DenseInputMajor) => true,

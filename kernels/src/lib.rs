@@ -20,12 +20,14 @@ extern crate std;
 
 mod activation;
 pub mod bytes;
+mod deltas;
 mod isa;
 mod junction;
 mod kernel;
 pub mod math;
 mod packing;
 pub mod portable;
+pub mod portable_i8;
 mod requantise;
 pub mod scalar;
 pub mod scalar_i8;
@@ -42,6 +44,7 @@ pub mod x86_64;
 mod list;
 
 pub use activation::Activation;
+pub use deltas::{DeltaCode, Deltas};
 pub use isa::{Isa, IsaError};
 pub use junction::{Element, Int8, Junction, JunctionError, Parts, Section};
 pub use kernel::{Accepts, Kernel, KernelSet, ReadyKernel, RunError};

@@ -1,7 +1,7 @@
 //! The one list of kernels: a kernel that is not on it does not exist, one that is on it cannot go untested.
 
 use crate::kernel::Kernel;
-use crate::{portable, scalar, scalar_i8};
+use crate::{portable, portable_i8, scalar, scalar_i8};
 
 /// The scalar reference of every packing.
 pub(crate) const SCALAR: &[&Kernel] = &[
@@ -23,8 +23,11 @@ pub(crate) const SCALAR: &[&Kernel] = &[
     &scalar_i8::CSR8,
     &scalar_i8::CSR16,
     &scalar_i8::BLOCK,
+    &scalar_i8::CODED4,
+    &scalar_i8::RICE,
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
+    &scalar_i8::WINDOWS,
 ];
 
 /// Every kernel, the one to prefer first.
@@ -66,6 +69,7 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::x86_64::avx2_i8::NM_LANES4,
     &crate::x86_64::avx2_i8::NM_LANES8,
     &crate::x86_64::avx2_i8::NM_LANES16,
+    &crate::x86_64::avx2_i8::WINDOWS16,
     &crate::x86_64::avx2_i8::ROWS8,
     &crate::x86_64::avx2_i8::ROWS16,
     &crate::x86_64::avx2_i8::CSR8,
@@ -74,6 +78,8 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &portable::BLOCK_4,
     &portable::BLOCK_8,
     &portable::BLOCK_16,
+    &portable_i8::CODED4,
+    &portable_i8::RICE,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -92,13 +98,24 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar_i8::CSR8,
     &scalar_i8::CSR16,
     &scalar_i8::BLOCK,
+    &scalar_i8::CODED4,
+    &scalar_i8::RICE,
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
+    &scalar_i8::WINDOWS,
 ];
 
 /// Every kernel, the one to prefer first.
 #[cfg(target_arch = "aarch64")]
 pub(crate) const KERNELS: &[&Kernel] = &[
+    &crate::aarch64::neon_i8::DOT_DENSE,
+    &crate::aarch64::neon_i8::DOT_BLOCK_4,
+    &crate::aarch64::neon_i8::DOT_BLOCK_8,
+    &crate::aarch64::neon_i8::DOT_BLOCK_16,
+    &crate::aarch64::neon_i8::DOT_NM_LANES4,
+    &crate::aarch64::neon_i8::DOT_NM_LANES8,
+    &crate::aarch64::neon_i8::DOT_NM_LANES16,
+    &crate::aarch64::neon_i8::DOT_WINDOWS16,
     &crate::aarch64::neon::DENSE,
     &crate::aarch64::neon::BLOCK_4,
     &crate::aarch64::neon::BLOCK_8,
@@ -108,10 +125,20 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::aarch64::neon::BLOCK_1X16,
     &crate::aarch64::neon::ROWS8,
     &crate::aarch64::neon::ROWS16,
+    &crate::aarch64::neon_i8::DENSE,
+    &crate::aarch64::neon_i8::BLOCK_4,
+    &crate::aarch64::neon_i8::BLOCK_8,
+    &crate::aarch64::neon_i8::BLOCK_16,
+    &crate::aarch64::neon_i8::NM_LANES4,
+    &crate::aarch64::neon_i8::NM_LANES8,
+    &crate::aarch64::neon_i8::NM_LANES16,
+    &crate::aarch64::neon_i8::WINDOWS16,
     &portable::DENSE,
     &portable::BLOCK_4,
     &portable::BLOCK_8,
     &portable::BLOCK_16,
+    &portable_i8::CODED4,
+    &portable_i8::RICE,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -130,8 +157,11 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &scalar_i8::CSR8,
     &scalar_i8::CSR16,
     &scalar_i8::BLOCK,
+    &scalar_i8::CODED4,
+    &scalar_i8::RICE,
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
+    &scalar_i8::WINDOWS,
 ];
 
 /// Every kernel of a target without vector units, the one to prefer first.
@@ -140,6 +170,8 @@ pub(crate) const PORTABLE: &[&Kernel] = &[
     &portable::BLOCK_4,
     &portable::BLOCK_8,
     &portable::BLOCK_16,
+    &portable_i8::CODED4,
+    &portable_i8::RICE,
     &scalar::DENSE,
     &scalar::ROWS8,
     &scalar::ROWS16,
@@ -158,8 +190,11 @@ pub(crate) const PORTABLE: &[&Kernel] = &[
     &scalar_i8::CSR8,
     &scalar_i8::CSR16,
     &scalar_i8::BLOCK,
+    &scalar_i8::CODED4,
+    &scalar_i8::RICE,
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
+    &scalar_i8::WINDOWS,
 ];
 
 /// Every kernel, the one to prefer first.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::deltas::DeltaCode;
+
 /// How wide the stored input indices of a row are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IndexWidth {
@@ -24,7 +26,7 @@ impl IndexWidth {
 
 /// The packings. Weights are f32, little-endian (of int8 junctions: bytes); their order is stated for each. Inputs within a row ascend.
 ///
-/// Dense, rows, CSR, block and N:M are *canonical*: the interchange form. The others are *deployment* packings, laid out for
+/// Dense, rows, CSR, block, N:M and coded rows are *canonical*: the interchange form. The others are *deployment* packings, laid out for
 /// what a processor's registers do well; they convert to and from a canonical one without loss.
 ///
 /// Weights of int8 junctions are one byte each, in the same order but for two packings. In [`Block`](Self::Block) the inputs of
@@ -70,6 +72,13 @@ pub enum Packing {
         /// Inputs a page: 4, 8, 16, 32 or 64.
         m: u8,
     },
+    /// Rows of int8, their inputs as distances in a stream of bits: the fewest bytes for an arbitrary mask.
+    Coded {
+        /// Nonzeros of every output, 1 to `n_in`; or 0: then `counts` holds each row's, two bytes little-endian.
+        in_degree: u16,
+        /// The code. `index` is the stream; bits that are left of its last byte are zero.
+        code: DeltaCode,
+    },
     /// N:M for registers: one row a lane. `lanes` consecutive outputs are a *group*; the last may be ragged. A row's k-th
     /// nonzero is its group's step k. Weights: group by group, step by step, one a lane. `index`: group by group, words of 32
     /// bits, one a lane; a word holds the positions of [`slots`](Packing::slots) consecutive steps, the first in its lowest
@@ -88,6 +97,9 @@ pub enum Packing {
     /// the output of every row (a permutation, so that rows which share windows can share a group), the first input of every
     /// step's window, both two bytes little-endian, and words of positions as for N:M for registers, each group from fresh
     /// words.
+    ///
+    /// Of int8 junctions a step has four edges a lane: four weights, 0 for no edge, and in a word the positions of two steps, those
+    /// of the first in the low halves of its bytes; windows have up to 16 inputs.
     ///
     /// The window's first input is multiplied by zero where a lane has no edge: one that is NaN or infinite may reach outputs
     /// that have no edge to it.
@@ -121,6 +133,8 @@ impl Packing {
             Self::Csr { index: IndexWidth::Absolute16 } => "csr16",
             Self::Block { .. } => "block",
             Self::NM { .. } => "nm",
+            Self::Coded { code: DeltaCode::Nibbles, .. } => "coded4",
+            Self::Coded { code: DeltaCode::Rice(_), .. } => "rice",
             Self::NMLanes { .. } => "nm_lanes",
             Self::Windows { .. } => "windows",
             Self::DenseInputMajor => "dense_input_major",
@@ -144,6 +158,12 @@ impl fmt::Display for Packing {
         match self {
             Self::Dense | Self::Csr { .. } | Self::DenseInputMajor => Ok(()),
             Self::Rows { in_degree, .. } => write!(f, " d={in_degree}"),
+            Self::Coded { in_degree, code } => {
+                if let DeltaCode::Rice(k) = code {
+                    write!(f, " k={k}")?;
+                }
+                if *in_degree > 0 { write!(f, " d={in_degree}") } else { Ok(()) }
+            }
             Self::Block { rows, cols, .. } => write!(f, " {rows}x{cols}"),
             Self::NM { n, m } => write!(f, " {n}:{m}"),
             Self::NMLanes { n, m, lanes } => write!(f, " {n}:{m} x{lanes}"),

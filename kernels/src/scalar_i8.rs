@@ -3,8 +3,9 @@
 //! Each function computes `y[o] = clamp(requantise(b[o] + Σ w·x[i]) + zero)` over the stored edges of output `o`, the sum in
 //! int32 (see [`Int8`](crate::Int8)). Sums are exact, so that their order does not matter.
 
+use crate::deltas::Deltas;
 use crate::isa::Isa;
-use crate::junction::{Junction, Quads};
+use crate::junction::{Junction, QuadLane, Quads};
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{IndexWidth, NMRow, Packing, position_at};
 
@@ -20,6 +21,10 @@ pub static CSR8: Kernel = Kernel::new_i8("csr8_i8_1x1", Isa::Scalar, Accepts::Cs
 pub static CSR16: Kernel = Kernel::new_i8("csr16_i8_1x1", Isa::Scalar, Accepts::Csr(IndexWidth::Absolute16), rows);
 /// `block_i8_1x1`
 pub static BLOCK: Kernel = Kernel::new_i8("block_i8_1x1", Isa::Scalar, Accepts::AnyBlock, block);
+/// `coded4_i8_1x1`
+pub static CODED4: Kernel = Kernel::new_i8("coded4_i8_1x1", Isa::Scalar, Accepts::Coded4, coded);
+/// `rice_i8_1x1`
+pub static RICE: Kernel = Kernel::new_i8("rice_i8_1x1", Isa::Scalar, Accepts::Rice, coded);
 /// `nm_i8_1x1`
 pub static NM: Kernel = Kernel::new_i8("nm_i8_1x1", Isa::Scalar, Accepts::AnyNM, nm);
 /// `nm_lanes_i8_1x1`
@@ -27,6 +32,9 @@ pub static NM_LANES: Kernel = Kernel::new_i8("nm_lanes_i8_1x1", Isa::Scalar, Acc
 
 /// `values[at]`, without the check.
 ///
+/// `windows_i8_1x1`
+pub static WINDOWS: Kernel = Kernel::new_i8("windows_i8_1x1", Isa::Scalar, Accepts::AnyWindows, windows);
+
 /// # Safety
 /// `at < values.len()`.
 unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
@@ -73,6 +81,29 @@ unsafe fn rows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
                 };
                 sum += product(at(j.weights_i8(), edge), at(x, input));
             }
+            edge += 1;
+        }
+        *y = j.output_i8(o, sum);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing coded.
+unsafe fn coded(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::Coded { in_degree, code } = *j.packing() else { return };
+    let mut deltas = Deltas::new(j.index8(), code);
+    let mut edge = 0;
+    for (o, y) in y.iter_mut().enumerate() {
+        // Counts are there where in-degrees differ.
+        let in_degree = j.counts().get(o).map_or(in_degree, |count| u16::from_le_bytes(*count));
+        let (mut sum, mut next) = (0, 0);
+        for _ in 0..in_degree {
+            // The stream holds a distance for each edge.
+            let input = next + deltas.next().unwrap_or(0);
+            // SAFETY: Junction::new_i8 proved one weight for each edge of each row, and that the input that its distance leads
+            // to is below n_in, which is x's length.
+            sum += unsafe { product(at(j.weights_i8(), edge), at(x, input)) };
+            next = input + 1;
             edge += 1;
         }
         *y = j.output_i8(o, sum);
@@ -139,6 +170,38 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     for (o, y) in y.iter_mut().enumerate() {
         // SAFETY: y has n_out values.
         *y = j.output_i8(o, unsafe { lane_sum(j, &quads, o, 0, x) });
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing windows.
+unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::Windows { lanes, .. } = *j.packing() else { return };
+    let (index, lanes) = (j.windows_index(), usize::from(lanes));
+    let mut at_row = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0 };
+    for (count, rows) in j.counts().iter().zip(index.order.chunks(lanes)) {
+        let steps = usize::from(u16::from_le_bytes(*count));
+        for (lane, output) in rows.iter().enumerate() {
+            at_row.lane = lane;
+            let mut sum = 0;
+            for (step, k) in (0..4 * steps).map(|slot| (slot / 4, slot % 4)) {
+                // SAFETY: Junction::new_i8 proved a window for each step, four weights and positions for each of its lanes, and
+                // that the window and the positions in it lie below n_in, x's length.
+                unsafe {
+                    let start = usize::from(u16::from_le_bytes(at(index.starts, at_row.first_step + step)));
+                    let (byte, upper) = at_row.position_at(step, k);
+                    let byte = at(index.words, byte);
+                    let position = usize::from(if upper { byte >> 4 } else { byte & 15 });
+                    sum += product(at(j.weights_i8(), at_row.weight_at(step, k)), at(x, start + position));
+                }
+            }
+            let output = usize::from(u16::from_le_bytes(*output));
+            if let Some(y) = y.get_mut(output) {
+                *y = j.output_i8(output, sum);
+            }
+        }
+        at_row.first_step += steps;
+        at_row.first_word += steps.div_ceil(2);
     }
 }
 

@@ -8,7 +8,7 @@ mod support;
 #[allow(dead_code, reason = "what counts instructions on boards sets shifts")]
 mod support_i8;
 
-use lacewing_kernels::{Element, IndexWidth, Isa, Packing, kernel_list};
+use lacewing_kernels::{DeltaCode, Element, IndexWidth, Isa, Packing, kernel_list};
 use support::Random;
 use support_i8::{Case, Extreme};
 
@@ -39,11 +39,23 @@ const WIDTHS: [(u16, u16); 20] = [
 const ALL_EXTREMES: [Extreme; 6] =
     [Extreme::None, Extreme::Low, Extreme::High, Extreme::Alternating, Extreme::Saturating, Extreme::LeftShift];
 
+/// What `LACEWING_SWEEP=short` leaves of the widths: those of at most this many edges. For emulated processors.
+const SHORT: u32 = 2_500;
+
+fn is_short() -> bool {
+    std::env::var("LACEWING_SWEEP").is_ok_and(|sweep| sweep == "short")
+}
+
+fn widths() -> impl Iterator<Item = (u16, u16)> {
+    let most = if is_short() { SHORT } else { u32::MAX };
+    WIDTHS.into_iter().filter(move |(n_in, n_out)| u32::from(*n_in) * u32::from(*n_out) <= most)
+}
+
 fn sweep(mut packing: impl FnMut(u16, u16) -> Vec<Packing>) {
     let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
     let mut random = Random::new(8);
     let mut drawn = 0;
-    for (n_in, n_out) in WIDTHS {
+    for (n_in, n_out) in widths() {
         for packing in packing(n_in, n_out) {
             // Every packing meets every extreme as the widths go on.
             for extreme in [Extreme::None, ALL_EXTREMES[drawn % ALL_EXTREMES.len()]] {
@@ -73,6 +85,32 @@ fn constant_in_degree_one_to_full_row() {
 #[test]
 fn rows_of_any_length_with_empty_and_full_rows() {
     sweep(|_, _| [IndexWidth::Delta8, IndexWidth::Absolute16].map(|index| Packing::Csr { index }).repeat(3));
+}
+
+#[test]
+fn coded_rows_of_one_and_of_any_in_degree() {
+    sweep(|n_in, _| {
+        let codes =
+            [DeltaCode::Nibbles, DeltaCode::Rice(0), DeltaCode::Rice(1), DeltaCode::Rice(4), DeltaCode::Rice(15)];
+        let degrees = [0, 1, n_in.div_ceil(20), n_in / 4, n_in];
+        degrees.into_iter().flat_map(|in_degree| codes.map(|code| Packing::Coded { in_degree, code })).collect()
+    });
+}
+
+/// Distances far beyond a kernel's window of the stream, and rows that end it.
+#[test]
+fn coded_rows_of_far_apart_inputs() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(11);
+    for n_in in [700, 5000, 65_535].into_iter().take(if is_short() { 1 } else { 3 }) {
+        for code in (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).chain([DeltaCode::Nibbles]) {
+            for in_degree in [1, 2, 9] {
+                let packing = Packing::Coded { in_degree, code };
+                Case::draw(n_in, if cfg!(miri) { 2 } else { 11 }, packing, Extreme::None, &mut random)
+                    .check_all(widest);
+            }
+        }
+    }
 }
 
 #[test]
@@ -122,13 +160,24 @@ fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages() {
 }
 
 #[test]
+fn windows_of_any_mask_and_order() {
+    sweep(|n_in, _| {
+        let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16].map(|width| (lanes, width)));
+        let shapes = shapes.filter(|(_, width)| u16::from(*width) <= n_in);
+        shapes.flat_map(|(lanes, width)| [Packing::Windows { lanes, width }; 2]).collect()
+    });
+}
+
+#[test]
 fn every_int8_kernel_is_reached() {
     let mut covered = vec![Packing::Dense, Packing::NM { n: 1, m: 4 }];
+    covered.extend([DeltaCode::Nibbles, DeltaCode::Rice(0)].map(|code| Packing::Coded { in_degree: 1, code }));
     for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
         covered.extend([Packing::Rows { in_degree: 1, index }, Packing::Csr { index }]);
     }
     covered.extend([4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 }));
-    covered.extend([4, 8, 16].map(|m| Packing::NMLanes { n: 1, m, lanes: 8 }));
+    covered.extend([8, 16].map(|lanes| Packing::Windows { lanes, width: 16 }));
+    covered.extend([8, 16].into_iter().flat_map(|lanes| [4, 8, 16].map(|m| Packing::NMLanes { n: 1, m, lanes })));
     for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::I8) {
         let reached = covered.iter().any(|packing| kernel.accepts_element(Element::I8, packing));
         assert!(reached, "no sweep reaches {kernel}");
@@ -154,7 +203,7 @@ fn elements_do_not_mix() {
 }
 
 mod properties {
-    use lacewing_kernels::{IndexWidth, Isa, Packing};
+    use lacewing_kernels::{DeltaCode, IndexWidth, Isa, Packing};
     use proptest::prelude::*;
 
     use super::support::Random;
@@ -169,16 +218,21 @@ mod properties {
             2 => Packing::Csr { index },
             3 => Packing::Block { rows: [4, 8, 16, 32][usize::from(b % 4)], cols, blocks: 0 },
             4 => Packing::NM { n: 1 + b % 4, m: [4, 8, 16, 32, 64][usize::from(a % 5)] },
+            5 => Packing::Coded {
+                in_degree: a % (n_in + 1),
+                code: if b == 0 { DeltaCode::Nibbles } else { DeltaCode::Rice(b % 9) },
+            },
+            6 if n_in >= 16 => Packing::Windows { lanes: [8, 16][usize::from(b % 2)], width: 16 },
             _ => Packing::NMLanes { n: 1 + b % 4, m: [4, 8, 16][usize::from(a % 3)], lanes: 8 },
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 2000 }, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else if super::is_short() { 200 } else { 2000 }, ..ProptestConfig::default() })]
 
         #[test]
         fn kernels_are_bit_equal_to_the_reference(
-            n_in in 1u16..200, n_out in 1u16..70, kind in 0u8..6, a: u16, b: u8, extreme in 0usize..6, seed: u64,
+            n_in in 1u16..200, n_out in 1u16..70, kind in 0u8..8, a: u16, b: u8, extreme in 0usize..6, seed: u64,
         ) {
             let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
             let mut random = Random::new(seed);

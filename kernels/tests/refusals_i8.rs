@@ -1,6 +1,6 @@
 //! Every rule of `Junction::new_i8` beside those of all junctions has a junction that breaks it and nothing else.
 
-use lacewing_kernels::{Activation, IndexWidth, Int8, Junction, JunctionError, Packing, Parts, Section};
+use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Int8, Junction, JunctionError, Packing, Parts, Section};
 
 /// Two outputs: multiplier 2³⁰ each, shifts 0 and −31.
 const RESCALE: [u8; 10] = [0, 0, 0, 64, 0, 0, 0, 64, 0, 225];
@@ -23,6 +23,14 @@ fn rows() -> Parts<'static> {
     sound(Packing::Rows { in_degree: 2, index: IndexWidth::Delta8 }, &[], &[0, 3, 1, 1])
 }
 
+/// Inputs 0 and 3, 1 and 2 as distances 0, 2, 1, 0 in Rice's code of 1: 1 0 | 0 1 0 | 1 1 | 1 0.
+fn coded() -> Parts<'static> {
+    sound(Packing::Coded { in_degree: 2, code: DeltaCode::Rice(1) }, &[], &[0b1110_1001, 0])
+}
+
+/// Rows of any length, distances of four bits.
+const CSR4: Packing = Packing::Coded { in_degree: 0, code: DeltaCode::Nibbles };
+
 fn refused(parts: Parts<'_>, int8: Int8<'_>) -> JunctionError {
     Junction::new_i8(parts, int8).expect_err("this junction breaks a rule")
 }
@@ -35,6 +43,8 @@ fn the_sound_ones_are_taken() {
         sound(Packing::Csr { index: IndexWidth::Delta8 }, &[1, 0, 3, 0], &[2, 0, 1, 1]),
         sound(Packing::Block { rows: 2, cols: 1, blocks: 2 }, &[], &[0, 0, 3, 0]),
         sound(Packing::NM { n: 2, m: 4 }, &[], &[0b1101, 0b1000]),
+        coded(),
+        sound(CSR4, &[1, 0, 3, 0], &[0x02, 0x00]),
     ] {
         let junction = Junction::new_i8(parts, INT8).expect("sound");
         assert_eq!((junction.nnz(), junction.int8()), (4, Some(&INT8)));
@@ -52,11 +62,82 @@ fn the_rules_of_the_packing_hold() {
 }
 
 #[test]
+fn coded_rows_hold_what_their_edges_need_and_no_more() {
+    let index = |needed, found| JunctionError::WrongLength { section: Section::Index, needed, found };
+    assert_eq!(refused(Parts { index: &[0b1110_1001], ..coded() }, INT8), index(2, 1), "the last bit is cut off");
+    assert_eq!(refused(Parts { index: &[], ..coded() }, INT8), index(1, 0));
+    assert_eq!(refused(Parts { index: &[0b1110_1001, 0, 0], ..coded() }, INT8), index(2, 3));
+    assert_eq!(refused(Parts { index: &[0b1110_1001, 2], ..coded() }, INT8), JunctionError::PaddingNotZero);
+    // A distance of 3 in front of the first input, then 0: beyond the last one.
+    let out = Parts { index: &[0b1110_0110, 0], ..coded() };
+    assert_eq!(refused(out, INT8), JunctionError::InputOutOfRange { row: 0 });
+    assert_eq!(refused(Parts { counts: &[2, 0, 2, 0], ..coded() }, INT8), counts(0, 4));
+    assert_eq!(refused(sound(CSR4, &[1, 0], &[2, 0]), INT8), counts(4, 2));
+    assert_eq!(refused(sound(CSR4, &[5, 0, 0, 0], &[0, 0]), INT8), weights(5));
+    let five = Parts { weights: &[1; 5], ..sound(CSR4, &[5, 0, 0, 0], &[0, 0]) };
+    assert_eq!(refused(five, INT8), JunctionError::BadPacking, "more edges than inputs");
+    assert_eq!(refused(sound(CSR4, &[1, 0, 3, 0], &[0xf2, 0x00]), INT8), JunctionError::InputOutOfRange { row: 1 });
+    assert_eq!(refused(sound(CSR4, &[1, 0, 3, 0], &[0x02, 0xf0]), INT8), index(3, 2), "an escape ends the stream");
+    let f32s = Parts { weights: &[0; 16], ..coded() };
+    assert_eq!(Junction::new(f32s).expect_err("int8 alone has it"), JunctionError::BadPacking);
+}
+
+const fn counts(needed: usize, found: usize) -> JunctionError {
+    JunctionError::WrongLength { section: Section::Counts, needed, found }
+}
+
+const fn weights(needed: usize) -> JunctionError {
+    JunctionError::WrongLength { section: Section::Weights, needed, found: 4 }
+}
+
+/// Two rows in one group of four lanes, one step: inputs 0 and 3 of output 1, 1 and 2 of output 0.
+fn windows() -> Parts<'static> {
+    Parts {
+        weights: &[1, 129, 0, 0, 127, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ..sound(
+            Packing::Windows { lanes: 4, width: 4 },
+            &[1, 0],
+            &[1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        )
+    }
+}
+
+#[test]
+fn windows_hold_what_their_lanes_need_and_no_more() {
+    assert_eq!(Junction::new_i8(windows(), INT8).map(|junction| junction.nnz()), Ok(4));
+    let changed = |at: usize, byte: u8| {
+        let mut index = windows().index.to_vec();
+        index[at] = byte;
+        refused(Parts { index: &index, ..windows() }, INT8)
+    };
+    assert_eq!(changed(0, 0), JunctionError::NotAPermutation);
+    assert_eq!(changed(0, 2), JunctionError::NotAPermutation);
+    assert_eq!(changed(4, 1), JunctionError::InputOutOfRange { row: 0 }, "a window that ends at 5");
+    assert_eq!(changed(7, 4), JunctionError::InputOutOfRange { row: 0 }, "a position beyond the window");
+    assert_eq!(changed(7, 0), JunctionError::InputsNotAscending { row: 0 });
+    assert_eq!(changed(8, 1), JunctionError::PaddingNotZero, "a position without an edge");
+    assert_eq!(changed(7, 0x13), JunctionError::PaddingNotZero, "a position of the step that is not there");
+    assert_eq!(changed(20, 1), JunctionError::PaddingNotZero, "a position of a lane without an output");
+    let mut weights = windows().weights.to_vec();
+    weights[8] = 1;
+    assert_eq!(refused(Parts { weights: &weights, ..windows() }, INT8), JunctionError::PaddingNotZero);
+    let short = JunctionError::WrongLength { section: Section::Index, needed: 22, found: 21 };
+    assert_eq!(refused(Parts { index: &windows().index[..21], ..windows() }, INT8), short);
+    assert_eq!(refused(Parts { counts: &[1], ..windows() }, INT8), counts(2, 1));
+    let two = JunctionError::WrongLength { section: Section::Weights, needed: 32, found: 16 };
+    assert_eq!(refused(Parts { counts: &[2, 0], ..windows() }, INT8), two);
+}
+
+#[test]
 fn packings_that_int8_does_not_have() {
     for packing in [
         Packing::DenseInputMajor,
+        Packing::Coded { in_degree: 5, code: DeltaCode::Nibbles },
+        Packing::Coded { in_degree: 1, code: DeltaCode::Rice(16) },
         Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
-        Packing::Windows { lanes: 4, width: 4 },
+        Packing::Windows { lanes: 4, width: 32 },
+        Packing::Windows { lanes: 5, width: 4 },
+        Packing::Windows { lanes: 4, width: 8 },
         Packing::NMLanes { n: 1, m: 32, lanes: 4 },
         Packing::NMLanes { n: 1, m: 4, lanes: 5 },
         Packing::NMLanes { n: 0, m: 4, lanes: 4 },

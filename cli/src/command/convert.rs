@@ -2,18 +2,31 @@
 
 use std::io::Write;
 
-use lacewing_converter::convert::{Options, Report, convert};
+use lacewing_converter::convert::{Dtype, Options, Report, convert};
+use lacewing_converter::int8::{Calibration, Int8Goal, Quantising};
 use lacewing_converter::profile::Profile;
 use lacewing_models::Recipe;
 
 use crate::Failure;
-use crate::args::{Convert, Optimise};
+use crate::args::{self, CalibrationName, Convert, Optimise};
 use crate::progress;
 use crate::show::{count, table};
 
 pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     let recipe = args.recipe.as_deref().map(Recipe::read).transpose()?;
+    if args.dtype == args::Dtype::F32 && args.calibrate.is_some() && args.target.is_none() {
+        return Err("--calibrate is of use with --dtype i8 or with a --target".into());
+    }
+    if args.dtype == args::Dtype::F32 && args.keep_f32.is_some() {
+        return Err("--keep-f32 is of use with --dtype i8".into());
+    }
+    if args.dtype == args::Dtype::I8 && args.target.is_some() {
+        return Err(
+            "target profiles measure f32: leave --target out, int8 packings are chosen by --optimise alone".into()
+        );
+    }
     let profile = match (&args.target, args.optimise) {
+        _ if args.dtype == args::Dtype::I8 => None,
         (None, Some(Optimise::Speed)) => {
             let known = Profile::names().collect::<Vec<_>>().join(", ");
             return Err(format!("--optimise speed needs a --target: {known}, or a file of lacewing tune").into());
@@ -27,6 +40,19 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
         exit_after: args.exit_after.as_deref(),
         profile: profile.as_ref(),
         calibrate: args.calibrate.as_deref(),
+        dtype: match args.dtype {
+            args::Dtype::F32 => Dtype::F32,
+            args::Dtype::I8 => Dtype::I8,
+        },
+        quantising: Quantising {
+            calibration: match args.calibration {
+                CalibrationName::MinMax => Calibration::MinMax,
+                CalibrationName::Percentile => Calibration::Percentile,
+                CalibrationName::Mse => Calibration::Mse,
+            },
+            keep_f32: args.keep_f32.as_deref().unwrap_or_default(),
+            goal: if args.optimise == Some(Optimise::Speed) { Int8Goal::Speed } else { Int8Goal::Size },
+        },
         progress: Some(&|junction, share| progress::share(&bar, &junction.to_string(), share)),
         ..Options::default()
     };

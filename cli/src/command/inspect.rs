@@ -66,6 +66,13 @@ fn show(model: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {
     total.extend(numbers(&model.totals));
     plan.add_row(total);
     writeln!(out, "{plan}")?;
+    for junction in model.junctions.iter().filter(|junction| junction.totals.index_bytes > 0) {
+        writeln!(
+            out,
+            "{}: {:.2} bits per nonzero for weights, {:.2} for indices (entropy of any mask of these degrees: {:.2})",
+            junction.place, junction.weight_bits, junction.index_bits, junction.index_entropy
+        )?;
+    }
     for exit in &model.exits {
         match exit.branch {
             0 => writeln!(out, "exit {} after junction {}: the end, always answers", exit.exit, exit.after)?,

@@ -280,6 +280,24 @@ pub fn tail_i8() -> File {
     File { part: 2, split: 1, head_exits: 1, input: Some(HIDDEN), ..file }
 }
 
+/// Coded rows: 2 → 3 of in-degree 1 in Rice's code of 1 (distances 0, 1, 0), 3 → 2 of in-degrees 1 and 2 in nibbles (2; 0, 0).
+pub fn coded_i8() -> File {
+    let coded = |op: Op, packing, counts: &[u8], index: &[u8]| Op {
+        packing,
+        counts: counts.to_vec(),
+        index: index.to_vec(),
+        ..op
+    };
+    File {
+        operations: vec![
+            coded(dense_i8(0, 2, &[2, -2, 1], &[0, 650, 246], PIXELS, HIDDEN), (6, 2, 0, 1), &[], &[0x1d]),
+            coded(dense_i8(0, 3, &[2, -1, 3], &[128, 256], HIDDEN, LOGITS), (6, 0, 0, 0), &[1, 0, 2, 0], &[0x02, 0]),
+        ],
+        exits: vec![exit_i8(2, 0, STEP, 0)],
+        ..whole_i8()
+    }
+}
+
 /// f32 and int8 by turns: values are converted in front of the second junction of the trunk and in the branch, logits of the
 /// exit and features behind the trunk.
 pub fn mixed() -> File {

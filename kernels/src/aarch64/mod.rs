@@ -4,5 +4,6 @@
 #![allow(clippy::indexing_slicing, reason = "register arrays of constant length; model bytes are never indexed here")]
 
 pub mod neon;
+pub mod neon_i8;
 #[cfg(feature = "std")]
 pub mod training;

@@ -238,7 +238,7 @@ const fn prove_lane(p: &Parts<'_>, quads: &Quads, row: usize, n: usize, m: usize
 }
 
 /// The byte at `at`; the section's length is proven, so that none lies past the end.
-const fn byte_at(bytes: &[u8], at: usize) -> u8 {
+pub(super) const fn byte_at(bytes: &[u8], at: usize) -> u8 {
     match bytes.split_at_checked(at) {
         Some((_, [byte, ..])) => *byte,
         _ => 0,

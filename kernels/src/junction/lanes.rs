@@ -14,7 +14,7 @@ const fn u32_at(bytes: &[u8], at: usize) -> u32 {
     }
 }
 
-const fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(super) const fn u16_at(bytes: &[u8], at: usize) -> u16 {
     match groups_of_2(bytes).split_at_checked(at) {
         Some((_, [number, ..])) => u16::from_le_bytes(*number),
         _ => 0,
@@ -250,7 +250,7 @@ const fn prove_windows_lane(
 
 /// Proves that `order` holds every number below its length once. In passes over ranges of 256 numbers, so that it needs 32
 /// bytes of stack however long the order is.
-const fn prove_order(order: &[[u8; 2]]) -> Result<(), JunctionError> {
+pub(super) const fn prove_order(order: &[[u8; 2]]) -> Result<(), JunctionError> {
     let mut from = 0;
     while from < order.len() {
         let (mut low, mut high) = (0u128, 0u128);

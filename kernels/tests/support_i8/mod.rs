@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use lacewing_kernels::{
-    Activation, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, kernel_list, requantise,
+    Activation, DeltaCode, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, kernel_list, requantise,
 };
 
 use crate::support::Random;
@@ -93,6 +93,8 @@ impl Case {
             }
             Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
             Packing::NMLanes { n, m, lanes } => case.push_lanes(usize::from(n), usize::from(m), lanes, random),
+            Packing::Coded { in_degree, code } => case.push_coded(in_degree, code, random),
+            Packing::Windows { lanes, width } => case.push_windows(usize::from(lanes), usize::from(width), random),
             _ => unreachable!("int8 has no such packing"),
         }
         case.draw_outputs(random);
@@ -164,6 +166,39 @@ impl Case {
             previous = input;
             self.push_edge(row, input, random);
         }
+    }
+
+    /// Rows in a stream of bits; some rows' edges are far from each other, some are neighbours.
+    fn push_coded(&mut self, in_degree: u16, code: DeltaCode, random: &mut Random) {
+        let width = usize::from(self.n_in);
+        let mut stream = Vec::new();
+        for row in 0..usize::from(self.n_out) {
+            let mut d = usize::from(in_degree);
+            if in_degree == 0 {
+                d = [0, width, 1, random.below(width + 1)][row % 4];
+                self.counts.extend((d as u16).to_le_bytes());
+            }
+            let mut next = 0;
+            let inputs = if row % 5 == 4 { (width - d..width).collect() } else { random.choose(d, width) };
+            for input in inputs {
+                let distance = input - next;
+                match code {
+                    DeltaCode::Nibbles => {
+                        (0..distance / 15).for_each(|_| stream.extend([true; 4]));
+                        stream.extend((0..4).map(|bit| ((distance % 15) >> bit) & 1 == 1));
+                    }
+                    DeltaCode::Rice(k) => {
+                        stream.extend((0..distance >> k).map(|_| false));
+                        stream.push(true);
+                        stream.extend((0..k).map(|bit| distance >> bit & 1 == 1));
+                    }
+                }
+                next = input + 1;
+                self.push_edge(row, input, random);
+            }
+        }
+        let bytes = stream.chunks(8);
+        self.index.extend(bytes.map(|byte| byte.iter().enumerate().map(|(k, bit)| u8::from(*bit) << k).sum::<u8>()));
     }
 
     fn push_blocks(&mut self, rows: usize, cols: usize, blocks: u16, random: &mut Random) {
@@ -238,6 +273,58 @@ impl Case {
             self.weights.extend(weights);
             self.index.extend(words);
         }
+    }
+
+    /// Rows in any order; each step's window begins at the least input that is left, or a little before it.
+    fn push_windows(&mut self, lanes: usize, width: usize, random: &mut Random) {
+        let (n_in, outputs) = (usize::from(self.n_in), usize::from(self.n_out));
+        let order = if random.below(2) == 0 { (0..outputs).collect() } else { shuffled(outputs, random) };
+        let (mut starts, mut words) = (Vec::new(), Vec::new());
+        for rows in order.chunks(lanes) {
+            let mut left: Vec<Vec<usize>> = (0..rows.len())
+                .map(|row| {
+                    let d = [random.below(n_in + 1), 0, n_in, random.below(n_in / 4 + 1)][row % 4];
+                    random.choose(d, n_in)
+                })
+                .collect();
+            let (mut steps, mut positions) = (0usize, Vec::new());
+            while let Some(least) = left.iter().filter_map(|row| row.first().copied()).min() {
+                let start = least.saturating_sub(random.below(3)).min(n_in - width);
+                starts.extend((start as u16).to_le_bytes());
+                for lane in 0..lanes {
+                    let (row, output) = (left.get_mut(lane), rows.get(lane).copied().unwrap_or(0));
+                    let here = row.map_or(Vec::new(), |row| {
+                        let count = row.iter().take(4).take_while(|input| **input < start + width).count();
+                        row.drain(..count).collect()
+                    });
+                    for k in 0..4 {
+                        let weight = here.get(k).map_or(0, |input| self.draw_nonzero(output, *input, random));
+                        self.weights.push(weight);
+                        positions.push(here.get(k).map_or(0, |input| (input - start) as u8));
+                    }
+                }
+                steps += 1;
+            }
+            self.counts.extend((steps as u16).to_le_bytes());
+            positions.resize(steps.next_multiple_of(2) * lanes * 4, 0);
+            for pair in positions.chunks(8 * lanes) {
+                let (low, high) = pair.split_at(4 * lanes);
+                words.extend(low.iter().zip(high).map(|(low, high)| low | high << 4));
+            }
+        }
+        self.index.extend(order.iter().flat_map(|row| (*row as u16).to_le_bytes()));
+        self.index.extend(starts);
+        self.index.extend(words);
+    }
+
+    /// An edge whose weight is not 0, which would be none in windows.
+    fn draw_nonzero(&mut self, output: usize, input: usize, random: &mut Random) -> u8 {
+        let weight = match self.weight(random) {
+            0 => 1,
+            weight => weight,
+        };
+        self.edges.push((output, input, weight));
+        weight as u8
     }
 
     pub fn junction(&self) -> Junction<'_> {
@@ -319,4 +406,11 @@ impl Case {
             }
         }
     }
+}
+
+/// All numbers below `n`, in any order.
+fn shuffled(n: usize, random: &mut Random) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by_cached_key(|_| random.next());
+    order
 }

@@ -9,6 +9,7 @@
 //! | dense | 4 + half a |x| | four rows share each vector of `x` and its magnitude |
 //! | block R×C | 4, and a broadcast of four inputs for every R/8 | lanes are outputs, four inputs each |
 //! | N:M in lanes | 7 to 13 by the pages a quad spans | lanes are outputs, which pick four inputs each from pages in registers |
+//! | windows | 6 | the same, from windows that start anywhere |
 //! | rows, csr | scalar | two sums take turns |
 
 use core::arch::x86_64::*;
@@ -22,6 +23,7 @@ mod block;
 mod dense;
 mod nm;
 mod rows;
+mod windows;
 
 const fn kernel(name: &'static str, accepts: Accepts, run: RunI8) -> Kernel {
     Kernel::new_i8(name, Isa::Avx2, accepts, run)
@@ -41,6 +43,8 @@ pub static NM_LANES16: Kernel = kernel("nm_lanes16_i8_8x4", Accepts::NMLanes { m
 pub static NM_LANES8: Kernel = kernel("nm_lanes8_i8_8x4", Accepts::NMLanes { m: 8, lanes: 8 }, nm::nm);
 /// `nm_lanes4_i8_8x4`: pages of 4, eight rows a group.
 pub static NM_LANES4: Kernel = kernel("nm_lanes4_i8_8x4", Accepts::NMLanes { m: 4, lanes: 8 }, nm::nm);
+/// `windows16_i8_8x4`: windows of 16, eight rows a group.
+pub static WINDOWS16: Kernel = kernel("windows16_i8_8x4", Accepts::Windows { lanes: 8, width: 16 }, windows::windows);
 /// `rows8_i8_1x2`
 pub static ROWS8: Kernel = kernel("rows8_i8_1x2", Accepts::Rows(IndexWidth::Delta8), rows::delta8);
 /// `rows16_i8_1x2`

@@ -1,0 +1,130 @@
+//! Networks that were quantised elsewhere: their own integers, scales and zero points are kept, so that the engine's outputs are
+//! those of TensorFlow Lite's reference kernels, bit for bit.
+//!
+//! Beside a junction's `weight` and `bias`, which hold whole numbers (the biases without the input's zero point), a file has
+//!
+//! ```text
+//! junction.K.weight_scale     one number, or one an output
+//! junction.K.input, .output   two each: scale and zero point
+//! ```
+
+use lacewing_engine::Quantisation;
+use lacewing_models::JunctionId;
+
+use super::quantise::{Numbers, Quantised};
+use super::{Int8Error, Int8Goal};
+use crate::network::{Network, TrainedJunction};
+use crate::plan::PlannedJunction;
+use crate::source::{Source, SourceError};
+
+/// What the integers of a junction stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scales {
+    /// Of the weights: one, or one an output.
+    pub weights: Vec<f32>,
+    /// What it reads.
+    pub input: Quantisation,
+    /// What it writes.
+    pub output: Quantisation,
+}
+
+/// The scales of every junction of `network`, in the order of [`Network::junctions`]; `None` where the file has none for the first.
+///
+/// # Errors
+/// The file cannot be read, or lacks some.
+pub fn read(source: &mut Source, network: &Network) -> Result<Option<Vec<Scales>>, GivenError> {
+    let mut all = Vec::new();
+    for junction in network.junctions() {
+        let name = junction.id.weight();
+        let stem = name.trim_end_matches("weight");
+        let mut tensor = |what: &str, most: usize| {
+            let name = format!("{stem}{what}");
+            Ok::<_, GivenError>(source.tensor(&name, most)?.map(|tensor| tensor.values).ok_or(name))
+        };
+        let weights = match tensor("weight_scale", junction.edges.n_out())? {
+            Ok(weights) => weights,
+            Err(_) if all.is_empty() => return Ok(None),
+            Err(name) => return Err(GivenError::Missing(name)),
+        };
+        let mut quantisation = |what| match tensor(what, 2)?.map_err(GivenError::Missing)?.as_slice() {
+            [scale, zero] if *scale > 0.0 && scale.is_finite() && f32::from(*zero as i8) == *zero => {
+                Ok(Quantisation { scale: *scale, zero: *zero as i8 })
+            }
+            _ => Err(GivenError::Scale(format!("{stem}{what}"))),
+        };
+        all.push(Scales { weights, input: quantisation("input")?, output: quantisation("output")? });
+    }
+    Ok(Some(all))
+}
+
+/// A file of a network quantised elsewhere could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GivenError {
+    /// The file.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An array that the others call for.
+    #[error("the file holds a quantised network, and no array {0}")]
+    Missing(
+        /// Its name.
+        String,
+    ),
+    /// No quantisation.
+    #[error("{0} holds no scale above 0 and zero point from -128 to 127")]
+    Scale(
+        /// The array.
+        String,
+    ),
+}
+
+/// Packs a network of whole numbers.
+///
+/// # Errors
+/// Numbers that int8 cannot hold.
+pub fn plan(network: &Network, scales: &[Scales], goal: Int8Goal) -> Result<Vec<PlannedJunction>, Int8Error> {
+    let planned = network.junctions().zip(scales).map(|(junction, scales)| {
+        // What another junction wrote stands in the file as that one's output does.
+        let exact = junction.id == JunctionId::Trunk(1);
+        let input = if exact { scales.input } else { scales.input.rounded() };
+        plan_junction(junction, scales, input, goal)
+    });
+    planned.collect()
+}
+
+/// `stated` is the input's quantisation as the file has it.
+fn plan_junction(
+    junction: &TrainedJunction,
+    scales: &Scales,
+    stated: Quantisation,
+    goal: Int8Goal,
+) -> Result<PlannedJunction, Int8Error> {
+    let TrainedJunction { id, edges, bias, .. } = junction;
+    let Scales { weights: weight_scales, input, output } = scales;
+    let outputs = edges.n_out();
+    if weight_scales.len() != 1 && weight_scales.len() != outputs {
+        return Err(Int8Error::WeightScales { junction: *id, outputs, found: weight_scales.len() });
+    }
+    let mut numbers = Numbers::default();
+    for (at, (_, weights)) in edges.rows().enumerate() {
+        let given = bias.get(at).copied().unwrap_or(0.0);
+        let whole = |number: &f32, most: f32| number.abs() <= most && number.trunc() == *number;
+        // Biases come through f32, which holds whole numbers up to 2²⁴.
+        if !weights.iter().all(|weight| whole(weight, 127.0)) || !whole(&given, (1 << 24) as f32) {
+            return Err(Int8Error::NotWhole { junction: *id, output: at });
+        }
+        let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+        numbers
+            .push_bias(f64::from(given) - f64::from(input.zero) * sum)
+            .ok_or(Int8Error::Overflow { junction: *id, output: at })?;
+        // TensorFlow Lite multiplies the two in single precision where all outputs have one scale, in double where each has its own.
+        let product = match weight_scales.as_slice() {
+            [one] => f64::from(input.scale * one),
+            each => f64::from(input.scale) * each.get(at).map_or(f64::NAN, |scale| f64::from(*scale)),
+        };
+        numbers
+            .push_factor(product / f64::from(output.scale))
+            .ok_or(Int8Error::Rescale { junction: *id, output: at })?;
+    }
+    Quantised { junction, whole: edges.clone(), numbers, input: stated, output: *output }.packed(goal)
+}

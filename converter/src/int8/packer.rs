@@ -1,0 +1,100 @@
+//! Which packing an int8 junction gets.
+
+use lacewing_kernels::{Activation, DeltaCode, Packing};
+
+use crate::choose::{Choice, candidates};
+use crate::edges::Edges;
+use crate::find::Structure;
+use crate::pack::{DoesNotFit, Packed, PackedInt8, coded_bits, pack_int8};
+
+/// A sparse packing has to save a fifth of the dense bytes.
+const WORTH: (usize, usize) = (4, 5);
+/// Rows a group in registers: eight lanes of 32 bits.
+const LANES: u8 = 8;
+/// The density up to which edges one by one are faster than the dense kernel on vectors (measured with AVX2).
+const ROWS_WORTH: f64 = 0.06;
+
+/// A quantised junction, to be packed one way or another.
+pub(super) struct Packer<'j> {
+    pub edges: &'j Edges,
+    pub structure: &'j Structure,
+    pub activation: Activation,
+    pub biases: &'j [i32],
+    pub int8: &'j PackedInt8,
+}
+
+impl Packer<'_> {
+    fn pack(&self, packing: Packing) -> Result<Packed, DoesNotFit> {
+        pack_int8(self.edges, self.biases, self.activation, packing, self.int8)
+    }
+
+    fn dense_bytes(&self) -> usize {
+        self.edges.n_in() * self.edges.n_out()
+    }
+
+    /// The packing of the fewest bytes; of equals the first in the order of [`candidates`].
+    pub fn smallest(&self) -> Result<(Choice, Packed), DoesNotFit> {
+        if self.structure.dense {
+            return self.chosen(Packing::Dense, "every edge is there");
+        }
+        let all = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| self.pack(packing));
+        let mut all = all.collect::<Result<Vec<_>, _>>()?;
+        all.extend(self.coded()?);
+        match all.into_iter().min_by_key(bytes) {
+            Some(best) if bytes(&best) * WORTH.1 <= self.dense_bytes() * WORTH.0 => {
+                let percent = 100.0 * bytes(&best) as f64 / self.dense_bytes() as f64;
+                let reason = format!("it takes the fewest bytes, {percent:.0} % of dense int8");
+                Ok((Choice { packing: best.packing(), bytes: bytes(&best), reason }, best))
+            }
+            _ => self.chosen(Packing::Dense, "no sparse packing would save a fifth of the bytes"),
+        }
+    }
+
+    /// Coded rows: the best of each code. Nothing where there are no edges.
+    fn coded(&self) -> Result<Vec<Packed>, DoesNotFit> {
+        let bits = |code: &DeltaCode| coded_bits(self.edges, *code);
+        let Some(rice) = (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).min_by_key(bits) else { return Ok(Vec::new()) };
+        if self.edges.nnz() == 0 {
+            return Ok(Vec::new());
+        }
+        let in_degree = self.structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).unwrap_or(0);
+        // Of equal bytes the first is taken: nibbles are the easier ones to read.
+        [DeltaCode::Nibbles, rice].map(|code| self.pack(Packing::Coded { in_degree, code })).into_iter().collect()
+    }
+
+    /// The packing that kernels with vector registers run fastest.
+    pub fn fastest(&self) -> Result<(Choice, Packed), DoesNotFit> {
+        if self.structure.dense {
+            return self.chosen(Packing::Dense, "every edge is there");
+        }
+        let blocks = self.structure.blocks.iter().filter(|fit| matches!(fit.rows, 8 | 16 | 32) && fit.exact);
+        if let Some(fit) = blocks.max_by_key(|fit| (fit.rows, fit.cols)) {
+            let (rows, cols, blocks) = (fit.rows, fit.cols, fit.per_row_block.unwrap_or(0));
+            return self
+                .chosen(Packing::Block { rows, cols, blocks }, "outputs share their inputs: vectors run along them");
+        }
+        let pages = self.structure.nm.iter().filter(|fit| matches!(fit.m, 4 | 8 | 16)).max_by_key(|fit| fit.m);
+        if let Some(fit) = pages {
+            let packing = Packing::NMLanes { n: fit.n, m: fit.m, lanes: LANES };
+            return self.chosen(packing, "inputs are picked from pages in registers");
+        }
+        let rows = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| packing).find(|packing| {
+            matches!(packing, Packing::Rows { .. } | Packing::Csr { .. }) && self.edges.density() <= ROWS_WORTH
+        });
+        match rows {
+            Some(packing) => self.chosen(packing, "so few edges are faster one by one than all of a dense row"),
+            None => self.chosen(Packing::Dense, "dense kernels are faster than edges one by one at this density"),
+        }
+    }
+
+    fn chosen(&self, packing: Packing, reason: &str) -> Result<(Choice, Packed), DoesNotFit> {
+        let packed = self.pack(packing)?;
+        Ok((Choice { packing, bytes: bytes(&packed), reason: reason.to_owned() }, packed))
+    }
+}
+
+/// Bytes of what the packing lays out; biases and rescale are the same in all.
+fn bytes(packed: &Packed) -> usize {
+    let parts = packed.parts();
+    parts.weights.len() + parts.counts.len() + parts.index.len()
+}

@@ -1,0 +1,176 @@
+//! One junction's numbers in int8.
+
+use lacewing_engine::Quantisation;
+use lacewing_kernels::{Activation, SHIFTS};
+
+use super::packer::Packer;
+use super::{Int8Error, Int8Goal};
+use crate::edges::Edges;
+use crate::find::Structure;
+use crate::network::TrainedJunction;
+use crate::pack::PackedInt8;
+use crate::plan::PlannedJunction;
+
+/// Biases lie within ± this, by FORMAT.md.
+const MAX_BIAS: f64 = (1u32 << 30) as f64;
+/// A positive real factor as a Q31 multiplier, 2³⁰ to 2³¹ − 1, and a shift: what TensorFlow Lite makes of it. Factors too small
+/// for a shift are 0; `None` above 2³⁰, for 0, negative, infinite and NaN.
+#[must_use]
+pub fn quantised_multiplier(factor: f64) -> Option<(i32, i8)> {
+    if !factor.is_normal() || factor < 0.0 {
+        return None;
+    }
+    // factor = fraction · 2^exponent, fraction in ½..1.
+    let bits = factor.to_bits();
+    let mut exponent = (bits >> 52) as i32 - 1022;
+    let fraction = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3fe0_0000_0000_0000);
+    let mut multiplier = (fraction * f64::from(1u32 << 31)).round() as i64;
+    if multiplier == 1 << 31 {
+        multiplier /= 2;
+        exponent += 1;
+    }
+    match i8::try_from(exponent) {
+        Ok(shift) if SHIFTS.contains(&shift) => i32::try_from(multiplier).ok().map(|multiplier| (multiplier, shift)),
+        _ if exponent < 0 => Some((0, 0)),
+        _ => None,
+    }
+}
+
+/// Quantises and packs a junction that reads `input` and writes `output`.
+pub(super) fn plan(
+    junction: &TrainedJunction,
+    input: Quantisation,
+    output: Quantisation,
+    goal: Int8Goal,
+) -> Result<PlannedJunction, Int8Error> {
+    let TrainedJunction { id, edges, bias, .. } = junction;
+    let mut whole = Edges::without_rows(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
+    let mut numbers = Numbers::default();
+    let mut given = bias.iter();
+    for (at, (inputs, weights)) in edges.rows().enumerate() {
+        let largest = weights.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
+        // A row of zeros may have any scale: one that rescales by 1.
+        let scale =
+            if largest > 0.0 { f64::from(largest) / 127.0 } else { f64::from(output.scale) / f64::from(input.scale) };
+        let bias = f64::from(given.next().copied().unwrap_or(0.0));
+        let scale = coarse_enough(scale, bias, inputs.len(), input, output)
+            .ok_or(Int8Error::Overflow { junction: *id, output: at })?;
+        let mut sum = 0.0;
+        for (input, weight) in inputs.iter().zip(weights) {
+            let q = (f64::from(*weight) / scale).round().clamp(-127.0, 127.0);
+            sum += q;
+            whole.push(*input, q as f32);
+        }
+        whole.end_row();
+        let step = f64::from(input.scale) * scale;
+        let bias = (bias / step).round() - f64::from(input.zero) * sum;
+        numbers.push_bias(bias).ok_or(Int8Error::Overflow { junction: *id, output: at })?;
+        let factor = step / f64::from(output.scale);
+        numbers.push_factor(factor).ok_or(Int8Error::Rescale { junction: *id, output: at })?;
+    }
+    Quantised { junction, whole, numbers, input, output }.packed(goal)
+}
+
+/// The weights' scale, or a larger one under which the bias, in steps of input and weights, leaves room for `edges` products.
+/// `None` where weights that coarse would move the output by half a step.
+fn coarse_enough(scale: f64, bias: f64, edges: usize, input: Quantisation, output: Quantisation) -> Option<f64> {
+    const HIGHEST: f64 = 127.0 * 128.0;
+    let room = MAX_BIAS - HIGHEST * edges as f64;
+    let least = bias.abs() / (f64::from(input.scale) * room);
+    if least <= scale {
+        return Some(scale);
+    }
+    // Each weight is off by half a step, each input at most 255 steps of its own.
+    let moved = 0.5 * 255.0 * edges as f64 * least * f64::from(input.scale) / f64::from(output.scale);
+    (room > 0.0 && moved < 0.5).then_some(least)
+}
+
+/// Biases, multipliers and shifts of a junction's outputs.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    biases: Vec<i32>,
+    multipliers: Vec<u8>,
+    shifts: Vec<u8>,
+}
+
+impl Numbers {
+    /// A bias, the input's zero point folded in; `None` where it is NaN or its sum could overflow.
+    pub fn push_bias(&mut self, bias: f64) -> Option<()> {
+        let fits = bias.abs() <= MAX_BIAS;
+        fits.then(|| self.biases.push(bias as i32))
+    }
+
+    /// The factor from sums to outputs; `None` where it is none.
+    pub fn push_factor(&mut self, factor: f64) -> Option<()> {
+        let (multiplier, shift) = quantised_multiplier(factor)?;
+        self.multipliers.extend(multiplier.to_le_bytes());
+        self.shifts.push(shift as u8);
+        Some(())
+    }
+}
+
+/// A junction and its integers.
+pub(super) struct Quantised<'j> {
+    pub junction: &'j TrainedJunction,
+    /// Its weights as whole numbers.
+    pub whole: Edges,
+    pub numbers: Numbers,
+    pub input: Quantisation,
+    pub output: Quantisation,
+}
+
+impl Quantised<'_> {
+    pub fn packed(self, goal: Int8Goal) -> Result<PlannedJunction, Int8Error> {
+        let TrainedJunction { id, edges, activation, .. } = self.junction;
+        let clamp = clamp(*activation, self.output)
+            .ok_or(Int8Error::Activation { junction: *id, activation: crate::inspect::activation_name(*activation) })?;
+        let Numbers { biases, multipliers, shifts } = self.numbers;
+        // What the file says of it has 16 bits; the factors are made of the exact one.
+        let (input, output) = (self.input, self.output.rounded());
+        let int8 = PackedInt8 { rescale: [multipliers, shifts].concat(), clamp, input, output };
+        // Structure is that of the edges: a weight that rounds to 0 is still one.
+        let structure = Structure::of(edges);
+        let packer =
+            Packer { edges: &self.whole, structure: &structure, activation: *activation, biases: &biases, int8: &int8 };
+        let packed = match goal {
+            Int8Goal::Size => packer.smallest(),
+            Int8Goal::Speed => packer.fastest(),
+        };
+        let (choice, packed) = packed.map_err(|error| Int8Error::Pack { junction: *id, error })?;
+        Ok(PlannedJunction { id: *id, structure, choice, packed })
+    }
+}
+
+/// The least and greatest output that an activation lets through.
+fn clamp(activation: Activation, output: Quantisation) -> Option<(i8, i8)> {
+    match activation {
+        Activation::None => Some((i8::MIN, i8::MAX)),
+        Activation::Relu => Some((output.zero, i8::MAX)),
+        Activation::Relu6 => Some((output.zero, output.quantise(6.0))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantised_multiplier;
+
+    #[test]
+    fn multipliers_are_normalised() {
+        assert_eq!(quantised_multiplier(1.0), Some((1 << 30, 1)));
+        assert_eq!(quantised_multiplier(0.5), Some((1 << 30, 0)));
+        assert_eq!(quantised_multiplier(0.75), Some((3 << 29, 0)));
+        assert_eq!(quantised_multiplier(0.25 - 1e-17), Some((1 << 30, -1)));
+        assert_eq!(quantised_multiplier(1e-12), Some((0, 0)));
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 4e9, 1e-320] {
+            assert_eq!(quantised_multiplier(bad), None, "{bad}");
+        }
+        for k in 1..1000 {
+            let factor = f64::from(k) * 0.000_713;
+            let (multiplier, shift) = quantised_multiplier(factor).unwrap();
+            assert!(multiplier >= 1 << 30);
+            let back = f64::from(multiplier) * (f64::from(shift) - 31.0).exp2();
+            assert!((back / factor - 1.0).abs() < 1e-9);
+        }
+    }
+}

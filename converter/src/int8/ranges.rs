@@ -1,0 +1,146 @@
+//! What numbers go through a network: the quantisation of its input and of every junction's output.
+
+use lacewing_engine::Quantisation;
+use lacewing_models::Dataset;
+use rayon::prelude::*;
+
+use super::{Int8Error, Quantising};
+use crate::encode::BYTE_SCALE;
+use crate::network::{Network, TrainedJunction};
+
+/// Samples that calibration takes, evenly over the data.
+const SAMPLES: usize = 2_000;
+/// The share of values that percentile calibration lets saturate.
+const SATURATED: f64 = 1e-4;
+/// Ranges that mean-square-error calibration tries, from the whole one down to 1 − TRIES · 2 %.
+const TRIES: usize = 25;
+
+/// How a range is chosen from the values met on calibration data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Calibration {
+    /// From the least value to the greatest.
+    #[default]
+    MinMax,
+    /// All but one of 10,000 values; the others saturate.
+    Percentile,
+    /// The range, within that of min-max, with the least mean square error of the quantised values.
+    Mse,
+}
+
+/// Quantisations of a network's numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Ranges {
+    pub input: Quantisation,
+    /// In the order of [`Network::junctions`].
+    pub outputs: Vec<Quantisation>,
+}
+
+impl Ranges {
+    pub fn of(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Self, Int8Error> {
+        check(network, data)?;
+        let step = data.len().div_ceil(SAMPLES);
+        let samples: Vec<&[f32]> = (0..data.len()).step_by(step).map(|at| data.sample(at)).collect();
+        let traces: Vec<Vec<Vec<f32>>> = samples.par_iter().map(|sample| trace(network, sample)).collect();
+        let input = input_quantisation(network, data)?;
+        let outputs = network.junctions().enumerate().map(|(at, junction)| {
+            let mut values: Vec<f32> = traces.iter().filter_map(|trace| trace.get(at)).flatten().copied().collect();
+            quantisation(&mut values, how.calibration, &junction.id.to_string())
+        });
+        Ok(Self { input, outputs: outputs.collect::<Result<_, _>>()? })
+    }
+}
+
+fn check(network: &Network, data: &Dataset) -> Result<(), Int8Error> {
+    if data.is_empty() {
+        return Err(Int8Error::Empty);
+    }
+    let (needed, found) = (network.input.width, data.width());
+    if needed != found {
+        return Err(Int8Error::Width { needed, found });
+    }
+    if let Some(at) = data.values().iter().position(|value| !value.is_finite()) {
+        return Err(Int8Error::NotFinite(at / found));
+    }
+    if data.iter().all(|(sample, _)| sample == data.sample(0)) {
+        return Err(Int8Error::Constant);
+    }
+    Ok(())
+}
+
+/// Inputs keep the data's own steps where they are bytes: then an int8 input is a byte less 128, without loss.
+fn input_quantisation(network: &Network, data: &Dataset) -> Result<Quantisation, Int8Error> {
+    let scale = network.input.scale.unwrap_or(BYTE_SCALE);
+    let (low, high) = ends(data.values());
+    if scale > 0.0 && low >= 0.0 && high > 64.0 * scale && high <= 255.001 * scale {
+        return Ok(Quantisation { scale, zero: -128 });
+    }
+    within(low, high, "the input")
+}
+
+fn ends(values: &[f32]) -> (f32, f32) {
+    values.iter().fold((0.0, 0.0), |(low, high): (f32, f32), value| (low.min(*value), high.max(*value)))
+}
+
+/// The quantisation of −128..=127 onto a range, 0 in it and met exactly.
+fn within(low: f32, high: f32, place: &str) -> Result<Quantisation, Int8Error> {
+    let scale = (high - low) / 255.0;
+    let quantisation = Quantisation { scale, zero: 0 }.rounded();
+    if !quantisation.packs() {
+        return Err(Int8Error::NoScale { place: place.to_owned(), low, high });
+    }
+    let zero = (-128.0 - low / quantisation.scale).round().clamp(-128.0, 127.0) as i8;
+    Ok(Quantisation { zero, ..quantisation })
+}
+
+fn quantisation(values: &mut [f32], calibration: Calibration, place: &str) -> Result<Quantisation, Int8Error> {
+    let (low, high) = ends(values);
+    match calibration {
+        Calibration::MinMax => within(low, high, place),
+        Calibration::Percentile => {
+            values.sort_unstable_by(f32::total_cmp);
+            let beyond = (values.len() as f64 * SATURATED / 2.0) as usize;
+            let at = |k: usize| values.get(k).copied().unwrap_or(0.0);
+            let (low, high) = (at(beyond).min(0.0), at(values.len().saturating_sub(1 + beyond)).max(0.0));
+            within(low, high, place)
+        }
+        Calibration::Mse => {
+            let tried = (0..TRIES).map(|k| {
+                let share = 1.0 - 0.02 * k as f32;
+                let quantisation = within(low * share, high * share, place)?;
+                let error =
+                    |value: &f32| f64::from(quantisation.dequantise(quantisation.quantise(*value)) - value).powi(2);
+                Ok((values.iter().map(error).sum::<f64>(), quantisation))
+            });
+            let tried = tried.collect::<Result<Vec<_>, Int8Error>>()?;
+            let best = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+            best.map_or_else(|| within(low, high, place), |(_, quantisation)| Ok(quantisation))
+        }
+    }
+}
+
+/// The outputs of every junction, in the order of [`Network::junctions`].
+fn trace(network: &Network, sample: &[f32]) -> Vec<Vec<f32>> {
+    let mut outputs: Vec<Vec<f32>> = Vec::new();
+    let mut trunk = sample.to_vec();
+    for (after, junction) in (1..).zip(&network.trunk) {
+        trunk = run(junction, &trunk);
+        outputs.push(trunk.clone());
+        for exit in network.exits.iter().filter(|exit| exit.after == after) {
+            let mut values = trunk.clone();
+            for junction in &exit.branch {
+                values = run(junction, &values);
+                outputs.push(values.clone());
+            }
+        }
+    }
+    outputs
+}
+
+fn run(junction: &TrainedJunction, x: &[f32]) -> Vec<f32> {
+    let mut biases = junction.bias.iter();
+    let rows = junction.edges.rows().map(|(inputs, weights)| {
+        let terms = inputs.iter().zip(weights).map(|(at, w)| x.get(usize::from(*at)).map_or(0.0, |x| x * w));
+        junction.activation.of(biases.next().copied().unwrap_or(0.0) + terms.sum::<f32>())
+    });
+    rows.collect()
+}

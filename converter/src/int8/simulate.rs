@@ -1,0 +1,156 @@
+//! What a network with int8 junctions computes: these from their edges in 64-bit integers, f32 ones by the kernel under test. The
+//! engine is held to it bit for bit.
+
+use lacewing_engine::Quantisation;
+use lacewing_kernels::{Junction, KernelSet, ReadyKernel, bytes::groups_of_4, requantise};
+
+use crate::edges::Edges;
+use crate::network::Network;
+use crate::pack::PackedInt8;
+use crate::plan::PlannedJunction;
+use crate::unpack::unpack;
+
+/// One junction, taken apart.
+enum Layer<'p> {
+    I8 { edges: Edges, bias: Vec<i32>, int8: &'p PackedInt8 },
+    F32 { junction: Junction<'p>, kernel: ReadyKernel<'static> },
+}
+
+/// What a layer wrote.
+#[derive(Clone)]
+enum Values {
+    F32(Vec<f32>),
+    I8(Vec<i8>, Quantisation),
+}
+
+/// A network, taken apart.
+pub(super) struct Simulation<'p> {
+    layers: Vec<Layer<'p>>,
+    /// Of each trunk junction: the exits behind it, each with its branch's length.
+    branches: Vec<Vec<usize>>,
+    split: Option<usize>,
+}
+
+/// What one sample becomes: numbers, int8 ones as what they stand for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Simulated {
+    /// Logits of each exit, then those of the end of the trunk.
+    pub logits: Vec<Vec<f32>>,
+    /// The trunk's values at the split point.
+    pub features: Vec<f32>,
+}
+
+impl<'p> Simulation<'p> {
+    /// `None` where a junction does not hold the network's edges, or has no kernel in the set.
+    pub fn of(network: &Network, planned: &'p [PlannedJunction], kernels: &KernelSet) -> Option<Self> {
+        let layers = planned.iter().zip(network.junctions()).map(|(planned, trained)| {
+            let junction = planned.packed.junction().ok()?;
+            let edges = unpack(&junction)?;
+            Some(match planned.packed.int8() {
+                Some(int8)
+                    if edges.without_zeros() == trained.edges.without_zeros()
+                        || is_quantised(&trained.edges, &edges) =>
+                {
+                    let bias =
+                        groups_of_4(junction.parts().bias).iter().map(|bias| i32::from_le_bytes(*bias)).collect();
+                    Layer::I8 { edges, bias, int8 }
+                }
+                None if edges.without_zeros() == trained.edges.without_zeros() => {
+                    Layer::F32 { junction, kernel: kernels.choose_for(&junction).ok()?? }
+                }
+                _ => return None,
+            })
+        });
+        let branches = (1..=network.trunk.len()).map(|after| {
+            network.exits.iter().filter(|exit| exit.after == after).map(|exit| exit.branch.len()).collect()
+        });
+        Some(Self { layers: layers.collect::<Option<_>>()?, branches: branches.collect(), split: network.split })
+    }
+
+    pub fn run(&self, input: &[f32]) -> Simulated {
+        let mut layers = self.layers.iter();
+        let mut trunk = Values::F32(input.to_vec());
+        let mut simulated = Simulated { logits: Vec::new(), features: Vec::new() };
+        for (after, branches) in (1..).zip(&self.branches) {
+            trunk = layers.next().map_or_else(|| Values::F32(Vec::new()), |layer| layer.run(&trunk));
+            for length in branches {
+                let logits = layers.by_ref().take(*length).fold(trunk.clone(), |values, layer| layer.run(&values));
+                simulated.logits.push(logits.numbers());
+            }
+            if self.split == Some(after) {
+                simulated.features = trunk.numbers();
+            }
+        }
+        simulated.logits.push(trunk.numbers());
+        simulated
+    }
+}
+
+/// Whether `whole` are the weights of `edges`, to the nearest, in steps of one size a row, and zero where there is no edge. Steps are a
+/// 127th of the row's largest weight, or larger.
+fn is_quantised(edges: &Edges, whole: &Edges) -> bool {
+    let (n_in, n_out) = (edges.n_in(), edges.n_out());
+    let (weights, numbers) = (edges.to_dense(), whole.to_dense());
+    let largest = |row: &[f32]| row.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
+    let mut rows = weights.chunks_exact(n_in).zip(numbers.chunks_exact(n_in));
+    (whole.n_in(), whole.n_out()) == (n_in, n_out)
+        && rows.all(|(row, numbers)| {
+            let (weight, number) = (f64::from(largest(row)), f64::from(largest(numbers)));
+            // Of a row in larger steps the step is known to within half of one in the largest number.
+            let (step, allowed) =
+                if number == 127.0 { (weight / 127.0, 0.5001) } else { (weight / number.max(1.0), 1.0001) };
+            let near = |(weight, number): (&f32, &f32)| (f64::from(*weight) - f64::from(*number) * step).abs();
+            row.iter().zip(numbers).all(|pair| near(pair) <= allowed * step && (*pair.0 != 0.0 || *pair.1 == 0.0))
+        })
+}
+
+impl Values {
+    fn numbers(&self) -> Vec<f32> {
+        match self {
+            Self::F32(values) => values.clone(),
+            Self::I8(values, quantisation) => values.iter().map(|q| quantisation.dequantise(*q)).collect(),
+        }
+    }
+
+    /// As an int8 junction reads them; int8 ones are of its quantisation already.
+    fn quantised(&self, quantisation: Quantisation) -> Vec<i8> {
+        match self {
+            Self::F32(values) => values.iter().map(|value| quantisation.quantise(*value)).collect(),
+            Self::I8(values, _) => values.clone(),
+        }
+    }
+}
+
+impl Layer<'_> {
+    fn run(&self, x: &Values) -> Values {
+        match self {
+            Self::I8 { edges, bias, int8 } => {
+                Values::I8(run_i8(edges, bias, int8, &x.quantised(int8.input)), int8.output)
+            }
+            Self::F32 { junction, kernel } => {
+                let mut y = vec![f32::NAN; junction.n_out()];
+                // What a refusal leaves is NaN, which nothing equals.
+                let _ = kernel.run(junction, &x.numbers(), &mut y);
+                Values::F32(y)
+            }
+        }
+    }
+}
+
+fn run_i8(edges: &Edges, bias: &[i32], int8: &PackedInt8, x: &[i8]) -> Vec<i8> {
+    let PackedInt8 { rescale, clamp: (low, high), output, .. } = int8;
+    let (multipliers, shifts) = rescale.split_at_checked(4 * edges.n_out()).unwrap_or_default();
+    let rows = edges.rows().zip(groups_of_4(multipliers)).zip(shifts).enumerate();
+    let outputs = rows.map(|(at, (((inputs, weights), multiplier), shift))| {
+        let terms = inputs
+            .iter()
+            .zip(weights)
+            .map(|(input, weight)| x.get(usize::from(*input)).map_or(0, |x| i64::from(*x) * *weight as i64));
+        let sum = i64::from(bias.get(at).copied().unwrap_or(0)) + terms.sum::<i64>();
+        // The proof says that it fits.
+        let sum = i32::try_from(sum).unwrap_or(i32::MAX);
+        let scaled = i64::from(requantise(sum, i32::from_le_bytes(*multiplier), *shift as i8));
+        (scaled + i64::from(output.zero)).clamp(i64::from(*low), i64::from(*high)) as i8
+    });
+    outputs.collect()
+}

@@ -1,0 +1,114 @@
+//! The proof of int8 windows: in each step every lane picks up to four inputs of one window.
+
+use super::lanes::{WindowsIndex, prove_order, u16_at};
+use super::{JunctionError, Parts, Section, bytes_of, length};
+
+/// Weights and positions a lane and step.
+const QUAD: usize = 4;
+
+/// Where a row's steps lie: its group's first one, the first of its words of positions (two steps a word), and its lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuadLane {
+    pub lanes: usize,
+    pub lane: usize,
+    pub first_step: usize,
+    pub first_word: usize,
+}
+
+impl QuadLane {
+    /// Where the `k`-th weight of a step lies.
+    pub(crate) const fn weight_at(&self, step: usize, k: usize) -> usize {
+        ((self.first_step + step) * self.lanes + self.lane) * QUAD + k
+    }
+
+    /// Where the byte with the `k`-th position of a step lies, and whether it is the byte's upper half.
+    pub(crate) const fn position_at(&self, step: usize, k: usize) -> (usize, bool) {
+        (((self.first_word + step / 2) * self.lanes + self.lane) * QUAD + k, step % 2 == 1)
+    }
+}
+
+pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, JunctionError> {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16) || width as u16 > p.n_in {
+        return Err(JunctionError::BadPacking);
+    }
+    let (lanes, outputs) = (lanes as usize, p.n_out as usize);
+    let groups = outputs.div_ceil(lanes);
+    check!(length(Section::Counts, p.counts, groups * 2));
+    let (mut steps, mut words, mut group) = (0, 0, 0);
+    while group < groups {
+        let count = u16_at(p.counts, group) as usize;
+        steps += count;
+        words += count.div_ceil(2);
+        group += 1;
+    }
+    check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * QUAD)));
+    let index_bytes = bytes_of(words, lanes * QUAD).saturating_add(steps * 2 + outputs * 2);
+    check!(length(Section::Index, p.index, index_bytes));
+    let index = WindowsIndex::new(p.index, outputs, steps);
+    check!(prove_order(index.order));
+    let (mut nnz, mut row) = (0, 0);
+    let mut at = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0 };
+    while row < groups * lanes {
+        let steps = u16_at(p.counts, row / lanes) as usize;
+        at.lane = row % lanes;
+        nnz += check!(prove_lane(p, &index, &at, steps, row, width as usize));
+        row += 1;
+        if row % lanes == 0 {
+            at.first_step += steps;
+            at.first_word += steps.div_ceil(2);
+        }
+    }
+    Ok(nnz)
+}
+
+/// Proves one row, or one lane that no output has, and gives its edges.
+const fn prove_lane(
+    p: &Parts<'_>,
+    index: &WindowsIndex<'_>,
+    at: &QuadLane,
+    steps: usize,
+    row: usize,
+    width: usize,
+) -> Result<usize, JunctionError> {
+    let (mut step, mut edges, mut next) = (0, 0, 0);
+    // Words hold two steps; the second may not be there.
+    while step < steps.next_multiple_of(2) {
+        let real = step < steps;
+        let start = if real { u16_of(index.starts, at.first_step + step) as usize } else { 0 };
+        if start + width > p.n_in as usize {
+            return Err(JunctionError::InputOutOfRange { row: (row / at.lanes) as u16 });
+        }
+        let mut k = 0;
+        while k < QUAD {
+            let (byte, upper) = at.position_at(step, k);
+            let byte = super::int8::byte_at(index.words, byte);
+            let position = (if upper { byte >> 4 } else { byte & 15 }) as usize;
+            let weight = if real { super::int8::byte_at(p.weights, at.weight_at(step, k)) } else { 0 };
+            if weight == 0 || row >= p.n_out as usize {
+                if weight != 0 || position != 0 {
+                    return Err(JunctionError::PaddingNotZero);
+                }
+            } else {
+                if position >= width {
+                    return Err(JunctionError::InputOutOfRange { row: (row / at.lanes) as u16 });
+                }
+                if start + position < next {
+                    return Err(JunctionError::InputsNotAscending { row: row as u16 });
+                }
+                next = start + position + 1;
+                edges += 1;
+            }
+            k += 1;
+        }
+        step += 1;
+    }
+    Ok(edges)
+}
+
+/// The `at`-th number; the section's length is proven, so that none lies past the end.
+const fn u16_of(numbers: &[[u8; 2]], at: usize) -> u16 {
+    match numbers.split_at_checked(at) {
+        Some((_, [number, ..])) => u16::from_le_bytes(*number),
+        _ => 0,
+    }
+}
