@@ -121,6 +121,16 @@ pub struct Train {
     /// Seed of masks, weights and order, instead of the recipe's.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Train this many seeds side by side, from the recipe's on, and print mean and spread; `--out a.safetensors` becomes
+    /// a-seed1.safetensors and so on.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Write the state of the training here after every epoch, and go on from it where it is there.
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub checkpoint: Option<PathBuf>,
+    /// Append one JSON object a line here for every epoch.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub log: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -340,3 +340,36 @@ fn int8_beside_f32() {
     // A head that hands over f32 does not fit an int8 tail.
     place.refuses("eval mixed/head.lace --tail int8/tail.lace --data halves.npz", &["int8 features"]);
 }
+
+#[test]
+fn training_with_seeds_a_log_and_a_checkpoint() {
+    let place = Place::new();
+    place.data();
+    place.write("recipe.toml", RECIPE);
+    let told = place.works("train recipe.toml --data halves.npz --out a.safetensors --seeds 2 --log log.jsonl");
+    assert!(
+        told.contains("a-seed1.safetensors") && told.contains("a-seed2.safetensors") && told.contains(" ± "),
+        "{told}"
+    );
+    let log = std::fs::read_to_string(place.path("log.jsonl")).expect("a log");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+    assert_eq!(lines.len(), 12);
+    assert!(lines.iter().all(|line| line["validation"].as_array().is_some_and(|exits| exits.len() == 2)));
+    // A training of one seed, with a checkpoint, is the first of those two.
+    place.works("train recipe.toml --data halves.npz --out b.safetensors --checkpoint state");
+    let network = |name| {
+        place.works(&format!("convert {name} --out {name}.lace --json"));
+        std::fs::read(place.path(&format!("{name}.lace/head.lace"))).expect("a head")
+    };
+    assert_eq!(network("a-seed1.safetensors"), network("b.safetensors"));
+    assert_ne!(network("a-seed1.safetensors"), network("a-seed2.safetensors"));
+    // The checkpoint is that of a finished training, and of no other.
+    place.works("train recipe.toml --data halves.npz --out c.safetensors --checkpoint state");
+    assert_eq!(network("c.safetensors"), network("b.safetensors"));
+    let other = "train recipe.toml --data halves.npz --out d.safetensors --checkpoint state --seed 9";
+    place.refuses(other, &["state", "another recipe or seed", "delete it"]);
+    place.write("torn", &std::fs::read(place.path("state")).expect("a checkpoint")[..500]);
+    place.refuses("train recipe.toml --data halves.npz --out d.safetensors --checkpoint torn", &["torn"]);
+    place.refuses("train recipe.toml --data halves.npz --out d.safetensors --log no/log.jsonl", &["no/log.jsonl"]);
+    assert!(!place.path("d.safetensors").exists());
+}

@@ -202,6 +202,9 @@ fn numbers_out_of_range_are_refused() {
     refused("slope = 0.01", "slope = nan", &["junction 2", "slope"]);
     refused("epochs = 3", "epochs = 0", &["epochs"]);
     refused("epochs = 3", "learning_rate = 0.0", &["learning_rate"]);
+    refused("epochs = 3", "momentum = 1.0", &["momentum"]);
+    refused("epochs = 3", "epochs = 3\nbackbone_epochs = 3", &["backbone_epochs"]);
+    refused("epochs = 3", "optimiser = \"lion\"", &["optimiser"]);
     refused("name = \"two-exits\"", "name = \"Two exits\"", &["Two exits"]);
 }
 

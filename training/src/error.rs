@@ -31,6 +31,17 @@ pub enum TrainError {
         /// Samples in the training set.
         samples: usize,
     },
+    /// The caller stopped it.
+    #[error("stopped in epoch {epoch}{}", if *.saved { ": the checkpoint has the epochs before, the same command goes on from there" } else { "" })]
+    Stopped {
+        /// The epoch that was not finished, from 1.
+        epoch: usize,
+        /// Whether a checkpoint was written.
+        saved: bool,
+    },
+    /// The checkpoint.
+    #[error("checkpoint {0}")]
+    Checkpoint(#[from] CheckpointError),
     /// The loss or a parameter became infinite or not a number.
     #[error(
         "training diverged in epoch {epoch}, batch {batch}: the loss or a weight is no longer finite; \
@@ -43,6 +54,44 @@ pub enum TrainError {
         batch: usize,
         /// The learning rate that the recipe asks for.
         learning_rate: f32,
+    },
+}
+
+/// Why a checkpoint was not written or not gone on from.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no safetensors file.
+    #[error("{}: {source}; delete it to start anew", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: safetensors::SafeTensorError,
+    },
+    /// It belongs to another training.
+    #[error("{}: a checkpoint of {other}; delete it to start anew, or name another file", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// Of what.
+        other: &'static str,
+    },
+    /// Something in it is missing, or not of the network's shape.
+    #[error("{}: `{what}` is missing or damaged; delete the file to start anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The metadata entry or tensor.
+        what: String,
     },
 }
 

@@ -69,7 +69,7 @@ fn gradients(network: &Network, parameters: &[Parameters], samples: &[(Vec<f32>,
     let passes = network.passes();
     passes.fill(&mut shard, samples.iter().map(|(x, label)| (x.as_slice(), *label)));
     passes.forward(parameters, &mut shard);
-    passes.backward(parameters, &mut shard, samples.len());
+    passes.backward(parameters, &mut shard, &network.loss_weights(false), samples.len());
     shard
 }
 

@@ -1,14 +1,14 @@
 //! Trains multi-exit networks whose masks are fixed beforehand.
 //!
 //! [`train()`] takes a [`Recipe`](lacewing_models::Recipe) and two data sets and gives a [`Trained`] network, which
-//! [`Trained::save`] writes for the converter. Every exit has a softmax cross-entropy in the loss; Adam moves the
-//! nonzeros. The zeros of a mask are never stored, multiplied or updated: a sparse junction costs memory and time in
+//! [`Trained::save`] writes for the converter. Every exit has a softmax cross-entropy in the loss; Adam, or
+//! gradient descent with momentum, moves the nonzeros. The zeros of a mask are never stored, multiplied or updated: a sparse junction costs memory and time in
 //! proportion to its nonzeros ("Pre-Defined Sparse Neural Networks with Hardware Acceleration", arXiv 1812.01164,
 //! section II, has the method and its operation counts).
 #![forbid(unsafe_code)]
 
 mod activation;
-mod adam;
+mod checkpoint;
 mod data;
 mod error;
 mod file;
@@ -17,6 +17,7 @@ mod gradient_check;
 mod junction;
 mod loss;
 mod network;
+mod optimiser;
 mod order;
 mod parameters;
 mod plan;
@@ -24,6 +25,6 @@ mod schedule;
 mod train;
 mod trained;
 
-pub use error::{DatasetError, FileError, TrainError};
-pub use train::{Progress, train};
+pub use error::{CheckpointError, DatasetError, FileError, TrainError};
+pub use train::{Control, Progress, train, train_with};
 pub use trained::Trained;

@@ -60,6 +60,24 @@ impl Network {
         &self.exits
     }
 
+    /// The weights of the exits' cross-entropies in the loss; `backbone`: nothing but the end of the trunk.
+    pub(crate) fn loss_weights(&self, backbone: bool) -> Vec<f32> {
+        let last = self.exits.len() - 1;
+        let weight = |(k, exit): (usize, &Exit)| if backbone && k < last { 0.0 } else { exit.loss_weight };
+        self.exits.iter().enumerate().map(weight).collect()
+    }
+
+    /// Which nodes move; `backbone`: those on the way to the end of the trunk.
+    pub(crate) fn trained(&self, backbone: bool) -> Vec<bool> {
+        let mut trained = vec![!backbone; self.nodes.len()];
+        let mut node = self.exits.last().map(|exit| exit.node);
+        while let Some(at) = node {
+            trained[at] = true;
+            node = self.nodes[at].source;
+        }
+        trained
+    }
+
     /// Room for up to `samples` samples; `training` says whether gradients are wanted as well.
     pub(crate) fn shard(&self, samples: usize, training: bool) -> Shard {
         let width = samples.next_multiple_of(COLUMNS);
@@ -122,12 +140,13 @@ impl Passes<'_> {
     }
 
     /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples.
-    pub(crate) fn backward(&self, parameters: &[Parameters], shard: &mut Shard, batch: usize) {
+    /// `weights` are those of the exits' cross-entropies.
+    pub(crate) fn backward(&self, parameters: &[Parameters], shard: &mut Shard, weights: &[f32], batch: usize) {
         let (nodes, exits) = (&self.network.nodes, &self.network.exits);
         shard.deltas.iter_mut().for_each(|delta| delta.fill(0.0));
-        for (exit, loss) in exits.iter().zip(&mut shard.losses) {
+        for ((exit, loss), &weight) in exits.iter().zip(&mut shard.losses).zip(weights) {
             let (logits, delta) = (&shard.sums[exit.node], &mut shard.deltas[exit.node]);
-            *loss = loss::cross_entropy(logits, &shard.labels, shard.width, exit.loss_weight, batch, delta);
+            *loss = loss::cross_entropy(logits, &shard.labels, shard.width, weight, batch, delta);
         }
         for (k, (node, parameters)) in nodes.iter().zip(parameters).enumerate().rev() {
             let (before, rest) = shard.deltas.split_at_mut(k);

@@ -1,14 +1,17 @@
 //! The training loop.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 use std::time::Instant;
 
 use lacewing_models::recipe::{PlacedJunction, Training};
 use lacewing_models::{Dataset, Recipe, RecipeError};
 use rayon::prelude::*;
 
-use crate::adam::Adam;
+use crate::checkpoint::{Best, State};
 use crate::error::TrainError;
 use crate::network::{Network, Passes, Shard};
+use crate::optimiser::Optimiser;
 use crate::order::{self, Stream};
 use crate::parameters::Parameters;
 use crate::schedule::learning_rate;
@@ -40,11 +43,23 @@ pub struct Progress {
     pub validation: Option<Vec<f64>>,
 }
 
+/// What a training does besides training.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Control<'a> {
+    /// A file to write after every epoch, and to go on from where it is there: the weights at the end are the same, bit for
+    /// bit, as without the interruption.
+    pub checkpoint: Option<&'a Path>,
+    /// Stops the training with [`TrainError::Stopped`] before the next batch once it is true.
+    pub stop: Option<&'a AtomicBool>,
+}
+
 /// Trains the network of `recipe` from its seed on `train`, and measures it on `validation` after every epoch.
 ///
 /// The loss is the mean over the batch of Σ over the exits of `loss_weight` × cross-entropy, the end of the trunk with
-/// weight 1, plus `l2 / 2 · Σ w²`. Same recipe and data give the same weights, bit for bit, on any number of threads;
-/// junctions without zeros use matrix products that differ in the last bits between instruction sets.
+/// weight 1, plus `l2 / 2 · Σ w²`. In the first `backbone_epochs` only the end of the trunk counts and only the trunk
+/// moves; then the optimiser starts anew with everything (the mixed regime of arXiv 2407.14320). Same recipe and data give
+/// the same weights, bit for bit, on any number of threads; junctions without zeros use matrix products that differ in the
+/// last bits between instruction sets.
 ///
 /// # Errors
 /// If the recipe is inconsistent, a data set is empty or does not fit the recipe, a batch is larger than the training
@@ -53,7 +68,22 @@ pub fn train(
     recipe: &Recipe,
     train: &Dataset,
     validation: &Dataset,
-    mut progress: impl FnMut(&Progress),
+    progress: impl FnMut(&Progress) + Send,
+) -> Result<Trained, TrainError> {
+    train_with(recipe, train, validation, Control::default(), progress)
+}
+
+/// As [`train()`], with checkpoints and a way to stop.
+///
+/// # Errors
+/// As [`train()`]; if a checkpoint cannot be written, or the one that is there belongs to another recipe, seed or data; and
+/// when it is stopped.
+pub fn train_with(
+    recipe: &Recipe,
+    train: &Dataset,
+    validation: &Dataset,
+    control: Control<'_>,
+    mut progress: impl FnMut(&Progress) + Send,
 ) -> Result<Trained, TrainError> {
     let inconsistent = |error| TrainError::Recipe(Box::new(error));
     recipe.check().map_err(inconsistent)?;
@@ -68,49 +98,83 @@ pub fn train(
         placed.mask(settings.seed).map_err(|source| inconsistent(RecipeError::Pattern { junction: placed.id, source }))
     };
     let network = plan::network(recipe, drawn)?;
-    let mut run = Run::new(&network, settings, train);
-    for epoch in 1..=settings.epochs {
-        run.epoch(epoch, &mut progress)?;
-        let end = run.end_of_epoch(epoch, validation)?;
-        progress(&end);
-    }
-    let parameters = run.parameters;
+    let mut run = Run::new(&network, recipe, train, control);
+    // Within the thread pool: a batch then starts without waking threads from outside.
+    rayon::scope(|_| run.all(validation, &mut progress))?;
+    let parameters = run.finish();
     Ok(Trained::new(recipe.clone(), network, parameters))
 }
 
 struct Run<'a> {
     network: &'a Network,
     passes: Passes<'a>,
+    recipe: &'a Recipe,
     settings: &'a Training,
+    control: Control<'a>,
     train: &'a Dataset,
-    parameters: Vec<Parameters>,
-    adam: Adam,
+    state: State,
     shards: Vec<Shard>,
     order: Vec<u32>,
     rng: rand_chacha::ChaCha8Rng,
-    step: usize,
     loss: f64,
     samples_per_second: f64,
 }
 
 impl<'a> Run<'a> {
-    fn new(network: &'a Network, settings: &'a Training, train: &'a Dataset) -> Self {
+    fn new(network: &'a Network, recipe: &'a Recipe, train: &'a Dataset, control: Control<'a>) -> Self {
+        let settings = &recipe.training;
+        let shards = (0..settings.batch).step_by(SHARD).map(|_| network.shard(SHARD.min(settings.batch), true));
         Self {
             network,
             passes: network.passes(),
+            recipe,
             settings,
+            control,
             train,
-            parameters: Parameters::initial(network, &mut order::rng(settings.seed, Stream::Weights)),
-            adam: Adam::new(network, settings.l2),
-            shards: (0..settings.batch)
-                .step_by(SHARD)
-                .map(|_| network.shard(SHARD.min(settings.batch), true))
-                .collect(),
+            state: State {
+                epoch: 0,
+                parameters: Parameters::initial(network, &mut order::rng(settings.seed, Stream::Weights)),
+                optimiser: Optimiser::new(network, settings),
+                best: None,
+            },
+            shards: shards.collect(),
             order: (0..train.len() as u32).collect(),
             rng: order::rng(settings.seed, Stream::Order),
-            step: 0,
             loss: 0.0,
             samples_per_second: 0.0,
+        }
+    }
+
+    /// Every epoch that is left.
+    fn all(&mut self, validation: &Dataset, progress: &mut impl FnMut(&Progress)) -> Result<(), TrainError> {
+        if let Some(path) = self.control.checkpoint
+            && let Some(state) = self.state.clone().load(path, self.recipe, self.train)?
+        {
+            self.state = state;
+            (0..self.state.epoch).for_each(|_| order::shuffle(&mut self.order, &mut self.rng));
+        }
+        while self.state.epoch < self.settings.epochs && !self.has_stalled() {
+            let epoch = self.state.epoch + 1;
+            if epoch == self.settings.backbone_epochs + 1 {
+                self.state.optimiser = Optimiser::new(self.network, self.settings);
+            }
+            self.epoch(epoch, progress)?;
+            let end = self.end_of_epoch(epoch, validation)?;
+            progress(&end);
+        }
+        Ok(())
+    }
+
+    /// Whether `patience` epochs have passed without a better one.
+    fn has_stalled(&self) -> bool {
+        let waited = |best: &Best| self.state.epoch.saturating_sub(best.epoch) >= self.settings.patience;
+        self.settings.patience > 0 && self.state.best.as_ref().is_some_and(waited)
+    }
+
+    fn finish(self) -> Vec<Parameters> {
+        match self.state.best {
+            Some(best) if self.settings.patience > 0 => best.parameters,
+            _ => self.state.parameters,
         }
     }
 
@@ -123,7 +187,11 @@ impl<'a> Run<'a> {
         let (start, mut total, mut seen) = (Instant::now(), 0.0, 0);
         let order = core::mem::take(&mut self.order);
         for (batch, samples) in order.chunks(self.settings.batch).enumerate() {
-            let loss = self.batch(samples);
+            if self.control.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                let saved = self.control.checkpoint.is_some() && self.state.epoch > 0;
+                return Err(TrainError::Stopped { epoch, saved });
+            }
+            let loss = self.batch(epoch, batch, samples);
             if !loss.is_finite() {
                 return Err(self.diverged(epoch, batch + 1));
             }
@@ -138,39 +206,48 @@ impl<'a> Run<'a> {
     }
 
     /// One step; the sum over the samples of their losses before it.
-    fn batch(&mut self, samples: &[u32]) -> f64 {
-        let (passes, train, parameters) = (&self.passes, self.train, &self.parameters);
-        let n_shards = samples.len().div_ceil(SHARD);
-        let shards = &mut self.shards[..n_shards];
+    fn batch(&mut self, epoch: usize, batch: usize, samples: &[u32]) -> f64 {
+        let (passes, train, parameters) = (&self.passes, self.train, &self.state.parameters);
+        let backbone = epoch <= self.settings.backbone_epochs;
+        let weights = self.network.loss_weights(backbone);
+        let shards = &mut self.shards[..samples.len().div_ceil(SHARD)];
         shards.par_iter_mut().zip(samples.par_chunks(SHARD)).for_each(|(shard, part)| {
-            passes
-                .fill(shard, part.iter().map(|&sample| (train.sample(sample as usize), train.label(sample as usize))));
+            let sample = |&sample: &u32| (train.sample(sample as usize), train.label(sample as usize));
+            passes.fill(shard, part.iter().map(sample));
             passes.forward(parameters, shard);
-            passes.backward(parameters, shard, samples.len());
+            passes.backward(parameters, shard, &weights, samples.len());
         });
         let weighted = |shard: &Shard| -> f64 {
-            passes
-                .network
-                .exits()
-                .iter()
-                .zip(&shard.losses)
-                .map(|(exit, loss)| f64::from(exit.loss_weight) * loss)
-                .sum()
+            weights.iter().zip(&shard.losses).map(|(&weight, loss)| f64::from(weight) * loss).sum()
         };
         let loss = shards.iter().map(weighted).sum();
-        let steps = self.settings.epochs * self.train.len().div_ceil(self.settings.batch);
-        let rate = learning_rate(self.settings, self.step, steps);
-        self.adam.step(passes.kernels(), &mut self.parameters, shards, rate);
-        self.step += 1;
+        let step = (epoch - 1) * self.batches() + batch;
+        let rate = learning_rate(self.settings, step, self.settings.epochs * self.batches());
+        let trained = self.network.trained(backbone);
+        self.state.optimiser.step(
+            passes.kernels(),
+            &mut self.state.parameters,
+            &self.shards[..samples.len().div_ceil(SHARD)],
+            &trained,
+            rate,
+        );
         loss
     }
 
-    fn end_of_epoch(&self, epoch: usize, validation: &Dataset) -> Result<Progress, TrainError> {
-        if !self.parameters.iter().all(Parameters::is_finite) {
+    fn end_of_epoch(&mut self, epoch: usize, validation: &Dataset) -> Result<Progress, TrainError> {
+        if !self.state.parameters.iter().all(Parameters::is_finite) {
             return Err(self.diverged(epoch, self.batches()));
         }
-        let validation = Some(data::accuracies(self.network, &self.parameters, validation));
-        Ok(Progress { validation, ..self.progress(epoch, self.batches()) })
+        let accuracies = data::accuracies(self.network, &self.state.parameters, validation);
+        let accuracy = accuracies.last().copied().unwrap_or_default();
+        self.state.epoch = epoch;
+        if self.settings.patience > 0 && self.state.best.as_ref().is_none_or(|best| accuracy > best.accuracy) {
+            self.state.best = Some(Best { epoch, accuracy, parameters: self.state.parameters.clone() });
+        }
+        if let Some(path) = self.control.checkpoint {
+            self.state.save(path, self.recipe, self.train)?;
+        }
+        Ok(Progress { validation: Some(accuracies), ..self.progress(epoch, self.batches()) })
     }
 
     fn progress(&self, epoch: usize, batch: usize) -> Progress {

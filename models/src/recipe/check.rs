@@ -136,7 +136,7 @@ fn last(id: JunctionId, junction: Option<&JunctionRecipe>, classes: usize) -> Re
 }
 
 fn training(training: &Training) -> Result<(), RecipeError> {
-    let &Training { epochs, batch, learning_rate, l2, seed, .. } = training;
+    let &Training { epochs, batch, learning_rate, l2, seed, momentum, backbone_epochs, .. } = training;
     if i64::try_from(seed).is_err() {
         return Err(RecipeError::Seed { seed });
     }
@@ -145,7 +145,9 @@ fn training(training: &Training) -> Result<(), RecipeError> {
     within(place, "batch", batch as f32, (1..=MAX_WIDTH).contains(&batch), "1 to 65535")?;
     let rate_fits = learning_rate > 0.0 && learning_rate.is_finite();
     within(place, "learning_rate", learning_rate, rate_fits, "above 0 and finite")?;
-    within(place, "l2", l2, l2 >= 0.0 && l2.is_finite(), "0 or more, and finite")
+    within(place, "l2", l2, l2 >= 0.0 && l2.is_finite(), "0 or more, and finite")?;
+    within(place, "momentum", momentum, (0.0..1.0).contains(&momentum), "0 or more, and below 1")?;
+    within(place, "backbone_epochs", backbone_epochs as f32, backbone_epochs < epochs, "fewer than `epochs`")
 }
 
 fn width(place: &str, width: usize) -> Result<(), RecipeError> {

@@ -132,7 +132,7 @@ pub struct Training {
     pub epochs: usize,
     /// Images a minibatch.
     pub batch: usize,
-    /// Adam's step size at the start.
+    /// The optimiser's step size at the start.
     pub learning_rate: f32,
     /// The loss has the term `l2 / 2 · Σ w²`, over the weights and not the biases.
     pub l2: f32,
@@ -140,11 +140,63 @@ pub struct Training {
     pub seed: u64,
     /// How the learning rate goes on.
     pub schedule: Schedule,
+    /// What turns gradients into steps.
+    #[serde(skip_serializing_if = "Optimiser::is_adam")]
+    pub optimiser: Optimiser,
+    /// The share of the last step that gradient descent keeps; in [0, 1). Adam has no use for it.
+    #[serde(skip_serializing_if = "is_usual_momentum")]
+    pub momentum: f32,
+    /// Epochs in which the trunk is trained alone, before the branches join in.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub backbone_epochs: usize,
+    /// Stop when so many epochs have passed without a better validation accuracy at the end of the trunk, and keep the
+    /// weights of the best epoch; 0 for never.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub patience: usize,
+}
+
+const USUAL_MOMENTUM: f32 = 0.9;
+
+fn is_usual_momentum(momentum: &f32) -> bool {
+    *momentum == USUAL_MOMENTUM
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// What turns gradients into steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Optimiser {
+    /// Adam (arXiv 1412.6980), β 0.9 and 0.999, ε 1e-7.
+    #[default]
+    Adam,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+impl Optimiser {
+    fn is_adam(&self) -> bool {
+        *self == Self::Adam
+    }
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { epochs: 50, batch: 256, learning_rate: 0.001, l2: 0.0, seed: 1, schedule: Schedule::Constant }
+        Self {
+            epochs: 50,
+            batch: 256,
+            learning_rate: 0.001,
+            l2: 0.0,
+            seed: 1,
+            schedule: Schedule::Constant,
+            optimiser: Optimiser::Adam,
+            momentum: USUAL_MOMENTUM,
+            backbone_epochs: 0,
+            patience: 0,
+        }
     }
 }
 
