@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match Args::parse().command {
         Command::Demo(args) => command::demo::run(&args, out),
+        Command::Calibrate(args) => command::calibrate::run(&args, out),
         Command::Mask(args) => command::mask::run(&args, out),
         Command::Train(args) => command::train::run(&args, out),
         Command::Convert(args) => command::convert::run(&args, out),
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Command::Pack(args) => command::pack::run(&args, out),
         Command::Inspect(args) => command::inspect::run(&args, out),
         Command::Eval(args) => command::eval::run(&args, out),
+        Command::Plan(args) => command::plan::run(&args, out),
+        Command::Report(args) => command::report::run(&args, out),
         Command::Serve(args) => command::serve::run(&args, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {

@@ -191,14 +191,19 @@ fn check(
     threshold: Option<f32>,
 ) -> Result<(), EvaluateError> {
     check_parts(head, tail)?;
+    if let Some(threshold) = threshold.filter(|threshold| !threshold.is_finite()) {
+        return Err(EvaluateError::Threshold(threshold));
+    }
+    check_data(head, data)
+}
+
+/// Whether there is data, of the model's width and classes.
+pub(crate) fn check_data(head: &Model<'_>, data: &Dataset) -> Result<(), EvaluateError> {
     if data.is_empty() {
         return Err(EvaluateError::NoSamples);
     }
     if data.width() != head.n_in() {
         return Err(WrongLength { needed: head.n_in(), found: data.width() }.into());
-    }
-    if let Some(threshold) = threshold.filter(|threshold| !threshold.is_finite()) {
-        return Err(EvaluateError::Threshold(threshold));
     }
     let classes = head.classes();
     match (0..data.len()).find(|sample| data.label(*sample) >= classes) {

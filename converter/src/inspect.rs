@@ -1,6 +1,6 @@
 //! What is in a model file, as data for tables and JSON.
 
-use lacewing_engine::{KernelSet, Model, Operation};
+use lacewing_engine::{CalibrationTarget, KernelSet, Model, Operation};
 use serde::Serialize;
 
 use crate::find::Degrees;
@@ -110,7 +110,7 @@ impl Totals {
 }
 
 /// One exit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExitPlan {
     /// Its number in the whole network, from 1.
     pub exit: u8,
@@ -124,8 +124,26 @@ pub struct ExitPlan {
     pub threshold: f32,
     /// Samples the threshold was chosen on; 0 for chosen by hand.
     pub samples: u32,
+    /// What it was chosen for; absent for chosen by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
     /// Junctions in its branch; 0 at the end of a trunk, which always answers.
     pub branch: u8,
+}
+
+/// What a threshold was chosen for, in words.
+fn purpose(target: CalibrationTarget) -> String {
+    // Ten-thousandths: an f32's share is not 0.01, but looks like it.
+    let percent = |share: f32| f64::from((share * 1e6).round()) / 1e4;
+    match target {
+        CalibrationTarget::AccuracyDrop(most) => format!("accuracy drop {} points", percent(most)),
+        CalibrationTarget::OffloadBudget(most) => format!("offload budget {} %", percent(most)),
+        CalibrationTarget::Risk { risk, confidence } => {
+            format!("risk {} %, confidence {} %", percent(risk), f64::from(confidence) / 2.0)
+        }
+        // A later one of the format.
+        _ => "a target unknown to this version".to_owned(),
+    }
 }
 
 /// Lays a model open.
@@ -157,6 +175,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         temperature: exit.temperature,
         threshold: exit.threshold,
         samples: exit.samples,
+        calibration: exit.calibration.map(|calibration| purpose(calibration.target)),
         branch: exit.branch,
     });
     Inspection {

@@ -158,6 +158,8 @@ enum lacewing_status
   LACEWING_STATUS_MODEL_TRAILING_BYTES = 41,
   // The class names do not fill their section exactly, one of 1 to 64 bytes of UTF-8 for each class.
   LACEWING_STATUS_MODEL_BAD_CLASS_NAMES = 42,
+  // What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
+  LACEWING_STATUS_MODEL_BAD_CALIBRATION = 43,
   // n_in or n_out is zero.
   LACEWING_STATUS_JUNCTION_ZERO_WIDTH = 101,
   // The packing's own numbers are out of range.

@@ -59,6 +59,8 @@ pub enum Rule {
     /// An exit's integer step is 0 or its least confidence above 32,769 where its logits are int8, or they are not 0 where its
     /// logits are f32.
     BadIntegerExit,
+    /// What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
+    BadCalibration,
     /// A reserved byte is not zero.
     ReservedNotZero,
     /// No such operation kind.
@@ -139,6 +141,9 @@ impl Rule {
             Self::ElementMismatch => "an operation computes in f32 where the inputs are int8",
             Self::ScaleMismatch => "an operation's input scaling is not that of what it reads",
             Self::BadIntegerExit => "an exit's integers do not fit its logits",
+            Self::BadCalibration => {
+                "what an exit's threshold was chosen for is unknown, or a number of it is out of range"
+            }
             Self::ReservedNotZero => "a reserved byte is not zero",
             Self::UnknownOperation => "the operation is unknown to this engine: update it",
             Self::UnknownPacking => "the packing is unknown to this engine: update it, or repack with 'lacewing pack'",

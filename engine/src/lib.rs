@@ -44,6 +44,7 @@ mod quantisation;
 mod read;
 mod reply;
 mod scratch;
+mod stream;
 
 pub use answer::{Answer, Outcome, Q15, Step};
 pub use element::Element;
@@ -54,12 +55,16 @@ pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
 pub use lacewing_kernels::{IsaError, JunctionError, Kernel, KernelSet};
-pub use model::{Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
+pub use model::{
+    Calibration, CalibrationTarget, Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation,
+    Part, Scaling,
+};
 pub use packet::{Encoding, Packet, PacketError};
 pub use policy::{AsTrained, Confidence, Decision, ExitPolicy, ExitView, Never, Threshold};
 pub use quantisation::Quantisation;
 pub use reply::{Logits, Refusal, Reply, Verdict};
 pub use scratch::Scratch;
+pub use stream::{Drift, DriftMonitor, Expected, TemporalPatience};
 
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}

@@ -2,6 +2,7 @@
 
 use lacewing_kernels::{Junction, KernelSet};
 
+use crate::answer::Q15;
 use crate::error::{ResumeError, WrongLength};
 use crate::layout::Layout;
 use crate::quantisation::Quantisation;
@@ -89,8 +90,38 @@ pub struct Exit {
     pub threshold: f32,
     /// Size of the data the threshold was chosen on, 0 for chosen by hand.
     pub samples: u32,
+    /// What the threshold was chosen for; `None` for chosen by hand.
+    pub calibration: Option<Calibration>,
     /// The same for int8 logits, in integers; `None` where logits are f32.
     pub integer: Option<IntegerExit>,
+}
+
+/// What an exit's threshold was chosen for, and what is then to be expected of data like that it was chosen on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Calibration {
+    /// For what.
+    pub target: CalibrationTarget,
+    /// Share of all samples that the exit takes.
+    pub exit_rate: Q15,
+    /// Mean confidence of the samples whose last word it has: those it takes, and at a head's last exit those handed over.
+    pub confidence: Q15,
+}
+
+/// What a threshold was chosen for; shares are above 0 and below 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CalibrationTarget {
+    /// Accuracy within this of the full network's.
+    AccuracyDrop(f32),
+    /// At most this share handed over.
+    OffloadBudget(f32),
+    /// Of what exits take, a share of at most `risk` is unlike the full network, with `confidence` in steps of 0.5 %.
+    Risk {
+        /// A share.
+        risk: f32,
+        /// 1 to 199 half percents.
+        confidence: u8,
+    },
 }
 
 /// Temperature and threshold of an exit with int8 logits, for targets without floating point.

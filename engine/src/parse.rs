@@ -39,6 +39,7 @@ macro_rules! require {
     };
 }
 
+mod calibration;
 mod int8;
 
 const fn refuse<T>(rule: Rule, at: usize) -> Result<T, ParseError> {
@@ -215,10 +216,10 @@ const fn read_exit(r: &Record<'_, EXIT>, at: usize, number: usize) -> Result<Exi
     let (temperature, threshold) = (r.f32(4), r.f32(8));
     require!(temperature.is_finite() && temperature > 0.0, Rule::BadTemperature, at + 4);
     require!(threshold.is_finite(), Rule::BadThreshold, at + 8);
-    require!(r.is_zero(22, 10), Rule::ReservedNotZero, at + 22);
+    let calibration = check!(calibration::read(r, at));
     let (after, branch, samples) = (r.u8(0), r.u8(2), r.u32(12));
     let integer = int8::read_integers(r);
-    Ok(Exit { id: ExitId(number as u8), after, metric, branch, temperature, threshold, samples, integer })
+    Ok(Exit { id: ExitId(number as u8), after, metric, branch, temperature, threshold, samples, calibration, integer })
 }
 
 /// Values in memory: how many, and what they are.

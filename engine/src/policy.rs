@@ -109,6 +109,10 @@ impl<'e, T: Element> ExitView<'e, T> {
         self.class
     }
 
+    pub(crate) const fn is_finite(&self) -> bool {
+        self.finite
+    }
+
     /// How sure the exit is, by its own metric; see [`Answer::confidence`].
     #[must_use]
     pub const fn confidence(&self) -> Q15 {

@@ -5,7 +5,9 @@ mod support;
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Never, Outcome, Step};
+use lacewing_engine::{
+    AsTrained, DriftMonitor, Engine, Expected, KernelSet, Model, Never, Outcome, Q15, Step, TemporalPatience,
+};
 use support::{head, rich};
 
 struct Counting;
@@ -56,6 +58,13 @@ fn runs_do_not_allocate() {
             assert!(features.encode(&mut packet).is_ok());
         }
         while let Step::More = engine.step(&mut AsTrained) {}
+        let half = Q15::from_f32(0.5);
+        let expected = Expected { exit_rate: half, confidence: half, rate_band: half, confidence_band: half };
+        let (mut patience, mut monitor) = (TemporalPatience::new(2, Never), DriftMonitor::new(expected, 4));
+        for _ in 0..3 {
+            engine.load(&[1.0, 2.0]).expect("two inputs");
+            let _ = monitor.observe(&engine.run(&mut patience));
+        }
         assert_eq!(count(), before);
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::PathBuf;
 
-use lacewing_engine::{Kernel, KernelSet, Model, ParseError, Rule};
+use lacewing_engine::{Calibration, CalibrationTarget, Kernel, KernelSet, Model, ParseError, Q15, Rule};
 use lacewing_kernels::{JunctionError, Section, scalar};
 use support::{
     EXIT, File, HEADER, OPERATION, Op, OpI8, coded_i8, dense, dense_i8, exit, exit_i8, head, head_i8, mixed,
@@ -80,7 +80,17 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("reserved-operation-18", patched(&whole(), HEADER + 23, &[1]), Rule::ReservedNotZero, HEADER + 18),
         ("reserved-operation-40", patched(&whole(), HEADER + 47, &[1]), Rule::ReservedNotZero, HEADER + 40),
         ("reserved-exit-3", patched(&whole(), exits + 3, &[1]), Rule::ReservedNotZero, exits + 3),
-        ("reserved-exit-22", patched(&whole(), exits + 31, &[1]), Rule::ReservedNotZero, exits + 22),
+        ("calibration-of-none", patched(&whole(), exits + 31, &[1]), Rule::ReservedNotZero, exits + 23),
+        ("calibration-target-4", calibrated(4, 0, 0.5, (1, 1)), Rule::BadCalibration, exits + 22),
+        ("calibration-confidence", calibrated(1, 190, 0.5, (1, 1)), Rule::BadCalibration, exits + 23),
+        ("calibration-confidence-0", calibrated(3, 0, 0.5, (1, 1)), Rule::BadCalibration, exits + 23),
+        ("calibration-confidence-200", calibrated(3, 200, 0.5, (1, 1)), Rule::BadCalibration, exits + 23),
+        ("calibration-share-0", calibrated(3, 190, 0.0, (1, 1)), Rule::BadCalibration, exits + 24),
+        ("calibration-share-1", calibrated(2, 0, 1.0, (1, 1)), Rule::BadCalibration, exits + 24),
+        ("calibration-share-nan", calibrated(2, 0, f32::NAN, (1, 1)), Rule::BadCalibration, exits + 24),
+        ("calibration-rate", calibrated(3, 190, 0.01, (32_769, 1)), Rule::BadCalibration, exits + 28),
+        ("calibration-expected", calibrated(3, 190, 0.01, (1, 32_769)), Rule::BadCalibration, exits + 28),
+        ("calibration-without-samples", calibrated_on(0, (3, 190, 0.01, (1, 1))), Rule::BadCalibration, exits + 28),
         ("operation-0", patched(&whole(), HEADER, &[0]), Rule::UnknownOperation, HEADER),
         ("packing-63", patched(&whole(), HEADER + 2, &[63]), Rule::UnknownPacking, HEADER + 2),
         ("packing-parameter", patched(&whole(), HEADER + 15, &[1]), Rule::BadPackingParameter, HEADER + 14),
@@ -244,6 +254,38 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
 /// An index section of another length than its edges need.
 const fn index(needed: usize, found: usize) -> Rule {
     Rule::Junction(JunctionError::WrongLength { section: Section::Index, needed, found })
+}
+
+/// `whole` with an exit that was calibrated: target, confidence, share, expected rate and confidence.
+fn calibrated(target: u8, confidence: u8, share: f32, expected: (u16, u16)) -> Vec<u8> {
+    calibrated_on(5000, (target, confidence, share, expected))
+}
+
+fn calibrated_on(samples: u32, (target, confidence, share, expected): (u8, u8, f32, (u16, u16))) -> Vec<u8> {
+    let exits = HEADER + 3 * OPERATION;
+    let mut bytes = whole().bytes();
+    bytes[exits + 12..exits + 16].copy_from_slice(&samples.to_le_bytes());
+    bytes[exits + 22..exits + 24].copy_from_slice(&[target, confidence]);
+    bytes[exits + 24..exits + 28].copy_from_slice(&share.to_le_bytes());
+    bytes[exits + 28..exits + 30].copy_from_slice(&expected.0.to_le_bytes());
+    bytes[exits + 30..exits + 32].copy_from_slice(&expected.1.to_le_bytes());
+    seal(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_calibration_is_read() {
+    for (id, confidence, target) in [
+        (1, 0, CalibrationTarget::AccuracyDrop(0.25)),
+        (2, 0, CalibrationTarget::OffloadBudget(0.25)),
+        (3, 199, CalibrationTarget::Risk { risk: 0.25, confidence: 199 }),
+    ] {
+        let bytes = calibrated(id, confidence, 0.25, (32_768, 16_384));
+        let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
+        let exits: Vec<_> = model.exits().map(|exit| exit.calibration).collect();
+        let expected = Calibration { target, exit_rate: Q15::ONE, confidence: Q15::from_f32(0.5) };
+        assert_eq!(exits, [Some(expected), None]);
+    }
 }
 
 /// What an int8 operation has.

@@ -6,14 +6,14 @@ use std::path::Path;
 use lacewing_converter::compare::{Comparison, Side, compare};
 use lacewing_converter::evaluate::{Evaluation, ExitScore, check_parts, evaluate, plain_input};
 use lacewing_converter::latency::Contender;
-use lacewing_engine::{KernelSet, Model};
+use lacewing_engine::Model;
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::args::Eval;
-use crate::command::read_model;
+use crate::command::{parse_model, read_model};
 use crate::progress;
 use crate::show::{count, percent, table};
 
@@ -61,16 +61,12 @@ impl<'p> Files<'p> {
     }
 
     fn head(&self) -> Result<Model<'_>, Failure> {
-        parse(self.head.0, &self.head.1)
+        parse_model(self.head.0, &self.head.1)
     }
 
     fn tail(&self) -> Result<Option<Model<'_>>, Failure> {
-        self.tail.as_ref().map(|(path, bytes)| parse(path, bytes)).transpose()
+        self.tail.as_ref().map(|(path, bytes)| parse_model(path, bytes)).transpose()
     }
-}
-
-fn parse<'m>(path: &Path, bytes: &'m [u8]) -> Result<Model<'m>, Failure> {
-    Model::parse(bytes, &KernelSet::ALL).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 fn show(evaluation: &Evaluation, out: &mut dyn Write) -> Result<(), Failure> {

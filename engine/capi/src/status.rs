@@ -98,6 +98,8 @@ pub enum lacewing_status {
     ModelTrailingBytes = 41,
     /// The class names do not fill their section exactly, one of 1 to 64 bytes of UTF-8 for each class.
     ModelBadClassNames = 42,
+    /// What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
+    ModelBadCalibration = 43,
     /// n_in or n_out is zero.
     JunctionZeroWidth = 101,
     /// The packing's own numbers are out of range.
@@ -244,6 +246,7 @@ impl Status {
             Self::ModelPaddingNotZero => c"Bytes between sections are not zero.",
             Self::ModelTrailingBytes => c"Bytes after the last section.",
             Self::ModelBadClassNames => c"The class names do not fill their section exactly, one of 1 to 64 bytes of UTF-8 for each class.",
+            Self::ModelBadCalibration => c"What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.",
             Self::JunctionZeroWidth => c"n_in or n_out is zero.",
             Self::JunctionBadPacking => c"The packing's own numbers are out of range.",
             Self::JunctionWrongLength => c"A section has another length than the packing needs.",
@@ -340,6 +343,7 @@ impl From<Rule> for Status {
             Rule::PaddingNotZero => Self::ModelPaddingNotZero,
             Rule::TrailingBytes => Self::ModelTrailingBytes,
             Rule::BadClassNames => Self::ModelBadClassNames,
+            Rule::BadCalibration => Self::ModelBadCalibration,
             Rule::Junction(error) => error.into(),
             _ => Self::Unknown,
         }
@@ -467,6 +471,7 @@ pub const ALL: &[Status] = &[
     Status::ModelPaddingNotZero,
     Status::ModelTrailingBytes,
     Status::ModelBadClassNames,
+    Status::ModelBadCalibration,
     Status::JunctionZeroWidth,
     Status::JunctionBadPacking,
     Status::JunctionWrongLength,

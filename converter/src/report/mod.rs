@@ -1,0 +1,98 @@
+//! What a model does on data, as one HTML page: no script, nothing from the network; charts are inline SVG.
+
+mod charts;
+mod page;
+mod pictures;
+
+use lacewing_engine::{Metric, Model, Part};
+use lacewing_models::Dataset;
+use thiserror::Error;
+
+use crate::evaluate::{EvaluateError, Evaluation, check_data, check_parts, evaluate};
+use crate::latency::{Contender, Latency, latencies};
+use crate::thresholds::{Curve, Observation, ThresholdError, curves, observe};
+
+/// Turns of latency measurement.
+const ROUNDS: usize = 4;
+
+/// A report could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// Models and data do not go together.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// Exits cannot be looked at.
+    #[error(transparent)]
+    Observe(#[from] ThresholdError),
+    /// A chart cannot be drawn.
+    #[error("a chart cannot be drawn: {0}")]
+    Chart(String),
+}
+
+/// Everything that the page shows.
+struct Facts<'m, 'd> {
+    title: &'m str,
+    models: Vec<&'m Model<'m>>,
+    data: &'d Dataset,
+    observed: Vec<Observation>,
+    evaluation: Evaluation,
+    curves: Vec<Curve>,
+    exits: Vec<ExitFacts>,
+    /// Of the head, and of the head with its tail.
+    latency: Vec<(&'static str, Latency)>,
+}
+
+/// An exit that has a branch.
+#[derive(Clone, Copy)]
+struct ExitFacts {
+    number: u8,
+    after: u8,
+    metric: Metric,
+    threshold: f32,
+    samples: u32,
+}
+
+/// The page about `head` (a head or a whole network) and its tail on `data`.
+///
+/// # Errors
+/// Models and data do not go together.
+pub fn report(
+    title: &str,
+    head: &Model<'_>,
+    tail: Option<&Model<'_>>,
+    data: &Dataset,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<String, ReportError> {
+    check_parts(head, tail)?;
+    check_data(head, data)?;
+    if head.part() == Part::Head && tail.is_none() {
+        return Err(ThresholdError::NoTail.into());
+    }
+    let observed = observe(head, tail, data, progress)?;
+    let evaluation = evaluate(head, tail, data, None, progress)?;
+    let alone = Contender { head, tail: None };
+    let mut contenders = vec![(alone, data)];
+    contenders.extend(tail.map(|_| (Contender { head, tail }, data)));
+    let names = ["the first model alone", "with its tail, in one process"];
+    let latency = names.into_iter().zip(latencies(&contenders, ROUNDS, &|| ())?).collect();
+    let with_branch = head.exits().filter(|exit| exit.branch > 0);
+    let exits = with_branch.map(|exit| ExitFacts {
+        number: exit.id.0,
+        after: exit.after,
+        metric: exit.metric,
+        threshold: exit.threshold,
+        samples: exit.samples,
+    });
+    let facts = Facts {
+        title,
+        models: core::iter::once(head).chain(tail).collect(),
+        data,
+        curves: curves(&observed.iter().collect::<Vec<_>>()),
+        observed,
+        evaluation,
+        exits: exits.collect(),
+        latency,
+    };
+    page::page(&facts)
+}

@@ -1,0 +1,219 @@
+//! The page itself.
+
+use core::fmt::Write;
+
+use lacewing_engine::{Metric, Model};
+
+use super::charts::{accuracy, bars, grouped, reliability};
+use super::{Facts, ReportError, pictures};
+use crate::inspect::inspect;
+
+/// Samples shown of each kind.
+const EXAMPLES: usize = 12;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color:#111;background:#fff}\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}svg{width:100%;height:auto}\
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.15rem .5rem;text-align:right;border:1px solid #ddd}\
+th{font-weight:600}.scroll{overflow-x:auto}figure{margin:0 .5rem .5rem 0;display:inline-block}figcaption{font-size:.8rem;text-align:center}\
+img{image-rendering:pixelated;border:1px solid #ddd}.mask{width:10rem}.sample{width:3.5rem}.note{color:#555;font-size:.9rem}\
+@media print{body{max-width:none}h2,figure,svg,table{break-inside:avoid}h2{break-after:avoid}}";
+
+pub(super) fn page(facts: &Facts<'_, '_>) -> Result<String, ReportError> {
+    let title = escape(facts.title);
+    let mut html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,\
+         initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
+    );
+    summary(&mut html, facts);
+    network(&mut html, facts);
+    if !facts.exits.is_empty() {
+        heading(&mut html, "Accuracy against exits");
+        let chosen = (facts.evaluation.answered_on_device, facts.evaluation.accuracy);
+        put(&mut html, &accuracy(&facts.curves, chosen)?);
+        note(
+            &mut html,
+            "The dot is what the model's own thresholds do. A curve's thresholds move together at all exits.",
+        );
+    }
+    exits(&mut html, facts)?;
+    sizes(&mut html, facts);
+    examples(&mut html, facts);
+    html.push_str("</body></html>\n");
+    Ok(html)
+}
+
+fn summary(html: &mut String, facts: &Facts<'_, '_>) {
+    let evaluation = &facts.evaluation;
+    let right = facts.observed.iter().filter(|o| o.is_right_in_full()).count();
+    let full = right as f64 / facts.observed.len().max(1) as f64;
+    let rows = [
+        ("samples", grouped(evaluation.samples as f64)),
+        ("accuracy", percent(evaluation.accuracy)),
+        ("the full network's", percent(full)),
+        ("answered on the device", percent(evaluation.answered_on_device)),
+        ("handed over, over all samples", format!("{:.1} bytes as packets", evaluation.packet_bytes_per_sample)),
+    ];
+    table(html, rows.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]));
+}
+
+fn network(html: &mut String, facts: &Facts<'_, '_>) {
+    heading(html, "The network");
+    for model in &facts.models {
+        let _ = write!(
+            html,
+            "<p>{}, pair {:08x}, {} bytes</p>",
+            model.part().name(),
+            model.pair_id(),
+            grouped(model.bytes().len() as f64)
+        );
+        for (operation, junction) in model.operations().zip(inspect(model).junctions) {
+            let Some(picture) = pictures::mask(&operation.junction) else { continue };
+            let _ = write!(
+                html,
+                "<figure><img class=\"mask\" alt=\"mask\" src=\"{picture}\"><figcaption>{}<br>{} × {}, density {:.3}<br>{}</figcaption></figure>",
+                escape(&junction.place),
+                junction.n_in,
+                junction.n_out,
+                junction.density,
+                escape(&junction.packing)
+            );
+        }
+    }
+    note(html, "A picture is a junction's mask, inputs across, outputs down: the darker, the more edges.");
+}
+
+fn exits(html: &mut String, facts: &Facts<'_, '_>) -> Result<(), ReportError> {
+    for (place, exit) in facts.exits.iter().enumerate() {
+        heading(html, &format!("Exit {}, behind junction {}", exit.number, exit.after));
+        let sign = if exit.metric == Metric::Entropy { "≤" } else { "≥" };
+        let chosen = if exit.samples == 0 {
+            "by hand".to_owned()
+        } else {
+            format!("on {} samples", grouped(f64::from(exit.samples)))
+        };
+        let _ = write!(html, "<p>taken where {} {sign} {}, chosen {chosen}</p>", exit.metric.name(), exit.threshold);
+        let said = facts.observed.iter().filter_map(|o| Some((o, o.said_at(place)?)));
+        put(
+            html,
+            &reliability(
+                said.clone().map(|(o, said)| (said.max_probability(), usize::from(said.class()) == o.label())),
+            )?,
+        );
+        note(html, "Reliability of its max probability, under its temperature, over all samples.");
+        let classes = facts.models.first().map_or(0, |model| model.classes());
+        if classes <= 30 {
+            let mut counts = vec![vec![0usize; classes]; classes];
+            for (o, said) in said.filter(|(_, said)| said.is_taken(exit.metric, exit.threshold)) {
+                let cell = counts.get_mut(o.label()).and_then(|row| row.get_mut(usize::from(said.class())));
+                cell.into_iter().for_each(|count| *count += 1);
+            }
+            confusion(html, &counts, facts.models.first().copied());
+        }
+    }
+    Ok(())
+}
+
+/// Labels down, answers across.
+fn confusion(html: &mut String, counts: &[Vec<usize>], model: Option<&Model<'_>>) {
+    let name = |class: usize| model.and_then(|model| model.class_name(class)).map_or_else(|| class.to_string(), escape);
+    html.push_str("<div class=\"scroll\"><table><tr><th>label \\ answer</th>");
+    put(html, &cells("th", (0..counts.len()).map(name)));
+    html.push_str("</tr>");
+    for (label, row) in counts.iter().enumerate() {
+        let all: usize = row.iter().sum();
+        let _ = write!(html, "<tr><th>{}</th>", name(label));
+        for (class, count) in row.iter().enumerate() {
+            let share = (*count as f64 / all.max(1) as f64).sqrt();
+            let colour = if class == label { "0,130,90" } else { "200,80,0" };
+            let text = if *count == 0 { String::new() } else { count.to_string() };
+            let _ = write!(html, "<td style=\"background:rgba({colour},{:.2})\">{text}</td>", 0.6 * share);
+        }
+        html.push_str("</tr>");
+    }
+    html.push_str("</table></div>");
+    note(html, "What it takes: labels down, its answers across.");
+}
+
+fn sizes(html: &mut String, facts: &Facts<'_, '_>) {
+    heading(html, "Bytes and time");
+    let junctions = facts.models.iter().flat_map(|model| inspect(model).junctions);
+    let [mut dense, mut edges, mut index] = [0.0; 3];
+    for junction in junctions {
+        dense += (junction.n_in * junction.n_out) as f64;
+        edges += junction.nnz as f64;
+        index += junction.totals.index_bytes as f64;
+    }
+    let rows = [
+        ("dense, f32".to_owned(), 4.0 * dense),
+        ("dense, int8".to_owned(), dense),
+        ("edges alone, f32".to_owned(), 4.0 * edges + index),
+        ("edges alone, int8".to_owned(), edges + index),
+    ];
+    put(html, &bars(&rows, "bytes"));
+    note(html, "Weights and indices of all junctions, counted; padding of packings for lanes is not in it.");
+    let rows: Vec<(String, f64)> =
+        facts.latency.iter().map(|(name, latency)| ((*name).to_owned(), latency.median_ns as f64 / 1000.0)).collect();
+    put(html, &bars(&rows, "µs"));
+    note(html, "Median of single samples on the machine that made this report.");
+}
+
+fn examples(html: &mut String, facts: &Facts<'_, '_>) {
+    let taken = |at: usize| {
+        let says = |(place, exit): (usize, &super::ExitFacts)| {
+            let o = facts.observed.get(at)?;
+            let said = o.said_at(place)?;
+            said.is_taken(exit.metric, exit.threshold).then(|| (said.class(), o.label()))
+        };
+        facts.exits.iter().enumerate().find_map(says)
+    };
+    for (title, exits) in [("Samples that an exit takes", true), ("Samples that go on", false)] {
+        let kind = (0..facts.observed.len()).filter(|at| taken(*at).is_some() == exits).take(EXAMPLES);
+        let shown: Vec<String> = kind
+            .filter_map(|at| {
+                let o = facts.observed.get(at)?;
+                let picture = pictures::sample(facts.data.sample(at))?;
+                let class = taken(at).map_or(o.full_class(), |(class, _)| class);
+                let says = if usize::from(class) == o.label() { format!("{class}") } else { format!("{class}, not {}", o.label()) };
+                Some(format!("<figure><img class=\"sample\" alt=\"sample\" src=\"{picture}\"><figcaption>{says}</figcaption></figure>"))
+            })
+            .collect();
+        if !shown.is_empty() {
+            heading(html, title);
+            put(html, &shown.concat());
+        }
+    }
+}
+
+fn heading(html: &mut String, text: &str) {
+    let _ = write!(html, "<h2>{}</h2>", escape(text));
+}
+
+fn note(html: &mut String, text: &str) {
+    let _ = write!(html, "<p class=\"note\">{}</p>", escape(text));
+}
+
+/// What is HTML already.
+fn put(html: &mut String, part: &str) {
+    html.push_str(part);
+}
+
+fn table(html: &mut String, rows: impl Iterator<Item = Vec<String>>) {
+    html.push_str("<table>");
+    for row in rows {
+        let _ = write!(html, "<tr>{}</tr>", cells("td", row.iter().map(|cell| escape(cell))));
+    }
+    html.push_str("</table>");
+}
+
+/// Cells of what is HTML already.
+fn cells(tag: &str, contents: impl Iterator<Item = String>) -> String {
+    contents.map(|content| format!("<{tag}>{content}</{tag}>")).collect()
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
