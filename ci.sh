@@ -14,11 +14,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 boards c_firmware fuzz"
+STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 boards firmware c_firmware armv7 fuzz"
 LONG_STEPS="avx512_long miri fuzz_long soak"
 
 export CARGO_INCREMENTAL=0
-readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu
+readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu ARMV7_LINUX=armv7-unknown-linux-gnueabihf
 readonly OTHER_BARE="thumbv8m.main-none-eabihf thumbv6m-none-eabi riscv32imac-unknown-none-elf"
 # The crates that run on devices.
 readonly DEVICE="-p lacewing-kernels -p lacewing-engine"
@@ -32,7 +32,7 @@ step_setup() {
   for tool in cargo rustc rustfmt cargo-clippy; do
     command -v $tool >/dev/null || fail "no $tool here: install Rust with rustup (https://rustup.rs)"
   done
-  scripts/setup-cross.sh $ARM_LINUX $BARE $OTHER_BARE
+  scripts/setup-cross.sh $ARM_LINUX $ARMV7_LINUX $BARE $OTHER_BARE
 }
 
 step_format() {
@@ -139,6 +139,15 @@ step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex
 
 # The kernels' sweeps and the bundled models on every emulated board, and the instructions of single junctions on record.
 step_boards() { cargo run --locked --release -p lacewing-benches --bin boards; }
+
+# The example programs: what each says, and that those for boards build.
+step_firmware() { firmware/check; }
+
+# The conformance sweeps and the engine's runs on a 32-bit Linux, whose kernels are the portable ones.
+step_armv7() {
+  scripts/cross $ARMV7_LINUX test --locked --release -p lacewing-kernels --test conformance --test conformance_i8
+  scripts/cross $ARMV7_LINUX test --locked --release -p lacewing-engine --test run --test int8 --test rules
+}
 
 # The C example, out of a fresh bundle.
 step_c_firmware() {

@@ -2,6 +2,8 @@
 //!
 //! Each function computes `y[o] = act(b[o] + Σ w·x[i])` over the stored edges of output `o`, in stored order, one
 //! multiplication and one addition an edge. Input-major ones leave out the edges of inputs that are exactly zero.
+//!
+//! Lengths of chunks are proven to be above 0; `max(1)` tells the compiler, which would link a panic otherwise.
 
 use crate::bytes::groups_of_4;
 use crate::isa::Isa;
@@ -50,7 +52,7 @@ unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
 /// # Safety
 /// As for every kernel (`RunF32`); packing dense.
 pub(crate) unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
-    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights().chunks_exact(j.n_in())) {
+    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights().chunks_exact(j.n_in().max(1))) {
         let mut sum = j.bias(o);
         for (w, x) in row.iter().zip(x) {
             sum += f32::from_le_bytes(*w) * x;
@@ -97,7 +99,7 @@ pub(crate) unsafe fn block(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
     let (rows, cols) = (usize::from(rows), usize::from(cols));
     let mut first_block = 0;
-    for (row_block, y) in y.chunks_mut(rows).enumerate() {
+    for (row_block, y) in y.chunks_mut(rows.max(1)).enumerate() {
         let count = match blocks {
             // SAFETY: without a constant number there is a count for each row block.
             0 => u16::from_le_bytes(unsafe { at(j.counts(), row_block) }),
@@ -127,7 +129,7 @@ unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::NM { n, m } = *j.packing() else { return };
     let (n, m) = (usize::from(n), usize::from(m));
     let row = NMRow::new(j.n_in(), n, m);
-    let rows = j.weights().chunks_exact(row.in_degree).zip(j.index8().chunks_exact(row.position_bytes));
+    let rows = j.weights().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = j.bias(o);
         let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
@@ -180,7 +182,7 @@ unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let index = j.windows_index();
     let words = groups_of_4(index.words);
     let (mut first_step, mut first_word) = (0, 0);
-    for (count, order) in j.counts().iter().zip(index.order.chunks(lanes)) {
+    for (count, order) in j.counts().iter().zip(index.order.chunks(lanes.max(1))) {
         let steps = usize::from(u16::from_le_bytes(*count));
         for (lane, output) in order.iter().enumerate() {
             let output = usize::from(u16::from_le_bytes(*output));
@@ -209,7 +211,7 @@ unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 /// As for every kernel (`RunF32`); packing dense, input-major.
 unsafe fn dense_input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     start_from_bias(j, y);
-    for (x, column) in x.iter().zip(j.weights().chunks_exact(j.n_out())) {
+    for (x, column) in x.iter().zip(j.weights().chunks_exact(j.n_out().max(1))) {
         if *x != 0.0 {
             for (y, w) in y.iter_mut().zip(column) {
                 *y += f32::from_le_bytes(*w) * x;

@@ -51,7 +51,7 @@ fn product(weight: u8, x: i8) -> i32 {
 /// # Safety
 /// As for every kernel (`RunI8`); packing dense.
 unsafe fn dense(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
-    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights_i8().chunks_exact(j.n_in())) {
+    for ((o, y), row) in y.iter_mut().enumerate().zip(j.weights_i8().chunks_exact(j.n_in().max(1))) {
         *y = j.output_i8(o, row.iter().zip(x).map(|(w, x)| product(*w, *x)).sum());
     }
 }
@@ -116,7 +116,7 @@ pub(crate) unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
     let (rows, cols) = (usize::from(rows), usize::from(cols));
     let (mut first_block, mut first_weight) = (0, 0);
-    for (row_block, y) in y.chunks_mut(rows).enumerate() {
+    for (row_block, y) in y.chunks_mut(rows.max(1)).enumerate() {
         let count = match blocks {
             // SAFETY: without a constant number there is a count for each row block.
             0 => u16::from_le_bytes(unsafe { at(j.counts(), row_block) }),
@@ -149,7 +149,8 @@ pub(crate) unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::NM { n, m } = *j.packing() else { return };
     let (n, m) = (usize::from(n), usize::from(m));
     let row = NMRow::new(j.n_in(), n, m);
-    let rows = j.weights_i8().chunks_exact(row.in_degree).zip(j.index8().chunks_exact(row.position_bytes));
+    let rows =
+        j.weights_i8().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = 0;
         for (k, w) in weights.iter().enumerate() {

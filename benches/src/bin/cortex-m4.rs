@@ -29,6 +29,8 @@ struct Arguments {
 
 const INSTRUCTIONS: (&str, &str) = ("benches/record/cortex-m4", "instructions.toml");
 const SIZES: (&str, &str) = ("firmware", "size.toml");
+/// Programs of firmware/qemu without printing: nothing in them may panic.
+const SMALLEST: [&str; 2] = ["smallest", "smallest_int8"];
 const IN_TREE: &str = "firmware/qemu/model";
 const HEADING: &str = "# Written by `cargo run --release -p lacewing-benches --bin cortex-m4 -- --record`; checked by ./ci.sh cortex_m4.\n";
 
@@ -65,13 +67,14 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
         record.networks.push(count(&subject, &run)?);
     }
     let in_tree = run(&board, &Subject::in_tree(&root.join(IN_TREE))?, &mut complaints)?;
-    let program = ProgramSize { name: "firmware/qemu".into(), sections: in_tree.sizes };
-    let sizes = SizeRecord {
-        target: TARGET.into(),
-        rustc: record.rustc.clone(),
-        date: record.date.clone(),
-        programs: vec![program],
-    };
+    let mut programs = vec![ProgramSize { name: "firmware/qemu".into(), sections: in_tree.sizes }];
+    for name in SMALLEST {
+        let (sections, panicking) = board.inspect(name)?;
+        writeln!(io::stdout(), "{name}: {sections:?}, {} functions that panic", panicking.len())?;
+        complaints.extend(panicking.iter().map(|function| format!("{name} can panic: it holds {function}")));
+        programs.push(ProgramSize { name: name.into(), sections });
+    }
+    let sizes = SizeRecord { target: TARGET.into(), rustc: record.rustc.clone(), date: record.date.clone(), programs };
     if arguments.record {
         let written = |value: String| format!("{HEADING}{value}");
         write_all(&root.join(INSTRUCTIONS.0), &[(INSTRUCTIONS.1, written(toml::to_string(&record)?).as_bytes())])?;
@@ -154,14 +157,24 @@ fn compare_sizes(recorded: &SizeRecord, found: &SizeRecord) -> Vec<String> {
     let percent = allowance(&recorded.rustc, &found.rustc);
     let pairs =
         found.programs.iter().map(|program| (program, recorded.programs.iter().find(|r| r.name == program.name)));
-    pairs
-        .filter_map(|(program, recorded)| match recorded {
-            Some(recorded) => {
-                differs(&format!(".text of {}", program.name), recorded.sections.text, program.sections.text, percent)
-            }
-            None => Some(format!("{} is not in the record of sizes", program.name)),
-        })
-        .collect()
+    let mut complaints = Vec::new();
+    for (program, recorded) in pairs {
+        let Some(ProgramSize { sections: old, .. }) = recorded else {
+            complaints.push(format!("{} is not in the record of sizes", program.name));
+            continue;
+        };
+        let new = program.sections;
+        let sections = [
+            ("text", old.text, new.text),
+            ("rodata", old.rodata, new.rodata),
+            ("data", old.data, new.data),
+            ("bss", old.bss, new.bss),
+        ];
+        complaints.extend(sections.iter().filter_map(|(section, old, new)| {
+            differs(&format!(".{section} of {}", program.name), *old, *new, percent)
+        }));
+    }
+    complaints
 }
 
 /// Year-month-day, by the system's own tool.

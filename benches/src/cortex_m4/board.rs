@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -140,6 +140,28 @@ impl Board {
         Ok(version.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
+    /// Builds a program of firmware/qemu as it lies in the tree: its sections, and the names of functions that it should not hold, those that
+    /// panic.
+    ///
+    /// # Errors
+    /// It does not build, or is not the program expected.
+    pub fn inspect(&self, program: &str) -> Result<(Sizes, Vec<String>), BoardError> {
+        let mut cargo = self.cross();
+        cargo.args([
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "lacewing-firmware-qemu",
+            "--bin",
+            program,
+            "--target-dir",
+        ]);
+        succeed("cargo", cargo.arg(&self.target_dir).current_dir(self.root.join("firmware")))?;
+        let path = self.target_dir.join(TARGET).join("release").join(program);
+        Ok((sizes(&path)?, panicking(&path)?))
+    }
+
     fn build(&self, subject: &Subject) -> Result<PathBuf, BoardError> {
         let written = |name: &str, bytes: &[u8]| {
             let path = self.target_dir.join(name);
@@ -151,7 +173,8 @@ impl Board {
         let model = written("model.lace", &subject.model)?;
         let inputs = written("inputs.f32", &subject.input_bytes())?;
         let mut cargo = self.cross();
-        cargo.args(["build", "--release", "--locked", "--target-dir"]).arg(&self.target_dir);
+        cargo.args(["build", "--release", "--locked", "-p", "lacewing-firmware-qemu", "--bin", "head", "--target-dir"]);
+        cargo.arg(&self.target_dir);
         cargo.env("LACEWING_MODEL", model).env("LACEWING_INPUTS", inputs);
         succeed("cargo", cargo.current_dir(self.root.join("firmware")))?;
         Ok(self.target_dir.join(TARGET).join("release/head"))
@@ -180,6 +203,22 @@ fn sizes(program: &Path) -> Result<Sizes, BoardError> {
             .ok_or_else(|| wrong(format!("it has no section {name}")))
     };
     Ok(Sizes { text: size(".text")?, rodata: size(".rodata")?, data: size(".data")?, bss: size(".bss")? })
+}
+
+/// Functions of core::panicking in a program.
+fn panicking(program: &Path) -> Result<Vec<String>, BoardError> {
+    let wrong = |reason: String| BoardError::Program { path: program.into(), reason };
+    let bytes = fs::read(program).map_err(|error| BoardError::Io { path: program.into(), error })?;
+    let file = object::File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;
+    let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
+    if names.is_empty() {
+        return Err(wrong("it has no symbols".into()));
+    }
+    Ok(names
+        .iter()
+        .filter(|name| name.contains("core") && name.contains("panicking"))
+        .map(|name| (*name).to_owned())
+        .collect())
 }
 
 /// What a tool says that ends well.

@@ -45,7 +45,8 @@ unsafe fn pages_of_16<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) 
     let eights = row.whole_pages * N / 8;
     let n_out = j.n_out();
     let Some(mut outputs) = Outputs::new(j, y) else { return };
-    let mut rows = j.weights_i8().chunks_exact(row.in_degree).zip(j.index8().chunks_exact(row.position_bytes));
+    let mut rows =
+        j.weights_i8().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     let mut first = 0;
     while first < n_out {
         let now = (n_out - first).min(AT_ONCE);

@@ -7,7 +7,7 @@ use lacewing_firmware_conformance::alloc::vec;
 use lacewing_firmware_conformance::alloc::vec::Vec;
 use lacewing_firmware_conformance::support::{Case, Random};
 use lacewing_firmware_conformance::{entry, open_heap, support_i8};
-use lacewing_kernels::{Activation, Element, IndexWidth, Isa, Packing, kernel_list};
+use lacewing_kernels::{Activation, DeltaCode, Element, IndexWidth, Isa, Packing, kernel_list};
 use semihosting::{println, process};
 
 const WIDTHS: [(u16, u16); 11] =
@@ -49,6 +49,19 @@ fn packings(n_in: u16) -> Vec<Packing> {
     all
 }
 
+/// Packings that int8 alone has, and its windows.
+fn packings_of_int8(n_in: u16) -> Vec<Packing> {
+    let mut all = Vec::new();
+    for code in [DeltaCode::Nibbles, DeltaCode::Rice(0), DeltaCode::Rice(3)] {
+        let degrees = [1, 7, 16, 33, n_in].into_iter().filter(|d| (1..=n_in).contains(d));
+        all.extend(degrees.map(|in_degree| Packing::Coded { in_degree, code }));
+    }
+    if n_in >= 16 {
+        all.extend([8, 16].map(|lanes| Packing::Windows { lanes, width: 16 }));
+    }
+    all
+}
+
 /// Packings that f32 alone has.
 fn more_packings(n_in: u16, n_out: u16) -> Vec<Packing> {
     let mut all = vec![Packing::DenseInputMajor, Packing::NMLanes { n: 3, m: 32, lanes: 4 }];
@@ -73,7 +86,7 @@ fn main() -> ! {
         }
     };
     for (n_in, n_out) in WIDTHS {
-        for packing in packings(n_in) {
+        for packing in packings(n_in).into_iter().chain(packings_of_int8(n_in)) {
             for extreme in [support_i8::Extreme::None, EXTREMES[drawn % EXTREMES.len()]] {
                 support_i8::Case::draw(n_in, n_out, packing, extreme, &mut random).check_all(Isa::Avx512);
                 drawn += 1;
