@@ -11,8 +11,10 @@ use crate::pack::{DoesNotFit, Packed, PackedInt8, coded_bits, pack_int8};
 const WORTH: (usize, usize) = (4, 5);
 /// Rows a group in registers: eight lanes of 32 bits.
 const LANES: u8 = 8;
-/// The density up to which edges one by one are faster than the dense kernel on vectors (measured with AVX2).
-const ROWS_WORTH: f64 = 0.06;
+/// Inputs of a window: what a shuffle of bytes reaches.
+const WINDOW: u8 = 16;
+/// The density up to which windows are faster than the dense kernel (measured with AVX2).
+const WINDOWS_WORTH: f64 = 0.15;
 
 /// A quantised junction, to be packed one way or another.
 pub(super) struct Packer<'j> {
@@ -78,13 +80,11 @@ impl Packer<'_> {
             let packing = Packing::NMLanes { n: fit.n, m: fit.m, lanes: LANES };
             return self.chosen(packing, "inputs are picked from pages in registers");
         }
-        let rows = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| packing).find(|packing| {
-            matches!(packing, Packing::Rows { .. } | Packing::Csr { .. }) && self.edges.density() <= ROWS_WORTH
-        });
-        match rows {
-            Some(packing) => self.chosen(packing, "so few edges are faster one by one than all of a dense row"),
-            None => self.chosen(Packing::Dense, "dense kernels are faster than edges one by one at this density"),
+        let windows = Packing::Windows { lanes: LANES, width: WINDOW };
+        if self.edges.n_in() >= usize::from(WINDOW) && self.edges.density() <= WINDOWS_WORTH {
+            return self.chosen(windows, "inputs of any mask are picked from windows in registers");
         }
+        self.chosen(Packing::Dense, "the dense kernel is faster at this density, or no wider than its registers")
     }
 
     fn chosen(&self, packing: Packing, reason: &str) -> Result<(Choice, Packed), DoesNotFit> {
