@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 boards firmware c_firmware armv7 fuzz"
-LONG_STEPS="avx512_long miri fuzz_long soak"
+LONG_STEPS="avx512_long miri fuzz_long fuzz_import soak"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu ARMV7_LINUX=armv7-unknown-linux-gnueabihf
@@ -38,7 +38,7 @@ step_setup() {
 step_format() {
   local manifest
   # The workspace, and those that stand by themselves.
-  for manifest in Cargo.toml firmware/Cargo.toml engine/fuzz/Cargo.toml tail/fuzz/Cargo.toml; do
+  for manifest in Cargo.toml firmware/Cargo.toml {engine,tail,converter}/fuzz/Cargo.toml; do
     cargo fmt --manifest-path $manifest --all --check
   done
 }
@@ -158,19 +158,24 @@ step_c_firmware() {
   return $rc
 }
 
-# Every fuzz target, from the hostile files of the tests on, where its room has some. Takes libFuzzer's limits.
-fuzz() {
-  local target room
+# Every fuzz target of some rooms, from the files that their tests and targets have. Takes libFuzzer's limits.
+fuzz() { # "ROOM ..." LIMIT ...
+  local target room rooms=$1 seeds
+  shift
   command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-  for target in {engine,tail}/fuzz/fuzz_targets/*.rs; do
-    room=${target%%/*}
-    target=$(basename "$target" .rs)
-    mkdir -p "$room/fuzz/corpus/$target" "$room/tests/hostile"
-    (cd "$room" && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" tests/hostile -- -verbosity=0 -print_final_stats=1 "$@")
+  for room in $rooms; do
+    for target in "$room"/fuzz/fuzz_targets/*.rs; do
+      target=$(basename "$target" .rs)
+      mkdir -p "$room/fuzz/corpus/$target"
+      seeds=$(cd "$room" && ls -d tests/hostile "fuzz/seeds/$target" tests/fixtures/frameworks/bad 2>/dev/null || true)
+      (cd "$room" && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- -verbosity=0 -print_final_stats=1 "$@")
+    done
   done
 }
-step_fuzz() { fuzz -max_total_time=10; }
-step_fuzz_long() { fuzz -runs=10000000; }
+step_fuzz() { fuzz "engine tail" -max_total_time=10; }
+step_fuzz_long() { fuzz "engine tail" -runs=10000000; }
+# Readers of other people's files, a thousand times slower to run.
+step_fuzz_import() { fuzz converter -runs=1000000 -max_len=16384; }
 
 # Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
 step_soak() {

@@ -22,14 +22,20 @@ pub enum Command {
     Mask(Mask),
     /// Train the network of a recipe and write it as safetensors.
     Train(Train),
-    /// Turn a trained network (Keras, PyTorch, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
+    /// Make a network that was trained dense sparse: project it onto a pattern and train on.
+    Prune(Prune),
+    /// Give a trained network an exit: train a small branch on its frozen features.
+    FitExit(FitExit),
+    /// Turn a trained network (Keras, PyTorch, ONNX, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
     /// Measure every packing on this machine, and write a target profile for convert and pack.
     Tune(Tune),
     /// Pack a model file's junctions for a target, or back into canonical packings.
     Pack(Pack),
-    /// Show what is in a model file: junctions, packings, bytes, multiplications, scratch.
+    /// Show what is in a model file, or in a trained network of any kind and what converting it would gain.
     Inspect(Inspect),
+    /// Write a model file as ONNX or as NumPy arrays, or a tail as a model repository of an inference server.
+    Export(Export),
     /// Run a model on a data set: accuracy, who answered, bytes handed over.
     Eval(Eval),
     /// Choose the exits' thresholds on validation data: for an accuracy, a share handed over, or with a promise.
@@ -140,8 +146,71 @@ pub struct Train {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Prune {
+    /// The trained network, any file that convert takes.
+    pub model: PathBuf,
+    /// N:M as in 4:16, blockRxC as in block8x1, in-degree (as many edges in every row), or anywhere.
+    #[arg(long)]
+    pub pattern: String,
+    /// Share of the edges kept; N:M says it itself.
+    #[arg(long)]
+    pub density: Option<f64>,
+    /// The trunk junctions to prune, from 1; all but the last where left out.
+    #[arg(long, value_name = "K", value_delimiter = ',')]
+    pub junctions: Option<Vec<usize>>,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct FitExit {
+    /// The trained network, any file that convert takes.
+    pub model: PathBuf,
+    /// The trunk junctions, from 1, behind which exits are put.
+    #[arg(long, value_name = "K", value_delimiter = ',', required = true)]
+    pub after: Vec<usize>,
+    /// Outputs of a hidden ReLU layer in the branch; without it the branch is one dense layer to the classes.
+    #[arg(long, value_name = "N")]
+    pub hidden: Option<usize>,
+    /// The exit is taken when its largest probability reaches this.
+    #[arg(long, default_value_t = 0.9)]
+    pub threshold: f32,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// How a network from elsewhere is trained on.
+#[derive(Debug, clap::Args)]
+pub struct Tuning {
+    /// Folder of IDX files or an .npz file: five sixths of its training images, and the rest to tell how it went.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where to write the network: a .safetensors file for convert.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The recipe, where the file's own layers or names do not say what the network is.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 10)]
+    pub epochs: usize,
+    /// Images a minibatch.
+    #[arg(long, default_value_t = 128)]
+    pub batch: usize,
+    /// Step size at the start; it falls to 0.
+    #[arg(long, default_value_t = 0.001)]
+    pub learning_rate: f32,
+    /// Weight of the squares of the weights in the loss.
+    #[arg(long, default_value_t = 0.0)]
+    pub l2: f32,
+    /// Seed of the order of images, and of a new branch's weights.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Convert {
-    /// The trained network: Keras .h5 or .keras, PyTorch .pt, safetensors or .npz; its content tells which.
+    /// The trained network: Keras .h5 or .keras, PyTorch .pt, .onnx, safetensors or .npz; its content tells which.
     pub model: PathBuf,
     /// The recipe, where the file's own layers or names do not say what the network is.
     #[arg(long, value_name = "FILE")]
@@ -247,11 +316,39 @@ pub struct Pack {
 
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
-    /// The model, a .lace file.
+    /// A .lace file, or a trained network: any file that convert takes.
     pub model: PathBuf,
+    /// The recipe of a trained network, where its own layers or names do not say what it is.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("format").required(true).args(["onnx", "npz"])))]
+pub struct Export {
+    /// The model, a .lace file in f32.
+    pub model: PathBuf,
+    /// Write ONNX: exits are outputs named exit1, exit2 …, the end is logits, in a head features.
+    #[arg(long)]
+    pub onnx: bool,
+    /// Write an .npz archive (junction.K.weight, .bias, .mask) and, beside it, the recipe that reads it.
+    #[arg(long)]
+    pub npz: bool,
+    /// Make a model repository of a tail: ONNX, Triton's config.pbtxt and a KServe manifest.
+    #[arg(long, requires = "onnx")]
+    pub tail: bool,
+    /// The file to write; with --tail a folder.
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+    /// Name of model and service in a repository.
+    #[arg(long, default_value = "tail", requires = "tail")]
+    pub name: String,
+    /// Where the repository will lie, for KServe.
+    #[arg(long, value_name = "URI", default_value = "pvc://models/repository", requires = "tail")]
+    pub storage_uri: String,
 }
 
 #[derive(Debug, clap::Args)]

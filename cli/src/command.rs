@@ -4,14 +4,18 @@ pub mod calibrate;
 pub mod convert;
 pub mod demo;
 pub mod eval;
+pub mod export;
+pub mod fit_exit;
 pub mod inspect;
 pub mod mask;
 pub mod pack;
 pub mod plan;
+pub mod prune;
 pub mod report;
 pub mod serve;
 pub mod train;
 pub mod tune;
+mod tuning;
 
 use std::path::{Path, PathBuf};
 

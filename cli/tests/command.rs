@@ -373,3 +373,59 @@ fn training_with_seeds_a_log_and_a_checkpoint() {
     place.refuses("train recipe.toml --data halves.npz --out d.safetensors --log no/log.jsonl", &["no/log.jsonl"]);
     assert!(!place.path("d.safetensors").exists());
 }
+
+#[test]
+fn networks_from_elsewhere_are_inspected_pruned_and_exported() {
+    let place = Place::new();
+    place.data();
+    // Dense, without exits, as another framework would have left it.
+    let dense =
+        RECIPE.replace("pattern = \"nm\"\nn = 2\nm = 8", "").replace("pattern = \"random\"\nout_degree = 2", "");
+    let (before, after) = dense.split_once("[[exit]]").expect("an exit");
+    let (_, training) = after.split_once("[training]").expect("a training");
+    place.write("dense.toml", format!("{before}[training]{training}"));
+    place.works("train dense.toml --data halves.npz --out dense.safetensors");
+    let said = place.works("inspect dense.safetensors");
+    assert!(said.contains("junction 3") && said.contains("converted: ") && said.contains("1.0 times fewer"), "{said}");
+
+    let said =
+        place.works("prune dense.safetensors --pattern 2:8 --data halves.npz --epochs 4 --out pruned.safetensors");
+    assert!(said.contains("junction 2") && said.contains("accuracy trained on: 100.00 %"), "{said}");
+    let found = place.json("inspect pruned.safetensors --json");
+    assert_eq!(found["junctions"][0]["nnz"], 24 * 18);
+    assert!(found["junctions"][0]["structure"].as_str().is_some_and(|words| words.contains("2:8")), "{found}");
+    assert!(found["bytes"].as_u64() < found["dense_bytes"].as_u64());
+
+    let said = place.works(
+        "fit-exit pruned.safetensors --after 1,2 --hidden 6 --data halves.npz --epochs 20 --batch 32 --learning-rate 0.01 \
+         --out fitted.safetensors",
+    );
+    assert!(said.contains("exit after junction 2: 100.00 %, fitted") && said.contains("at the end: "), "{said}");
+    place.works("convert fitted.safetensors --split-after 1 --exit-after 1 --out model");
+    let both = place.json("eval model/head.lace --tail model/tail.lace --data halves.npz --json");
+    assert!(both["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.95), "{both}");
+
+    place.works("export model/tail.lace --onnx --tail --name digits --out repository");
+    assert_eq!(names(&place.path("repository")), ["digits", "digits.inferenceservice.yaml"]);
+    place.works("export model/head.lace --onnx --out head.onnx");
+    place.works("convert fitted.safetensors --out whole");
+    place.works("export whole/head.lace --onnx --out whole.onnx");
+    place.works("export whole/head.lace --npz --out whole.npz");
+    for words in ["whole.onnx --out again", "whole.npz --recipe whole.toml --out more"] {
+        place.works(&format!("convert {words}"));
+    }
+    let correct = |file: &str| {
+        place.json(&format!("eval {file}/head.lace --threshold 2 --data halves.npz --json"))["correct"].clone()
+    };
+    assert_eq!((correct("again"), correct("more")), (correct("whole"), correct("whole")));
+
+    place.refuses("prune dense.safetensors --pattern 2:8 --density 0.5 --data halves.npz --out no", &["2:8"]);
+    place.refuses("prune dense.safetensors --pattern odd --data halves.npz --out no", &["odd", "4:16"]);
+    place.refuses("prune dense.safetensors --pattern block8x1 --data halves.npz --out no", &["density"]);
+    place.refuses("prune dense.safetensors --pattern 2:8 --junctions 9 --data halves.npz --out no", &["junction 9"]);
+    place.refuses("fit-exit dense.safetensors --after 3 --data halves.npz --out no", &["exit"]);
+    place.refuses("fit-exit fitted.safetensors --after 1 --data halves.npz --out no", &["exit"]);
+    place.refuses("export model/head.lace --onnx --tail --out no", &["it is a head"]);
+    place.refuses("export halves.npz --onnx --out no", &["halves.npz"]);
+    assert!(!place.path("no").exists());
+}

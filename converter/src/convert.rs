@@ -12,7 +12,7 @@ use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
 use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
-use crate::import::{ImportError, Imported, import_reading};
+use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
 use crate::int8::{self, Int8Error, Int8Goal, Quantising};
 use crate::network::Network;
@@ -46,6 +46,8 @@ pub struct Options<'d> {
     pub dtype: Dtype,
     /// How int8 ranges and packings are chosen, and what stays f32.
     pub quantising: Quantising<'d>,
+    /// Told the share of the weights that has been read, 0 to 1.
+    pub reading: Option<&'d dyn Fn(f64)>,
     /// Told which junction is being packed, where that takes long.
     pub progress: Option<Progress<'d>>,
 }
@@ -239,7 +241,8 @@ pub fn convert(
         reading.recipe.split = (after > 0).then_some(after);
         reading.recipe.check()?;
     }
-    let Imported { network, recipe, warnings } = import_reading(&mut source, reading)?;
+    let Imported { network, recipe, warnings } =
+        import_reading_with(&mut source, reading, options.reading.unwrap_or(&|_| {}))?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
     let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
     let scales = given::read(&mut source, &network)?;

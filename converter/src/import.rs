@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lacewing_models::names::{RECIPE_KEY, VERSION, VERSION_KEY};
 use lacewing_models::recipe::{Layout, PlacedJunction, Recipe};
-use lacewing_models::{JunctionId, RecipeError};
+use lacewing_models::{JunctionId, Mask, RecipeError};
 use thiserror::Error;
 
 use crate::edges::Edges;
@@ -164,8 +164,22 @@ pub fn import(source: &mut Source, recipe: Recipe) -> Result<Imported, ImportErr
 /// # Errors
 /// As [`import`], and if a junction's numbers leave f32 when other layers are folded into it.
 pub fn import_reading(source: &mut Source, reading: Reading) -> Result<Imported, ImportError> {
+    import_reading_with(source, reading, &|_| {})
+}
+
+/// As [`import_reading`]; `progress` is told the share of the weights that has been read, 0 to 1.
+///
+/// # Errors
+/// As [`import_reading`].
+pub fn import_reading_with(
+    source: &mut Source,
+    reading: Reading,
+    progress: &dyn Fn(f64),
+) -> Result<Imported, ImportError> {
     let recipe = &reading.recipe;
-    let mut reader = Reader { layout: recipe.tensors.layout, warnings: reading.notes.clone(), source };
+    let places = recipe.placed_junctions().iter().map(|placed| placed.n_in * placed.n_out()).sum();
+    let layout = recipe.tensors.layout;
+    let mut reader = Reader { layout, warnings: reading.notes.clone(), source, progress, places, done: 0 };
     let mut network = Network {
         name: recipe.name.clone(),
         classes: recipe.classes,
@@ -202,6 +216,10 @@ struct Reader<'s> {
     source: &'s mut Source,
     layout: Layout,
     warnings: Vec<String>,
+    progress: &'s dyn Fn(f64),
+    /// Possible edges of all junctions, and of those read.
+    places: usize,
+    done: usize,
 }
 
 impl Reader<'_> {
@@ -243,7 +261,8 @@ impl Reader<'_> {
         Ok(junction)
     }
 
-    /// A junction by its tensors' names; `bias` says whether it has to be there.
+    /// A junction by its tensors' names; `bias` says whether it has to be there. One large tensor is in memory at a time: of
+    /// a mask, bits are kept.
     fn junction(
         &mut self,
         placed: &PlacedJunction<'_>,
@@ -253,35 +272,53 @@ impl Reader<'_> {
         mask: impl FnOnce(&mut Self) -> Result<Option<(String, Tensor)>, ImportError>,
     ) -> Result<TrainedJunction, ImportError> {
         let (n_in, n_out, id) = (placed.n_in, placed.n_out(), placed.id);
+        let mask = match mask(self)? {
+            None => None,
+            Some((name, mask)) => {
+                self.binary(&name, &mask)?;
+                let mut edges = Mask::empty(n_in, n_out);
+                for_rows(&mask.values, layout, (n_in, n_out), |output, row| {
+                    let there = row.iter().enumerate().filter(|(_, entry)| **entry != 0.0);
+                    there.for_each(|(input, _)| edges.insert(output, input));
+                });
+                Some((name, edges))
+            }
+        };
         let Some(weights) = self.matrix(weight_name, placed, layout)? else {
             return Err(self.missing(weight_name.into(), "weights", id));
         };
-        self.finite(weight_name, &weights, Some(layout))?;
+        self.finite(weight_name, &weights)?;
+        // The recipe was checked: widths fit.
+        let width = u16::try_from(n_in).unwrap_or(u16::MAX);
+        let (mut edges, mut dropped) = (Edges::without_rows(width), 0usize);
+        for_rows(&weights.values, layout, (n_in, n_out), |output, row| {
+            for (input, weight) in (0..width).zip(row) {
+                let edge = match &mask {
+                    None => *weight != 0.0,
+                    Some((_, mask)) => mask.contains(output, usize::from(input)),
+                };
+                if edge {
+                    edges.push(input, *weight);
+                } else {
+                    dropped += usize::from(*weight != 0.0);
+                }
+            }
+            edges.end_row();
+            self.done += n_in;
+            (self.progress)(self.done as f64 / self.places.max(1) as f64);
+        });
+        drop(weights);
         let bias = match bias {
             None => Vec::new(),
             Some((name, required)) => match self.shaped(name, id, &[n_out], "")? {
                 Some(bias) => {
-                    self.finite(name, &bias, None)?;
+                    self.finite(name, &bias)?;
                     bias.values
                 }
                 None if required => return Err(self.missing(name.into(), "biases", id)),
                 None => Vec::new(),
             },
         };
-        let mask = mask(self)?;
-        if let Some((name, mask)) = &mask {
-            self.binary(name, mask, layout)?;
-        }
-        let widths = (u16::try_from(n_in).unwrap_or(0), u16::try_from(n_out).unwrap_or(0));
-        let mut dropped = 0usize;
-        let edges = Edges::from_dense(widths.0, widths.1, &weights.values, |output, input, weight| {
-            let Some((_, mask)) = &mask else { return weight != 0.0 };
-            let edge = mask.values.get(output * n_in + input).is_some_and(|entry| *entry != 0.0);
-            dropped += usize::from(!edge && weight != 0.0);
-            edge
-        });
-        // The shape was checked: None would be a width that a checked recipe cannot have.
-        let edges = edges.ok_or_else(|| self.shape_error(weight_name, id, weights.shape, &[n_out, n_in], ""))?;
         if let Some((name, _)) = mask.filter(|_| dropped > 0) {
             let places = if dropped == 1 { "1 weight" } else { &format!("{dropped} weights") };
             self.warnings.push(format!("{id}: {places} outside the mask {name} dropped, though not zero"));
@@ -289,7 +326,7 @@ impl Reader<'_> {
         Ok(TrainedJunction { id, edges, bias, activation: placed.recipe.activation })
     }
 
-    /// A matrix of the junction's shape, brought to (outputs, inputs).
+    /// A matrix of the junction's shape, in the order of axes that the file has.
     fn matrix(
         &mut self,
         name: &str,
@@ -297,17 +334,15 @@ impl Reader<'_> {
         layout: Layout,
     ) -> Result<Option<Tensor>, ImportError> {
         let (n_in, n_out) = (placed.n_in, placed.n_out());
-        match layout {
+        let (shape, hint) = match layout {
             Layout::OutIn => {
-                let hint = "; it fits transposed: set layout = \"in_out\" under [tensors] in the recipe";
-                self.shaped(name, placed.id, &[n_out, n_in], hint)
+                ([n_out, n_in], "; it fits transposed: set layout = \"in_out\" under [tensors] in the recipe")
             }
             Layout::InOut => {
-                let hint = "; it fits transposed: set layout = \"out_in\" under [tensors] in the recipe";
-                let found = self.shaped(name, placed.id, &[n_in, n_out], hint)?;
-                Ok(found.map(|tensor| transposed(&tensor, n_in, n_out)))
+                ([n_in, n_out], "; it fits transposed: set layout = \"out_in\" under [tensors] in the recipe")
             }
-        }
+        };
+        self.shaped(name, placed.id, &shape, hint)
     }
 
     /// A tensor of exactly this shape; `hint` is given where it has the transposed one.
@@ -351,37 +386,51 @@ impl Reader<'_> {
         ImportError::Missing { path: self.source.path().into(), name, what, junction, present }
     }
 
-    /// `layout` is that of a matrix, none that of a vector.
-    fn finite(&self, name: &str, tensor: &Tensor, layout: Option<Layout>) -> Result<(), ImportError> {
+    fn finite(&self, name: &str, tensor: &Tensor) -> Result<(), ImportError> {
         let Some((at, value)) = tensor.values.iter().enumerate().find(|(_, value)| !value.is_finite()) else {
             return Ok(());
         };
-        let position = layout.map_or_else(|| vec![at], |layout| position(tensor, at, layout));
-        Err(ImportError::NotFinite { path: self.source.path().into(), name: name.into(), value: *value, position })
+        let (path, position) = (self.source.path().into(), position(tensor, at));
+        Err(ImportError::NotFinite { path, name: name.into(), value: *value, position })
     }
 
-    fn binary(&self, name: &str, mask: &Tensor, layout: Layout) -> Result<(), ImportError> {
+    fn binary(&self, name: &str, mask: &Tensor) -> Result<(), ImportError> {
         let Some((at, value)) = mask.values.iter().enumerate().find(|(_, value)| **value != 0.0 && **value != 1.0)
         else {
             return Ok(());
         };
-        let (path, position) = (self.source.path().into(), position(mask, at, layout));
+        let (path, position) = (self.source.path().into(), position(mask, at));
         Err(ImportError::MaskEntry { path, name: name.into(), value: *value, position })
     }
 }
 
-/// Where value `at` of a matrix in (outputs, inputs) order stands in the file.
-fn position(matrix: &Tensor, at: usize, layout: Layout) -> Vec<usize> {
-    let columns = matrix.shape.last().copied().unwrap_or(1).max(1);
-    match layout {
-        Layout::OutIn => vec![at / columns, at % columns],
-        Layout::InOut => vec![at % columns, at / columns],
+/// Where value `at` of a vector or matrix stands.
+fn position(tensor: &Tensor, at: usize) -> Vec<usize> {
+    match tensor.shape[..] {
+        [_, columns] if columns > 0 => vec![at / columns, at % columns],
+        _ => vec![at],
     }
 }
 
-/// A `rows × columns` matrix, turned.
-fn transposed(matrix: &Tensor, rows: usize, columns: usize) -> Tensor {
-    let column = |c: usize| matrix.values.iter().skip(c).step_by(columns.max(1)).copied();
-    let values = (0..columns).flat_map(column).collect();
-    Tensor { shape: vec![columns, rows], values }
+/// Outputs that are brought together where a matrix has its inputs first: a cache line of values.
+const TILE: usize = 16;
+
+/// Every output with its row of a matrix `(n_in, n_out)`, stored in `layout`, without turning the whole.
+fn for_rows(values: &[f32], layout: Layout, (n_in, n_out): (usize, usize), mut row: impl FnMut(usize, &[f32])) {
+    match layout {
+        Layout::OutIn => values.chunks_exact(n_in.max(1)).enumerate().for_each(|(output, values)| row(output, values)),
+        Layout::InOut => {
+            let mut tile = vec![0.0; TILE * n_in];
+            for first in (0..n_out).step_by(TILE) {
+                let outputs = first..n_out.min(first + TILE);
+                for (input, values) in values.chunks_exact(n_out.max(1)).enumerate() {
+                    let values = values.get(outputs.clone()).unwrap_or_default();
+                    for (column, value) in tile.chunks_exact_mut(n_in).zip(values) {
+                        column.get_mut(input).into_iter().for_each(|place| *place = *value);
+                    }
+                }
+                outputs.zip(tile.chunks_exact(n_in)).for_each(|(output, values)| row(output, values));
+            }
+        }
+    }
 }

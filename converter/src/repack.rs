@@ -115,7 +115,7 @@ fn bits(edges: &Edges) -> Vec<u32> {
 
 /// The network that a model file holds, or the part of it: trunk junctions count from 1 within the file, and a head is split
 /// at its end.
-fn network_of(model: &Model<'_>) -> Result<Network, RepackError> {
+pub(crate) fn network_of(model: &Model<'_>) -> Result<Network, RepackError> {
     let before = if model.part() == Part::Tail { usize::from(model.split()) } else { 0 };
     let mut exits: Vec<TrainedExit> = model
         .exits()

@@ -17,7 +17,7 @@ pub struct WriteError {
     pub error: io::Error,
 }
 
-/// Writes files into `dir`, which is made where it is missing: each under a temporary name, synced, and all renamed only when
+/// Writes files into `dir`, which is made where it is missing, and folders in it that they are said to be in: each under a temporary name, synced, and all renamed only when
 /// all are written. An error leaves none of them behind, and no temporary ones.
 ///
 /// # Errors
@@ -35,10 +35,12 @@ pub fn write_all(dir: &Path, files: &[(&str, &[u8])]) -> Result<Vec<PathBuf>, Wr
     }
     let mut renamed: Vec<PathBuf> = Vec::new();
     for (temporary, path) in written {
-        if let Err(error) = temporary.persist(&path) {
+        let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+        let placed = folder.and_then(|()| temporary.persist(&path).map(drop).map_err(|error| error.error));
+        if let Err(error) = placed {
             // What is left to do on the way out; the error that led here is the one to tell.
             renamed.iter().for_each(|path| drop(fs::remove_file(path)));
-            return Err(WriteError { path, error: error.error });
+            return Err(WriteError { path, error });
         }
         renamed.push(path);
     }

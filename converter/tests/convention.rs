@@ -114,3 +114,12 @@ fn normalisation_beyond_f32() {
     let error = convert(&trained.write(dir.path()), None, &dir.path().join("out"), &Options::default());
     assert!(error.unwrap_err().to_string().contains("junction 1 is beyond f32"));
 }
+
+/// Names are names: what looks like a path, or is not ASCII, goes nowhere.
+#[test]
+fn names_like_paths() {
+    for stem in ["../../etc/passwd", "/dev/null", "größe.层", "C:\\a\\b", "a\nb"] {
+        let (first, second) = (format!("{stem}.1.weight"), format!("{stem}.2.weight"));
+        assert_eq!(converted(&[(&first, &[8, 12]), (&second, &[3, 8])], &Options::default()), None, "{stem}");
+    }
+}

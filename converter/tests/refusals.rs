@@ -194,6 +194,14 @@ fn zip_bombs_are_not_unpacked() {
     let bytes = npz(&[("junction.1.weight", bomb)], zip::CompressionMethod::Deflated);
     assert!(bytes.len() < 1 << 16);
     refused_bytes(&bytes, &["junction.1.weight", "far more than the recipe's shape needs"]);
+    // Without a recipe its own header says how much it needs.
+    let bomb = npy("'<f4'", "(4000, 5000)", &vec![0; 80_000_000]);
+    let bytes = npz(&[("fc1.weight", bomb)], zip::CompressionMethod::Deflated);
+    assert!(bytes.len() < 1 << 17);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bomb.npz");
+    std::fs::write(&file, bytes).unwrap();
+    refused(dir.path(), &file, None, &["fc1.weight", "unpacks to more than 200 times its size"]);
 }
 
 #[test]

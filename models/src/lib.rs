@@ -25,5 +25,5 @@ pub use mask::{Mask, MaskError};
 pub use mask_file::MaskFileError;
 pub use names::JunctionId;
 pub use output::write_file;
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Pattern, PatternError, Projection, ProjectionError};
 pub use recipe::{Recipe, RecipeError};

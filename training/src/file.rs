@@ -127,7 +127,7 @@ pub(crate) fn load(path: &Path) -> Result<(Recipe, Network, Vec<Parameters>), Fi
     let recipe = Recipe::parse(entry(names::RECIPE_KEY)?)
         .map_err(|source| FileError::Recipe { path: path.to_owned(), source: Box::new(source) })?;
     let reader = Reader { path, tensors };
-    let network = plan::network(&recipe, |placed| reader.mask(placed))?;
+    let network = plan::network(&recipe, |placed| reader.mask(placed).map(|mask| Junction::new(&mask)))?;
     let mut parameters = Vec::new();
     for (placed, node) in recipe.placed_junctions().iter().zip(network.nodes()) {
         parameters.push(reader.parameters(placed.id, &node.junction)?);

@@ -6,6 +6,7 @@ use lacewing_models::Recipe;
 use lacewing_models::recipe::PlacedJunction;
 use rand_chacha::rand_core::Rng;
 
+use crate::junction::Junction;
 use crate::network::{Network, Shard};
 use crate::order::{Stream, rng};
 use crate::parameters::Parameters;
@@ -69,7 +70,8 @@ fn gradients(network: &Network, parameters: &[Parameters], samples: &[(Vec<f32>,
     let passes = network.passes();
     passes.fill(&mut shard, samples.iter().map(|(x, label)| (x.as_slice(), *label)));
     passes.forward(parameters, &mut shard);
-    passes.backward(parameters, &mut shard, &network.loss_weights(false), samples.len());
+    let reached = vec![true; network.nodes().len()];
+    passes.backward(parameters, &mut shard, &network.loss_weights(false), samples.len(), &reached);
     shard
 }
 
@@ -77,7 +79,8 @@ fn gradients(network: &Network, parameters: &[Parameters], samples: &[(Vec<f32>,
 /// were, and the largest output of the first junction.
 fn check(toml: &str, scale: f32) -> (usize, f32) {
     let recipe = Recipe::parse(toml).unwrap();
-    let drawn = |placed: &PlacedJunction<'_>| Ok::<_, IsaError>(placed.mask(recipe.training.seed).unwrap());
+    let drawn =
+        |placed: &PlacedJunction<'_>| Ok::<_, IsaError>(Junction::new(&placed.mask(recipe.training.seed).unwrap()));
     let network = plan::network(&recipe, drawn).unwrap();
     let mut parameters = Parameters::initial(&network, &mut rng(3, Stream::Weights));
     // At the start biases are zero: a kink, where every input of a row is.

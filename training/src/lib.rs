@@ -1,9 +1,10 @@
 //! Trains multi-exit networks whose masks are fixed beforehand.
 //!
 //! [`train()`] takes a [`Recipe`](lacewing_models::Recipe) and two data sets and gives a [`Trained`] network, which
-//! [`Trained::save`] writes for the converter. Every exit has a softmax cross-entropy in the loss; Adam, or
-//! gradient descent with momentum, moves the nonzeros. The zeros of a mask are never stored, multiplied or updated: a sparse junction costs memory and time in
-//! proportion to its nonzeros ("Pre-Defined Sparse Neural Networks with Hardware Acceleration", arXiv 1812.01164,
+//! [`Trained::save`] writes for the converter; [`fine_tune`] goes on from such a file, with some junctions frozen where that is
+//! wanted, and [`Trained::with_exit`] puts an exit into a network that has none. Every exit has a softmax cross-entropy in the
+//! loss; Adam, or gradient descent with momentum, moves the nonzeros. The zeros of a mask are never stored, multiplied or
+//! updated: a sparse junction costs memory and time in proportion to its nonzeros ("Pre-Defined Sparse Neural Networks with Hardware Acceleration", arXiv 1812.01164,
 //! section II, has the method and its operation counts).
 #![forbid(unsafe_code)]
 
@@ -26,5 +27,5 @@ mod train;
 mod trained;
 
 pub use error::{CheckpointError, DatasetError, FileError, TrainError};
-pub use train::{Control, Progress, train, train_with};
+pub use train::{Control, Progress, fine_tune, train, train_with};
 pub use trained::Trained;

@@ -56,6 +56,10 @@ impl Network {
         &self.nodes
     }
 
+    pub(crate) fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+
     pub(crate) fn exits(&self) -> &[Exit] {
         &self.exits
     }
@@ -76,6 +80,16 @@ impl Network {
             node = self.nodes[at].source;
         }
         trained
+    }
+
+    /// Which nodes the backward pass has to reach, where only some learn: those that do, and those behind them.
+    pub(crate) fn reached(&self, learns: &[bool]) -> Vec<bool> {
+        let mut reached: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for (node, learns) in self.nodes.iter().zip(learns) {
+            let before = node.source.is_some_and(|source| reached[source]);
+            reached.push(*learns || before);
+        }
+        reached
     }
 
     /// Room for up to `samples` samples; `training` says whether gradients are wanted as well.
@@ -139,22 +153,30 @@ impl Passes<'_> {
         }
     }
 
-    /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples.
-    /// `weights` are those of the exits' cross-entropies.
-    pub(crate) fn backward(&self, parameters: &[Parameters], shard: &mut Shard, weights: &[f32], batch: usize) {
+    /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples, for the
+    /// nodes that are reached. `weights` are those of the exits' cross-entropies.
+    pub(crate) fn backward(
+        &self,
+        parameters: &[Parameters],
+        shard: &mut Shard,
+        weights: &[f32],
+        batch: usize,
+        reached: &[bool],
+    ) {
         let (nodes, exits) = (&self.network.nodes, &self.network.exits);
         shard.deltas.iter_mut().for_each(|delta| delta.fill(0.0));
         for ((exit, loss), &weight) in exits.iter().zip(&mut shard.losses).zip(weights) {
             let (logits, delta) = (&shard.sums[exit.node], &mut shard.deltas[exit.node]);
             *loss = loss::cross_entropy(logits, &shard.labels, shard.width, weight, batch, delta);
         }
-        for (k, (node, parameters)) in nodes.iter().zip(parameters).enumerate().rev() {
+        let nodes = nodes.iter().zip(parameters).enumerate().rev().filter(|(k, _)| reached[*k]);
+        for (k, (node, parameters)) in nodes {
             let (before, rest) = shard.deltas.split_at_mut(k);
             let delta = &mut rest[0];
             activation::backward(node.activation, &shard.sums[k], &shard.outputs[k], delta);
             let x = node.source.map_or(&shard.x, |source| &shard.outputs[source]);
             let Parameters { weights, biases } = &mut shard.gradients[k];
-            let by_x = node.source.map(|source| before[source].as_mut_slice());
+            let by_x = node.source.filter(|source| reached[*source]).map(|source| before[source].as_mut_slice());
             let into = Gradient { by_weights: weights, by_biases: biases, by_x };
             self.ready[k].backward(self.kernels, &parameters.weights, x, delta, shard.width, into);
         }

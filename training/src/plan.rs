@@ -3,16 +3,16 @@
 use lacewing_kernels::IsaError;
 use lacewing_kernels::training::ReadyTraining;
 use lacewing_models::recipe::PlacedJunction;
-use lacewing_models::{JunctionId, Mask, Recipe};
+use lacewing_models::{JunctionId, Recipe};
 
 use crate::junction::Junction;
 use crate::network::{Exit, Network, Node};
 
-/// The network of a recipe, one node per junction in the order of [`Recipe::placed_junctions`], with the masks that
-/// `mask` gives. The recipe has been checked: exits stand in the order of the trunk junctions they follow.
+/// The network of a recipe, one node per junction in the order of [`Recipe::placed_junctions`], with the edges that
+/// `edges` gives. The recipe has been checked: exits stand in the order of the trunk junctions they follow.
 pub(crate) fn network<E: From<IsaError>>(
     recipe: &Recipe,
-    mut mask: impl FnMut(&PlacedJunction<'_>) -> Result<Mask, E>,
+    mut edges: impl FnMut(&PlacedJunction<'_>) -> Result<Junction, E>,
 ) -> Result<Network, E> {
     let (mut nodes, mut exits) = (Vec::new(), Vec::new());
     let mut trunk = None;
@@ -27,7 +27,7 @@ pub(crate) fn network<E: From<IsaError>>(
                 (source, branch.map(|branch| Exit { node, loss_weight: branch.loss_weight }))
             }
         };
-        nodes.push(Node { source, junction: Junction::new(&mask(placed)?), activation: placed.recipe.activation });
+        nodes.push(Node { source, junction: edges(placed)?, activation: placed.recipe.activation });
         exits.extend(exit);
     }
     Ok(Network::new(recipe.input.width, nodes, exits, ReadyTraining::widest()?))

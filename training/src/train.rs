@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use lacewing_models::recipe::{PlacedJunction, Training};
-use lacewing_models::{Dataset, Recipe, RecipeError};
+use lacewing_models::{Dataset, JunctionId, Recipe, RecipeError};
 use rayon::prelude::*;
 
 use crate::checkpoint::{Best, State};
 use crate::error::TrainError;
+use crate::junction::Junction;
 use crate::network::{Network, Passes, Shard};
 use crate::optimiser::Optimiser;
 use crate::order::{self, Stream};
@@ -87,6 +88,45 @@ pub fn train_with(
 ) -> Result<Trained, TrainError> {
     let inconsistent = |error| TrainError::Recipe(Box::new(error));
     recipe.check().map_err(inconsistent)?;
+    let seed = recipe.training.seed;
+    let drawn = |placed: &PlacedJunction<'_>| {
+        let mask = placed.mask(seed);
+        let mask = mask.map_err(|source| inconsistent(RecipeError::Pattern { junction: placed.id, source }))?;
+        Ok::<_, TrainError>(Junction::new(&mask))
+    };
+    let network = plan::network(recipe, drawn)?;
+    let parameters = Parameters::initial(&network, &mut order::rng(seed, Stream::Weights));
+    run(Trained::new(recipe.clone(), network, parameters), |_| true, train, validation, control, &mut progress)
+}
+
+/// Trains a network further by `settings`, its masks as they are: those of its junctions for which `learns` is true, the
+/// others frozen. Progress, loss and errors are those of [`train`]; the settings become the recipe's.
+///
+/// # Errors
+/// As [`train`].
+pub fn fine_tune(
+    mut trained: Trained,
+    settings: &Training,
+    learns: impl Fn(JunctionId) -> bool,
+    train: &Dataset,
+    validation: &Dataset,
+    mut progress: impl FnMut(&Progress) + Send,
+) -> Result<Trained, TrainError> {
+    trained.recipe_mut().training = settings.clone();
+    trained.recipe().check().map_err(|error| TrainError::Recipe(Box::new(error)))?;
+    run(trained, learns, train, validation, Control::default(), &mut progress)
+}
+
+/// Trains from where `trained` stands, by its recipe, which has been checked.
+fn run(
+    trained: Trained,
+    learns: impl Fn(JunctionId) -> bool,
+    train: &Dataset,
+    validation: &Dataset,
+    control: Control<'_>,
+    progress: &mut (impl FnMut(&Progress) + Send),
+) -> Result<Trained, TrainError> {
+    let (recipe, network, parameters) = trained.into_parts();
     for (set, dataset) in [("training", train), ("validation", validation)] {
         data::check(dataset, recipe.input.width, recipe.classes).map_err(|source| TrainError::Data { set, source })?;
     }
@@ -94,15 +134,12 @@ pub fn train_with(
     if settings.batch == 0 || settings.batch > train.len() {
         return Err(TrainError::Batch { batch: settings.batch, samples: train.len() });
     }
-    let drawn = |placed: &PlacedJunction<'_>| {
-        placed.mask(settings.seed).map_err(|source| inconsistent(RecipeError::Pattern { junction: placed.id, source }))
-    };
-    let network = plan::network(recipe, drawn)?;
-    let mut run = Run::new(&network, recipe, train, control);
+    let learns: Vec<bool> = recipe.placed_junctions().iter().map(|placed| learns(placed.id)).collect();
+    let mut run = Run::new(&network, &recipe, train, control, parameters, learns);
     // Within the thread pool: a batch then starts without waking threads from outside.
-    rayon::scope(|_| run.all(validation, &mut progress))?;
+    rayon::scope(|_| run.all(validation, progress))?;
     let parameters = run.finish();
-    Ok(Trained::new(recipe.clone(), network, parameters))
+    Ok(Trained::new(recipe, network, parameters))
 }
 
 struct Run<'a> {
@@ -113,6 +150,8 @@ struct Run<'a> {
     control: Control<'a>,
     train: &'a Dataset,
     state: State,
+    /// Which junctions are trained.
+    learns: Vec<bool>,
     shards: Vec<Shard>,
     order: Vec<u32>,
     rng: rand_chacha::ChaCha8Rng,
@@ -121,7 +160,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(network: &'a Network, recipe: &'a Recipe, train: &'a Dataset, control: Control<'a>) -> Self {
+    fn new(
+        network: &'a Network,
+        recipe: &'a Recipe,
+        train: &'a Dataset,
+        control: Control<'a>,
+        parameters: Vec<Parameters>,
+        learns: Vec<bool>,
+    ) -> Self {
         let settings = &recipe.training;
         let shards = (0..settings.batch).step_by(SHARD).map(|_| network.shard(SHARD.min(settings.batch), true));
         Self {
@@ -131,12 +177,8 @@ impl<'a> Run<'a> {
             settings,
             control,
             train,
-            state: State {
-                epoch: 0,
-                parameters: Parameters::initial(network, &mut order::rng(settings.seed, Stream::Weights)),
-                optimiser: Optimiser::new(network, settings),
-                best: None,
-            },
+            state: State { epoch: 0, parameters, optimiser: Optimiser::new(network, settings), best: None },
+            learns,
             shards: shards.collect(),
             order: (0..train.len() as u32).collect(),
             rng: order::rng(settings.seed, Stream::Order),
@@ -211,11 +253,14 @@ impl<'a> Run<'a> {
         let backbone = epoch <= self.settings.backbone_epochs;
         let weights = self.network.loss_weights(backbone);
         let shards = &mut self.shards[..samples.len().div_ceil(SHARD)];
+        let trained: Vec<bool> =
+            self.network.trained(backbone).iter().zip(&self.learns).map(|(one, other)| *one && *other).collect();
+        let reached = self.network.reached(&trained);
         shards.par_iter_mut().zip(samples.par_chunks(SHARD)).for_each(|(shard, part)| {
             let sample = |&sample: &u32| (train.sample(sample as usize), train.label(sample as usize));
             passes.fill(shard, part.iter().map(sample));
             passes.forward(parameters, shard);
-            passes.backward(parameters, shard, &weights, samples.len());
+            passes.backward(parameters, shard, &weights, samples.len(), &reached);
         });
         let weighted = |shard: &Shard| -> f64 {
             weights.iter().zip(&shard.losses).map(|(&weight, loss)| f64::from(weight) * loss).sum()
@@ -223,7 +268,6 @@ impl<'a> Run<'a> {
         let loss = shards.iter().map(weighted).sum();
         let step = (epoch - 1) * self.batches() + batch;
         let rate = learning_rate(self.settings, step, self.settings.epochs * self.batches());
-        let trained = self.network.trained(backbone);
         self.state.optimiser.step(
             passes.kernels(),
             &mut self.state.parameters,

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use lacewing_models::{Dataset, Recipe};
+use lacewing_models::recipe::ExitRecipe;
+use lacewing_models::{Dataset, JunctionId, Recipe, RecipeError};
 
-use crate::error::{DatasetError, FileError};
+use crate::error::{DatasetError, FileError, TrainError};
+use crate::junction::Junction;
 use crate::network::{Network, Shard};
+use crate::order::{self, Stream};
 use crate::parameters::Parameters;
-use crate::{data, file};
+use crate::{data, file, plan};
 
 /// A network with its recipe, masks, weights and biases.
 #[derive(Debug)]
@@ -20,6 +23,47 @@ pub struct Trained {
 impl Trained {
     pub(crate) fn new(recipe: Recipe, network: Network, parameters: Vec<Parameters>) -> Self {
         Self { recipe, network, parameters }
+    }
+
+    pub(crate) fn into_parts(self) -> (Recipe, Network, Vec<Parameters>) {
+        (self.recipe, self.network, self.parameters)
+    }
+
+    pub(crate) const fn recipe_mut(&mut self) -> &mut Recipe {
+        &mut self.recipe
+    }
+
+    /// Puts an exit into the network, its branch drawn from `seed` and untrained; all else stays as it is. The exit gets
+    /// its place among the others by the trunk junction it is behind.
+    ///
+    /// # Errors
+    /// The recipe that results is impossible: there is an exit at that place, no such place, or a branch that does not
+    /// fit.
+    pub fn with_exit(self, exit: ExitRecipe, seed: u64) -> Result<Self, TrainError> {
+        let inconsistent = |error| TrainError::Recipe(Box::new(error));
+        let mut recipe = self.recipe;
+        let at = recipe.exits.partition_point(|there| there.after < exit.after);
+        recipe.exits.insert(at, exit);
+        recipe.check().map_err(inconsistent)?;
+        let is_new = |id| matches!(id, JunctionId::Exit { exit, .. } if exit == at + 1);
+        // Junctions stand in the order in which they run: the new ones between the old ones, which keep theirs.
+        let mut old = self.network.into_nodes().into_iter();
+        let network = plan::network(&recipe, |placed| match (!is_new(placed.id)).then(|| old.next()).flatten() {
+            Some(node) => Ok::<_, TrainError>(node.junction),
+            None => {
+                let mask = placed.mask(seed);
+                let mask = mask.map_err(|source| inconsistent(RecipeError::Pattern { junction: placed.id, source }))?;
+                Ok(Junction::new(&mask))
+            }
+        })?;
+        let mut parameters = Parameters::initial(&network, &mut order::rng(seed, Stream::Weights));
+        let mut known = self.parameters.into_iter();
+        for (placed, parameters) in recipe.placed_junctions().iter().zip(&mut parameters) {
+            if let Some(known) = (!is_new(placed.id)).then(|| known.next()).flatten() {
+                *parameters = known;
+            }
+        }
+        Ok(Self { recipe, network, parameters })
     }
 
     /// The recipe it was trained by.

@@ -1,8 +1,9 @@
 //! Training as a whole, on data small enough to be made here.
 #![allow(clippy::unwrap_used)]
 
+use lacewing_models::recipe::Training;
 use lacewing_models::{Dataset, Recipe};
-use lacewing_training::{DatasetError, FileError, TrainError, Trained, train};
+use lacewing_training::{DatasetError, FileError, TrainError, Trained, fine_tune, train};
 
 const RECIPE: &str = r#"
 name = "three-blobs"
@@ -230,4 +231,47 @@ fn data_that_does_not_fit_is_refused() {
     let few = blobs(149, 1);
     let error = train(&recipe(), &few, &good, |_| {}).unwrap_err();
     assert!(matches!(error, TrainError::Batch { batch: 150, samples: 149 }), "{error}");
+}
+
+#[test]
+fn fine_tuning_goes_on_and_leaves_alone_what_is_frozen() {
+    use lacewing_models::JunctionId;
+    let (before, data, settings) = (trained(), blobs(700, 1), recipe().training);
+    let logits = before.logits(&blobs(50, 3)).unwrap();
+    // Only the exit's branch: the end of the trunk answers to the bit as before.
+    let branch = |id| matches!(id, JunctionId::Exit { .. });
+    let after = fine_tune(before, &settings, branch, &data, &blobs(300, 2), |_| {}).unwrap();
+    let moved = after.logits(&blobs(50, 3)).unwrap();
+    assert_eq!(moved[1], logits[1]);
+    assert_ne!(moved[0], logits[0]);
+    // The trunk's end alone.
+    let after = fine_tune(after, &settings, |id| id == JunctionId::Trunk(2), &data, &blobs(300, 2), |_| {}).unwrap();
+    let again = after.logits(&blobs(50, 3)).unwrap();
+    assert_eq!(again[0], moved[0]);
+    assert_ne!(again[1], moved[1]);
+    let none = Training { batch: 0, ..settings };
+    assert!(matches!(
+        fine_tune(after, &none, |_| true, &data, &data, |_| {}),
+        Err(TrainError::Recipe(_) | TrainError::Batch { .. })
+    ));
+}
+
+#[test]
+fn an_exit_is_put_into_a_trained_network() {
+    use lacewing_models::JunctionId;
+    let mut plain = recipe();
+    plain.exits.clear();
+    let (data, validation) = (blobs(700, 1), blobs(300, 2));
+    let before = train(&plain, &data, &validation, |_| {}).unwrap();
+    let end = before.logits(&validation).unwrap();
+    let exit = recipe().exits[0].clone();
+    let with = before.with_exit(exit.clone(), 7).unwrap();
+    assert_eq!(with.logits(&validation).unwrap()[1], end[0]);
+    let branch = |id| matches!(id, JunctionId::Exit { .. });
+    let fitted = fine_tune(with, &recipe().training, branch, &data, &validation, |_| {}).unwrap();
+    assert_eq!(fitted.logits(&validation).unwrap()[1], end[0]);
+    assert!(fitted.accuracies(&validation).unwrap()[0] > 0.95);
+    // There is one at that place now, and no place behind the last junction.
+    assert!(fitted.with_exit(exit.clone(), 7).is_err());
+    assert!(trained().with_exit(lacewing_models::recipe::ExitRecipe { after: 2, ..exit }, 7).is_err());
 }

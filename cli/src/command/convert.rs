@@ -34,7 +34,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
         (None, _) | (_, Some(Optimise::Size)) => None,
         (Some(target), _) => Some(Profile::load(target)?),
     };
-    let bar = progress::bar("grouping rows", 100);
+    let bar = progress::bar("converting", 100);
     let options = Options {
         split_after: args.split_after,
         exit_after: args.exit_after.as_deref(),
@@ -53,6 +53,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
             keep_f32: args.keep_f32.as_deref().unwrap_or_default(),
             goal: if args.optimise == Some(Optimise::Speed) { Int8Goal::Speed } else { Int8Goal::Size },
         },
+        reading: Some(&|share| progress::share(&bar, "reading", share)),
         progress: Some(&|junction, share| progress::share(&bar, &junction.to_string(), share)),
         ..Options::default()
     };

@@ -1,24 +1,112 @@
 //! `lacewing inspect`
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 
 use lacewing_converter::inspect::{Inspection, Totals, inspect};
+use lacewing_converter::inspect_source::inspect_source;
+use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
+use lacewing_models::Recipe;
 
 use crate::Failure;
 use crate::args::Inspect;
 use crate::command::read_model;
 use crate::show::{count, table};
 
+/// How a model file begins.
+const MAGIC: &[u8] = b"LACE";
+
 pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
+    let path = args.model.display();
+    let mut first = Vec::new();
+    let read = File::open(&args.model).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
+    read.map_err(|error| format!("{path}: {error}"))?;
+    let is_model = first == MAGIC;
+    let source = if is_model { None } else { Source::open(&args.model).ok() };
+    if let Some(source) = source {
+        return trained(source, args, out);
+    }
     let bytes = read_model(&args.model)?;
-    let model = Model::parse(&bytes, &KernelSet::ALL).map_err(|error| format!("{}: {error}", args.model.display()))?;
+    let model = Model::parse(&bytes, &KernelSet::ALL).map_err(|error| match (is_model, Source::open(&args.model)) {
+        // Neither of both: what keeps it from being the one, and from being the other.
+        (false, Err(other)) => format!("{path}: {error}; {other}"),
+        _ => format!("{path}: {error}"),
+    })?;
     let inspection = inspect(&model);
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&inspection)?)?;
         return Ok(());
     }
     show(&inspection, out)
+}
+
+/// A trained network of any kind.
+fn trained(mut source: Source, args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
+    let recipe = args.recipe.as_deref().map(Recipe::read).transpose()?;
+    let found = inspect_source(&mut source, recipe)?;
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&found)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{}: {} inputs, {} classes", found.name, count(found.n_in), count(found.classes))?;
+    let mut junctions = table(&[
+        "junction",
+        "inputs",
+        "outputs",
+        "edges",
+        "density",
+        "in-degree",
+        "out-degree",
+        "bytes",
+        "dense",
+        "packing",
+        "activation",
+    ]);
+    for junction in &found.junctions {
+        junctions.add_row([
+            junction.place.clone(),
+            count(junction.n_in),
+            count(junction.n_out),
+            count(junction.nnz),
+            format!("{:.4}", junction.density),
+            junction.in_degree.to_string(),
+            junction.out_degree.to_string(),
+            count(junction.bytes),
+            count(junction.dense_bytes),
+            junction.packing.clone(),
+            junction.activation.to_owned(),
+        ]);
+    }
+    writeln!(out, "{junctions}")?;
+    for junction in &found.junctions {
+        write!(out, "{}: {}", junction.place, junction.structure)?;
+        if junction.duplicate_outputs > 0 {
+            write!(out, "; {} outputs compute what another one does", count(junction.duplicate_outputs))?;
+        }
+        if let Some(same) = &junction.same_as {
+            write!(out, "; the same weights as {same}")?;
+        }
+        writeln!(out)?;
+    }
+    for after in &found.exits {
+        writeln!(out, "exit after junction {after}")?;
+    }
+    for note in &found.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    let times = |dense: usize, ours: usize| dense as f64 / ours.max(1) as f64;
+    writeln!(
+        out,
+        "converted: {} bytes instead of {} dense ({:.1} times fewer), {} multiplications instead of {} ({:.1} times fewer)",
+        count(found.bytes),
+        count(found.dense_bytes),
+        times(found.dense_bytes, found.bytes),
+        count(found.macs),
+        count(found.dense_macs),
+        times(found.dense_macs, found.macs)
+    )?;
+    Ok(())
 }
 
 fn show(model: &Inspection, out: &mut dyn Write) -> Result<(), Failure> {

@@ -2,12 +2,19 @@
 
 use std::io::{Cursor, Read};
 
-use memmap2::Mmap;
-use zip::ZipArchive;
+use bytes::Bytes;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
-/// An open archive.
-pub(super) type Archive = ZipArchive<Cursor<Mmap>>;
+use super::TensorError;
+
+/// An open archive, over the mapped file.
+pub(super) type Archive = ZipArchive<Cursor<Bytes>>;
+
+/// Bytes of a member that are unpacked whatever its size in the archive; above, at most [`MAX_EXPANSION`] times that. Real
+/// weights do not become a tenth, masks and sparse weights a fiftieth.
+const FREE_BYTES: u64 = 64 << 20;
+const MAX_EXPANSION: u64 = 200;
 
 /// What is in an archive, told by the names of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +27,8 @@ pub(super) enum Contents {
     Numpy,
 }
 
-pub(super) fn open(map: Mmap) -> Result<Archive, String> {
-    ZipArchive::new(Cursor::new(map)).map_err(|error| error.to_string())
+pub(super) fn open(bytes: Bytes) -> Result<Archive, String> {
+    ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())
 }
 
 pub(super) fn contents(archive: &Archive) -> Contents {
@@ -36,14 +43,58 @@ pub(super) fn contents(archive: &Archive) -> Contents {
     }
 }
 
+/// Memory for numbers of any type: bytes at an address that is a multiple of 8.
+pub(super) struct Aligned {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Aligned {
+    pub(super) fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words).get(..self.len).unwrap_or_default()
+    }
+
+    /// Reads all that there is, of which `hint` bytes are expected.
+    fn read(mut from: impl Read, hint: u64) -> std::io::Result<Self> {
+        const PIECE: usize = 1 << 16;
+        let words = |bytes: usize| bytes.div_ceil(size_of::<u64>());
+        // Room for one piece more, in which the end is found.
+        let expected = words(usize::try_from(hint).unwrap_or(0)) + words(PIECE);
+        let mut read = Self { words: Vec::with_capacity(expected), len: 0 };
+        loop {
+            if read.words.len() < words(read.len + 1) {
+                read.words.resize(read.words.len() + words(PIECE), 0);
+            }
+            let place = bytemuck::cast_slice_mut::<u64, u8>(&mut read.words).get_mut(read.len..).unwrap_or_default();
+            match from.read(place)? {
+                0 => return Ok(read),
+                count => read.len += count,
+            }
+        }
+    }
+}
+
 /// The first `limit` bytes of a member, whatever size it claims; `None` where there is none of that name.
-pub(super) fn read(archive: &mut Archive, name: &str, limit: u64) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn read(archive: &mut Archive, name: &str, limit: u64) -> Result<Option<Aligned>, TensorError> {
+    let damaged = |error: String| TensorError::Damaged(error);
     let member = match archive.by_name(name) {
         Ok(member) => member,
         Err(ZipError::FileNotFound) => return Ok(None),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(damaged(error.to_string())),
     };
-    let mut bytes = Vec::new();
-    member.take(limit).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(Some(bytes))
+    let sane = FREE_BYTES.max(member.compressed_size().saturating_mul(MAX_EXPANSION));
+    let hint = member.size().min(limit).min(sane);
+    let read = Aligned::read(member.take(limit.min(sane.saturating_add(1))), hint);
+    let read = read.map_err(|error| damaged(error.to_string()))?;
+    if read.len as u64 > sane {
+        return Err(damaged(format!("it unpacks to more than {MAX_EXPANSION} times its size")));
+    }
+    Ok(Some(read))
+}
+
+/// Where a member stands in the archive, if it is there uncompressed.
+pub(super) fn stored(archive: &mut Archive, name: &str) -> Option<core::ops::Range<usize>> {
+    let member = archive.by_name(name).ok().filter(|member| member.compression() == CompressionMethod::Stored)?;
+    let start = usize::try_from(member.data_start()).ok()?;
+    Some(start..start.checked_add(usize::try_from(member.size()).ok()?)?)
 }

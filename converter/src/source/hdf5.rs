@@ -93,7 +93,11 @@ impl Hdf5 {
         }
         let values = match dataset.dtype() {
             Datatype::FloatingPoint { size: 4, .. } => {
-                dataset.read_array::<f32>().map(|array| array.into_iter().collect())
+                // In row-major order and alone in its memory: what is made of it is no copy.
+                dataset.read_array::<f32>().map(|array| match array.is_standard_layout() {
+                    true => array.into_raw_vec_and_offset().0,
+                    false => array.into_iter().collect(),
+                })
             }
             Datatype::FloatingPoint { size: 8, .. } => {
                 dataset.read_array::<f64>().map(|array| array.into_iter().map(|value| value as f32).collect())

@@ -4,7 +4,7 @@
 mod config;
 mod layer;
 
-use memmap2::Mmap;
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::archive::{self, Archive};
@@ -30,23 +30,33 @@ pub(super) struct File {
 
 /// Bytes of a description.
 const MAX_CONFIG: u64 = 16 << 20;
-/// How much larger than the archive its weights can be: Keras stores them uncompressed.
-const MAX_EXPANSION: u64 = 64;
-
 impl File {
-    pub(super) fn open(map: Mmap) -> Result<Self, String> {
-        let hdf5 = Hdf5::open(map)?;
+    pub(super) fn open(bytes: Bytes) -> Result<Self, String> {
+        let hdf5 = Hdf5::open(bytes)?;
         let whole = hdf5.paths().iter().any(|path| path.starts_with(WEIGHTS));
         Ok(Self { hdf5, prefix: if whole { WEIGHTS } else { "" }, config: None })
     }
 
-    /// The archive is known to have both members.
-    pub(super) fn open_archive(archive: &mut Archive, length: usize) -> Result<Self, String> {
-        let limit = (length as u64).saturating_mul(MAX_EXPANSION);
-        let config = archive::read(archive, "config.json", MAX_CONFIG)?.unwrap_or_default();
+    /// The archive in `bytes` is known to have both members. Keras stores the weights uncompressed, to be read where they are.
+    pub(super) fn open_archive(archive: &mut Archive, bytes: &Bytes) -> Result<Self, String> {
+        let unread = |name| {
+            move |error| match error {
+                TensorError::Damaged(reason) => format!("{name}: {reason}"),
+                _ => format!("{name} cannot be read"),
+            }
+        };
+        let config = archive::read(archive, "config.json", MAX_CONFIG).map_err(unread("config.json"))?;
+        let config = config.map(|config| config.bytes().to_vec()).unwrap_or_default();
         let config = String::from_utf8(config).map_err(|_| "config.json is not UTF-8".to_owned())?;
-        let weights = archive::read(archive, "model.weights.h5", limit)?.unwrap_or_default();
-        Ok(Self { hdf5: Hdf5::open(weights)?, prefix: "", config: Some(config) })
+        const WEIGHTS: &str = "model.weights.h5";
+        let hdf5 = match archive::stored(archive, WEIGHTS) {
+            Some(range) if range.end <= bytes.len() => Hdf5::open(bytes.slice(range))?,
+            _ => {
+                let weights = archive::read(archive, WEIGHTS, u64::MAX).map_err(unread(WEIGHTS))?;
+                Hdf5::open(weights.map(|weights| weights.bytes().to_vec()).unwrap_or_default())?
+            }
+        };
+        Ok(Self { hdf5, prefix: "", config: Some(config) })
     }
 
     fn path(&self, name: &str) -> String {

@@ -4,12 +4,15 @@ mod archive;
 mod hdf5;
 mod keras;
 mod npz;
+mod onnx;
 mod pytorch;
 mod safetensors;
+mod tflite;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::layers::{Graph, GraphError};
@@ -108,7 +111,7 @@ pub enum SourceError {
 }
 
 /// The kinds of files, for messages.
-const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), safetensors and NumPy (.npz)";
+const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), ONNX, TensorFlow Lite, safetensors and NumPy (.npz)";
 
 /// Why one tensor could not be read; [`Source`] adds the file and the name.
 enum TensorError {
@@ -136,22 +139,33 @@ impl Source {
     /// The file cannot be read, is of no known kind, or its list of tensors is broken.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let map = map::map(path).map_err(|error| SourceError::Io { path: path.into(), error })?;
+        Self::from_bytes(Bytes::from_owner(map), path)
+    }
+
+    /// Opens a file whose bytes are in memory. `path` is for messages, for what ONNX files have beside them, and for PyTorch
+    /// checkpoints, which are read there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(map: Bytes, path: &Path) -> Result<Self, SourceError> {
         let damaged = |reason| SourceError::Damaged { path: path.into(), reason };
         let format: Box<dyn Format> = match &map[..] {
             [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => {
                 Box::new(keras::File::open(map).map_err(damaged)?)
             }
             [b'P', b'K', 3 | 5, 4 | 6, ..] => {
-                let length = map.len();
-                let mut archive = archive::open(map).map_err(damaged)?;
+                let mut archive = archive::open(map.clone()).map_err(damaged)?;
                 match archive::contents(&archive) {
                     Contents::PyTorch => Box::new(pytorch::File::open(path).map_err(damaged)?),
-                    Contents::Keras => Box::new(keras::File::open_archive(&mut archive, length).map_err(damaged)?),
+                    Contents::Keras => Box::new(keras::File::open_archive(&mut archive, &map).map_err(damaged)?),
                     Contents::Numpy => Box::new(npz::File::new(archive)),
                 }
             }
             bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open(path).map_err(damaged)?),
-            // Eight bytes of header length, then JSON.
+            // Eight bytes of header length, then JSON; ONNX, which has no magic number, may have a brace there, but not the zeros.
+            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
+            bytes if tflite::is_tflite(bytes) => Box::new(tflite::File::open(map).map_err(damaged)?),
+            bytes if onnx::is_onnx(bytes) => Box::new(onnx::File::open(map, path).map_err(damaged)?),
             [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             _ => return Err(SourceError::UnknownKind(path.into())),
         };

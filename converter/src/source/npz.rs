@@ -5,7 +5,7 @@ use core::fmt;
 use ndarray::ArrayViewD;
 use ndarray_npy::{ViewNpyError, ViewNpyExt};
 
-use super::archive::{self, Archive};
+use super::archive::{self, Aligned, Archive};
 use super::{Format, Tensor, TensorError};
 
 /// An open .npz archive.
@@ -25,8 +25,8 @@ impl File {
     }
 
     /// The first `limit` bytes of an array's file.
-    fn read(&mut self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, TensorError> {
-        archive::read(&mut self.archive, &format!("{name}.npy"), limit).map_err(TensorError::Damaged)
+    fn read(&mut self, name: &str, limit: u64) -> Result<Option<Aligned>, TensorError> {
+        archive::read(&mut self.archive, &format!("{name}.npy"), limit)
     }
 }
 
@@ -37,16 +37,17 @@ impl Format for File {
 
     fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
         let Some(bytes) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
-        let header = plain_header(&bytes).ok_or_else(no_numbers)?;
+        let header = plain_header(bytes.bytes()).ok_or_else(no_numbers)?;
         shape_in(header).map(Some).ok_or_else(no_numbers)
     }
 
     fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
         let Some(bytes) = self.read(name, limit.saturating_add(1))? else { return Ok(None) };
+        let bytes = bytes.bytes();
         if bytes.len() as u64 > limit {
             return Err(TensorError::TooLarge(limit));
         }
-        read_npy(&bytes).map(Some)
+        read_npy(bytes).map(Some)
     }
 }
 
@@ -81,13 +82,6 @@ fn plain_header(npy: &[u8]) -> Option<&[u8]> {
 
 fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
     plain_header(bytes).ok_or_else(no_numbers)?;
-    // Views need aligned memory.
-    let mut aligned = vec![0u64; bytes.len().div_ceil(8)];
-    let bytes = {
-        let place = bytemuck::cast_slice_mut::<u64, u8>(&mut aligned).get_mut(..bytes.len()).unwrap_or_default();
-        place.copy_from_slice(bytes);
-        &*place
-    };
     let mut unread = match view::<f32>(bytes, |value| *value) {
         Ok(tensor) => return Ok(tensor),
         Err(error) => error,

@@ -1,14 +1,14 @@
 //! Safetensors files, mapped: a tensor's bytes are looked at when it is asked for.
 
 use ::safetensors::{Dtype, SafeTensors, tensor::Metadata};
-use memmap2::Mmap;
+use bytes::Bytes;
 
 use super::{Format, Tensor, TensorError};
 
 /// An open safetensors file.
 #[derive(Debug)]
 pub(super) struct File {
-    map: Mmap,
+    map: Bytes,
     /// Where the tensors' bytes begin.
     data: usize,
     metadata: Metadata,
@@ -18,7 +18,7 @@ pub(super) struct File {
 const LENGTH_BYTES: usize = 8;
 
 impl File {
-    pub(super) fn open(map: Mmap) -> Result<Self, String> {
+    pub(super) fn open(map: Bytes) -> Result<Self, String> {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| error.to_string())?;
         Ok(Self { map, data: LENGTH_BYTES + header, metadata })
     }

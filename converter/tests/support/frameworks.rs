@@ -57,14 +57,20 @@ pub fn logits(dir: &Path, inputs: &[f32], width: usize) -> Vec<Vec<Vec<f32>>> {
 pub fn agrees(file: &str, expected: &str, exits: &[&str], options: &Options<'_>) -> Report {
     let dir = tempfile::tempdir().unwrap();
     let report = convert(&framework(file), None, dir.path(), options).unwrap();
+    agrees_with(dir.path(), expected, exits);
+    report
+}
+
+/// Compares what is converted in `dir` with the arrays `exits` of `expected`, on 1,000 inputs.
+pub fn agrees_with(dir: &Path, expected: &str, exits: &[&str]) {
     let (shape, inputs) = array(&framework("inputs.npz"), "inputs");
     assert_eq!(shape, [1000, 12]);
-    let found = logits(dir.path(), &inputs, 12);
+    let found = logits(dir, &inputs, 12);
     for (exit, name) in exits.iter().enumerate() {
         let (shape, wanted) = array(&framework(expected), name);
         assert_eq!(shape[0], 1000, "{expected}");
         for (sample, wanted) in wanted.chunks(shape[1]).enumerate() {
-            assert_eq!(found[sample].len(), exits.len(), "{file}: number of exits");
+            assert_eq!(found[sample].len(), exits.len(), "{expected}: number of exits");
             let mut found = found[sample][exit].clone();
             if expected.contains("probabilities") {
                 softmax(&mut found);
@@ -72,11 +78,10 @@ pub fn agrees(file: &str, expected: &str, exits: &[&str], options: &Options<'_>)
             assert_eq!(found.len(), wanted.len());
             for (found, wanted) in found.iter().zip(wanted) {
                 let bound = 1e-5 * wanted.abs().max(1.0);
-                assert!((found - wanted).abs() <= bound, "{file}, {name}, sample {sample}: {found}, not {wanted}");
+                assert!((found - wanted).abs() <= bound, "{expected}, {name}, sample {sample}: {found}, not {wanted}");
             }
         }
     }
-    report
 }
 
 fn softmax(logits: &mut [f32]) {

@@ -24,6 +24,16 @@ pub enum PatternError {
         /// Number of outputs.
         n_out: usize,
     },
+    /// Weights to project are not as many as places.
+    #[error("a junction from {n_in} inputs to {n_out} outputs has {} weights, not {found}", n_in * n_out)]
+    Weights {
+        /// Number of inputs.
+        n_in: usize,
+        /// Number of outputs.
+        n_out: usize,
+        /// Weights given.
+        found: usize,
+    },
     /// An out-degree of 0 or above the number of outputs.
     #[error("out-degree {out_degree} is impossible with {n_out} outputs: it must be 1 to {n_out}")]
     OutDegree {

@@ -5,6 +5,7 @@ mod clash_free;
 mod degree;
 mod error;
 mod nm;
+mod project;
 mod random;
 
 use core::fmt;
@@ -14,6 +15,7 @@ use crate::rng::Draws;
 pub use clash_free::{Clash, verify_clash_free};
 pub use degree::{Nearest, NearestDivisors};
 pub use error::PatternError;
+pub use project::{Projection, ProjectionError};
 
 /// The family a junction's mask is drawn from.
 #[derive(Clone, Copy, Debug, PartialEq)]

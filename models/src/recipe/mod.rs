@@ -111,6 +111,29 @@ pub struct ExitRecipe {
     pub junctions: Vec<JunctionRecipe>,
 }
 
+impl ExitRecipe {
+    /// An exit behind trunk junction `after` with a dense branch: one junction to the classes, and before it one to `hidden`
+    /// ReLU outputs where that is wanted. Taken at a largest probability of `threshold`.
+    #[must_use]
+    pub fn dense(after: usize, hidden: Option<usize>, classes: usize, threshold: f32) -> Self {
+        let junction = |outputs, activation| JunctionRecipe {
+            outputs,
+            activation,
+            pattern: Pattern::Dense,
+            tensors: TensorNames::default(),
+        };
+        let hidden = hidden.map(|outputs| junction(outputs, Activation::Relu));
+        Self {
+            after,
+            metric: Metric::MaxProbability,
+            threshold,
+            temperature: 1.0,
+            loss_weight: 1.0,
+            junctions: hidden.into_iter().chain([junction(classes, Activation::None)]).collect(),
+        }
+    }
+}
+
 /// How sure an exit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,149 @@
+//! ONNX files, without a recipe.
+
+mod support;
+
+use std::path::Path;
+
+use lacewing_converter::convert::{Options, convert};
+use support::frameworks::{agrees, framework};
+use support::names;
+
+#[test]
+fn operators_are_folded_as_onnxruntime_computes_them() {
+    let report = agrees("onnx-operations.onnx", "onnx-operations.expected.npz", &["end"], &Options::default());
+    let shapes: Vec<_> = report.junctions.iter().map(|junction| (junction.n_in, junction.n_out)).collect();
+    assert_eq!(shapes, [(12, 10), (10, 8), (8, 7), (7, 6), (6, 5), (5, 3)]);
+    // Half of the first matrix is masked, 40 % of the third.
+    assert!(report.junctions[0].density < 0.6 && report.junctions[2].density < 0.7);
+}
+
+#[test]
+fn several_outputs_are_exits() {
+    for file in ["onnx-exits", "onnx-external"] {
+        let (name, expected) = (format!("{file}.onnx"), format!("{file}.expected.npz"));
+        let report = agrees(&name, &expected, &["exit1", "end"], &Options::default());
+        let places: Vec<&str> = report.junctions.iter().map(|junction| junction.place.as_str()).collect();
+        assert_eq!(places, ["junction 1", "exit 1, junction 1", "junction 2", "junction 3", "junction 4"]);
+        let split = Options { split_after: Some(1), exit_after: Some(&[1]), ..Options::default() };
+        agrees(&name, &expected, &["exit1", "end"], &split);
+        agrees(&name, &expected, &["end"], &Options { exit_after: Some(&[]), ..Options::default() });
+    }
+}
+
+#[test]
+fn sparse_initializers() {
+    let report = agrees("onnx-sparse.onnx", "onnx-sparse.expected.npz", &["end"], &Options::default());
+    assert!(report.junctions[0].density < 0.4 && report.junctions[1].density < 0.9);
+}
+
+/// PyTorch's exporter; a pruned weight is a product with its mask.
+#[test]
+fn exported_by_pytorch() {
+    let report = agrees("torch-sequential.onnx", "torch-sequential.expected.npz", &["end"], &Options::default());
+    assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), [36, 50, 30]);
+    agrees("torch-exits.onnx", "torch-exits.expected.npz", &["exit1", "end"], &Options::default());
+}
+
+/// Converts, expects a refusal with all of `words`, and no file.
+#[track_caller]
+fn refused(file: &Path, words: &[&str]) {
+    let out = tempfile::tempdir().unwrap();
+    let error = convert(file, None, out.path(), &Options::default()).unwrap_err().to_string();
+    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
+    assert!(names(out.path()).is_empty(), "{error}");
+}
+
+#[test]
+fn what_is_refused() {
+    let cases: [(&str, &[&str]); 30] = [
+        ("convolution", &["end is a Conv", "supported are Gemm"]),
+        ("other-domain", &["com.microsoft.FusedGemm"]),
+        ("circle", &["feeds itself"]),
+        ("constant-circle", &["input b", "no stored tensor"]),
+        ("residual", &["joins two branches"]),
+        ("missing", &["no node gives the value nothing"]),
+        ("no-tensor", &["input nothing is no stored tensor"]),
+        ("unlike", &["takes 5 values and is given 4"]),
+        ("two-names", &["two tensors of the name \"w\""]),
+        ("short", &["tensor w", "needs 36 values, there are 25"]),
+        ("half", &["tensor w", "float16", "float32"]),
+        ("overflow", &["tensor w", "beyond this machine"]),
+        ("negative", &["tensor w", "beyond this machine"]),
+        ("huge", &["needs 240000000 values, there are 36"]),
+        ("nan", &["tensor w holds NaN at [0, 0]"]),
+        ("outside", &["../inputs.npz", "not in the folder"]),
+        ("absolute", &["/etc/hostname", "not in the folder"]),
+        ("no-file", &["nothing.data", "No such file"]),
+        ("past-end", &["past the end of onnx-short.onnx, which has 206 bytes"]),
+        ("far-offset", &["past the end"]),
+        ("sparse-outside", &["index [36] is outside its shape [12, 3]"]),
+        ("sparse-negative", &["index [-3] is outside"]),
+        ("sparse-pairs-outside", &["index [3, 3] is outside"]),
+        ("sparse-twice", &["do not ascend at [3]"]),
+        ("sparse-unlike", &["2 values and 3 indices"]),
+        ("sparse-huge", &["claims 256000000 places for 2 values"]),
+        ("sparse-int32", &["int32"]),
+        ("two-inputs", &["several inputs (x, y)"]),
+        ("no-input", &["no input"]),
+        ("input-is-output", &["is the input itself"]),
+    ];
+    for (name, words) in cases {
+        refused(&framework(&format!("bad/onnx-{name}.onnx")), words);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_does_not_lead_out_of_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::copy(framework("onnx-external.onnx"), inner.join("model.onnx")).unwrap();
+    std::fs::copy(framework("onnx-external.data"), dir.path().join("secret")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("secret"), inner.join("onnx-external.data")).unwrap();
+    refused(&inner.join("model.onnx"), &["not in the folder"]);
+}
+
+/// Many parts of a few bytes each: refused before memory is asked for all.
+#[test]
+fn a_graph_of_very_many_parts() {
+    let parts = 1 << 20;
+    let mut bytes = vec![0x08, 8, 0x3a];
+    let mut length = parts * 2;
+    while length > 0x7f {
+        bytes.push(0x80 | (length & 0x7f) as u8);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend([0x0a, 0].repeat(parts));
+    // Version 17 of the operators.
+    bytes.extend([0x42, 2, 0x10, 17]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("many.onnx");
+    std::fs::write(&file, bytes).unwrap();
+    refused(&file, &["more than 65536 parts"]);
+}
+
+/// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.
+#[test]
+fn damaged_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("damaged.onnx"), dir.path().join("out"));
+    for name in ["onnx-operations.onnx", "onnx-sparse.onnx"] {
+        let whole = std::fs::read(framework(name)).unwrap();
+        let mut refusals = 0;
+        for at in (3..whole.len()).step_by(7) {
+            std::fs::write(&file, &whole[..at]).unwrap();
+            assert!(convert(&file, None, &out, &Options::default()).is_err(), "{name} cut at {at}");
+            let mut changed = whole.clone();
+            changed[at] ^= 0x81;
+            std::fs::write(&file, &changed).unwrap();
+            match convert(&file, None, &out, &Options::default()) {
+                Ok(_) => std::fs::remove_dir_all(&out).unwrap(),
+                Err(_) => refusals += 1,
+            }
+            assert!(names(&out).is_empty());
+        }
+        assert!(refusals > 20, "{refusals}");
+    }
+}
