@@ -70,7 +70,8 @@ pub fn input_gradient(edges: &Edges<'_>, weights: &[f32], delta: &[f32], width: 
     }
 }
 
-/// The product of an input's row and an output's row of `delta`, as [`dot`] adds it up.
+/// The product of an input's row and an output's row of `delta`: sixteen running sums, the columns taking turns; then
+/// halves are added, 8 + 8, 4 + 4, 2 + 2, 1 + 1.
 pub fn weight_gradient(edges: &Edges<'_>, x: &[f32], delta: &[f32], width: usize, by_weights: &mut [f32]) {
     let mut outputs = delta.chunks_exact(width);
     for (first, inputs) in edges.groups() {
@@ -84,7 +85,6 @@ pub fn weight_gradient(edges: &Edges<'_>, x: &[f32], delta: &[f32], width: usize
     }
 }
 
-/// Sixteen running sums, the columns taking turns; then halves are added: 8 + 8, 4 + 4, 2 + 2, 1 + 1.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0; COLUMNS];
     for (a, b) in a.as_chunks::<COLUMNS>().0.iter().zip(b.as_chunks::<COLUMNS>().0) {
