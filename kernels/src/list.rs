@@ -30,9 +30,19 @@ pub(crate) const SCALAR: &[&Kernel] = &[
     &scalar_i8::WINDOWS,
 ];
 
-/// Every kernel, the one to prefer first.
+/// Faster ones for targets without vector units.
+const SCALAR_REGISTERS: &[&Kernel] = &[
+    &portable::DENSE,
+    &portable::BLOCK_4,
+    &portable::BLOCK_8,
+    &portable::BLOCK_16,
+    &portable_i8::CODED4,
+    &portable_i8::RICE,
+];
+
+/// The vector units' own.
 #[cfg(target_arch = "x86_64")]
-pub(crate) const KERNELS: &[&Kernel] = &[
+const VECTOR: &[&Kernel] = &[
     &crate::x86_64::avx512::DENSE,
     &crate::x86_64::avx512::BLOCK_16,
     &crate::x86_64::avx512::BLOCK_32,
@@ -74,40 +84,11 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::x86_64::avx2_i8::ROWS16,
     &crate::x86_64::avx2_i8::CSR8,
     &crate::x86_64::avx2_i8::CSR16,
-    &portable::DENSE,
-    &portable::BLOCK_4,
-    &portable::BLOCK_8,
-    &portable::BLOCK_16,
-    &portable_i8::CODED4,
-    &portable_i8::RICE,
-    &scalar::DENSE,
-    &scalar::ROWS8,
-    &scalar::ROWS16,
-    &scalar::CSR8,
-    &scalar::CSR16,
-    &scalar::BLOCK,
-    &scalar::NM,
-    &scalar::NM_LANES,
-    &scalar::WINDOWS,
-    &scalar::DENSE_INPUT_MAJOR,
-    &scalar::INPUT_MAJOR8,
-    &scalar::INPUT_MAJOR16,
-    &scalar_i8::DENSE,
-    &scalar_i8::ROWS8,
-    &scalar_i8::ROWS16,
-    &scalar_i8::CSR8,
-    &scalar_i8::CSR16,
-    &scalar_i8::BLOCK,
-    &scalar_i8::CODED4,
-    &scalar_i8::RICE,
-    &scalar_i8::NM,
-    &scalar_i8::NM_LANES,
-    &scalar_i8::WINDOWS,
 ];
 
-/// Every kernel, the one to prefer first.
+/// The vector unit's own.
 #[cfg(target_arch = "aarch64")]
-pub(crate) const KERNELS: &[&Kernel] = &[
+const VECTOR: &[&Kernel] = &[
     &crate::aarch64::neon_i8::DOT_DENSE,
     &crate::aarch64::neon_i8::DOT_BLOCK_4,
     &crate::aarch64::neon_i8::DOT_BLOCK_8,
@@ -133,101 +114,39 @@ pub(crate) const KERNELS: &[&Kernel] = &[
     &crate::aarch64::neon_i8::NM_LANES8,
     &crate::aarch64::neon_i8::NM_LANES16,
     &crate::aarch64::neon_i8::WINDOWS16,
-    &portable::DENSE,
-    &portable::BLOCK_4,
-    &portable::BLOCK_8,
-    &portable::BLOCK_16,
-    &portable_i8::CODED4,
-    &portable_i8::RICE,
-    &scalar::DENSE,
-    &scalar::ROWS8,
-    &scalar::ROWS16,
-    &scalar::CSR8,
-    &scalar::CSR16,
-    &scalar::BLOCK,
-    &scalar::NM,
-    &scalar::NM_LANES,
-    &scalar::WINDOWS,
-    &scalar::DENSE_INPUT_MAJOR,
-    &scalar::INPUT_MAJOR8,
-    &scalar::INPUT_MAJOR16,
-    &scalar_i8::DENSE,
-    &scalar_i8::ROWS8,
-    &scalar_i8::ROWS16,
-    &scalar_i8::CSR8,
-    &scalar_i8::CSR16,
-    &scalar_i8::BLOCK,
-    &scalar_i8::CODED4,
-    &scalar_i8::RICE,
-    &scalar_i8::NM,
-    &scalar_i8::NM_LANES,
-    &scalar_i8::WINDOWS,
 ];
 
-/// Every kernel of a target without vector units, the one to prefer first.
-pub(crate) const PORTABLE: &[&Kernel] = &[
-    &portable::DENSE,
-    &portable::BLOCK_4,
-    &portable::BLOCK_8,
-    &portable::BLOCK_16,
-    &portable_i8::CODED4,
-    &portable_i8::RICE,
-    &scalar::DENSE,
-    &scalar::ROWS8,
-    &scalar::ROWS16,
-    &scalar::CSR8,
-    &scalar::CSR16,
-    &scalar::BLOCK,
-    &scalar::NM,
-    &scalar::NM_LANES,
-    &scalar::WINDOWS,
-    &scalar::DENSE_INPUT_MAJOR,
-    &scalar::INPUT_MAJOR8,
-    &scalar::INPUT_MAJOR16,
-    &scalar_i8::DENSE,
-    &scalar_i8::ROWS8,
-    &scalar_i8::ROWS16,
-    &scalar_i8::CSR8,
-    &scalar_i8::CSR16,
-    &scalar_i8::BLOCK,
-    &scalar_i8::CODED4,
-    &scalar_i8::RICE,
-    &scalar_i8::NM,
-    &scalar_i8::NM_LANES,
-    &scalar_i8::WINDOWS,
-];
-
-/// Every kernel, the one to prefer first.
+/// Those of the extensions that the target was said to have.
 #[cfg(any(cortex_m_dsp, cortex_m_fpu))]
-pub(crate) const KERNELS: &[&Kernel] = {
+const VECTOR: &[&Kernel] = {
     use crate::cortex_m::{DSP, FPU};
-    const COUNT: usize = FPU.len() + DSP.len() + PORTABLE.len();
-    &joined::<COUNT>([FPU, DSP, PORTABLE])
+    &joined::<{ FPU.len() + DSP.len() }>(FPU, DSP)
 };
 
-/// One list after the other.
-#[cfg(any(cortex_m_dsp, cortex_m_fpu))]
-const fn joined<const N: usize>(lists: [&'static [&'static Kernel]; 3]) -> [&'static Kernel; N] {
+/// None.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", cortex_m_dsp, cortex_m_fpu)))]
+const VECTOR: &[&Kernel] = &[];
+
+/// Every kernel of a target without vector units, the one to prefer first.
+pub(crate) const PORTABLE: &[&Kernel] = &joined::<{ SCALAR_REGISTERS.len() + SCALAR.len() }>(SCALAR_REGISTERS, SCALAR);
+
+/// Every kernel, the one to prefer first.
+pub(crate) const KERNELS: &[&Kernel] = &joined::<{ VECTOR.len() + PORTABLE.len() }>(VECTOR, PORTABLE);
+
+/// The two lists, one after the other; `N` is the sum of their lengths.
+const fn joined<const N: usize>(mut first: &[&'static Kernel], mut second: &[&'static Kernel]) -> [&'static Kernel; N] {
     let mut all: [&'static Kernel; N] = [&scalar::DENSE; N];
-    let mut lists: &[&'static [&'static Kernel]] = &lists;
-    let mut rest: &[&'static Kernel] = &[];
     let mut slots: &mut [&'static Kernel] = &mut all;
     while let [slot, free @ ..] = slots {
-        while let ([], [list, more @ ..]) = (rest, lists) {
-            (rest, lists) = (*list, more);
-        }
-        if let [kernel, others @ ..] = rest {
-            *slot = kernel;
-            rest = others;
+        if let [kernel, rest @ ..] = first {
+            (*slot, first) = (*kernel, rest);
+        } else if let [kernel, rest @ ..] = second {
+            (*slot, second) = (*kernel, rest);
         }
         slots = free;
     }
     all
 }
-
-/// Every kernel, the one to prefer first.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", cortex_m_dsp, cortex_m_fpu)))]
-pub(crate) const KERNELS: &[&Kernel] = PORTABLE;
 
 /// The one list of kernels of the target's architecture, the one to prefer first. Dispatch, conformance tests and benches
 /// all read it.
