@@ -103,6 +103,36 @@ unsafe fn row<const DELTA: bool>(edges: &mut Edges, in_degree: usize) -> i32 {
     sum
 }
 
+/// `$four` for every four of `$n` edges: what is over sixteens first, then sixteen at a time. `$x` is the operand in r3.
+macro_rules! each_four {
+    ($four:ident, $sum:expr, $edges:ident, $n:ident, $($x:tt)+) => {
+        asm!(
+            "ands lr, r4, #12",
+            "beq 3f",
+            "bic r4, r4, #12",
+            "2:",
+            $four!(),
+            "subs lr, lr, #4",
+            "bne 2b",
+            "cmp r4, #0",
+            "beq 4f",
+            "3:",
+            "add r4, r1, r4",
+            "5:",
+            $four!(),
+            $four!(),
+            $four!(),
+            $four!(),
+            "cmp r1, r4",
+            "bne 5b",
+            "4:",
+            inout("r0") $sum, inout("r1") $edges.weights, inout("r2") $edges.index, $($x)+, inout("r4") $n => _,
+            out("r5") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
+            options(readonly, nostack),
+        )
+    };
+}
+
 /// # Safety
 /// `n` is a multiple of 4 above 0; there are `n` more edges, whose inputs are those of `edges.x`.
 #[inline(always)]
@@ -127,32 +157,7 @@ unsafe fn fours_by_input(sum: &mut i32, edges: &mut Edges, n: usize) {
         };
     }
     // SAFETY: reads n weights, n indices and the inputs they say, as the caller allows, at any address.
-    unsafe {
-        asm!(
-            "ands lr, r4, #12",
-            "beq 3f",
-            "bic r4, r4, #12",
-            "2:",
-            four!(),
-            "subs lr, lr, #4",
-            "bne 2b",
-            "cmp r4, #0",
-            "beq 4f",
-            "3:",
-            "add r4, r1, r4",
-            "5:",
-            four!(),
-            four!(),
-            four!(),
-            four!(),
-            "cmp r1, r4",
-            "bne 5b",
-            "4:",
-            inout("r0") *sum, inout("r1") edges.weights, inout("r2") edges.index, in("r3") edges.x, inout("r4") n => _,
-            out("r5") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
-            options(readonly, nostack),
-        );
-    }
+    unsafe { each_four!(four, *sum, edges, n, in("r3") edges.x) };
 }
 
 /// # Safety
@@ -180,30 +185,5 @@ unsafe fn fours_by_distance(sum: &mut i32, edges: &mut Edges, n: usize) {
         };
     }
     // SAFETY: as in `fours_by_input`.
-    unsafe {
-        asm!(
-            "ands lr, r4, #12",
-            "beq 3f",
-            "bic r4, r4, #12",
-            "2:",
-            four!(),
-            "subs lr, lr, #4",
-            "bne 2b",
-            "cmp r4, #0",
-            "beq 4f",
-            "3:",
-            "add r4, r1, r4",
-            "5:",
-            four!(),
-            four!(),
-            four!(),
-            four!(),
-            "cmp r1, r4",
-            "bne 5b",
-            "4:",
-            inout("r0") *sum, inout("r1") edges.weights, inout("r2") edges.index, inout("r3") edges.x, inout("r4") n => _,
-            out("r5") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
-            options(readonly, nostack),
-        );
-    }
+    unsafe { each_four!(four, *sum, edges, n, inout("r3") edges.x) };
 }
