@@ -55,6 +55,21 @@ macro_rules! kernels {
 }
 pub(crate) use kernels;
 
+/// `$pass` over all columns, in panels of 64 as long as there are so many, then of 16; `$column` is a panel's first.
+macro_rules! panels {
+    ($width:expr, $column:ident, $pass:ident::<$lanes:ty>($($argument:expr),+)) => {{
+        let mut $column = 0;
+        while $column + PANEL * COLUMNS <= $width {
+            $pass::<$lanes, PANEL>($($argument),+);
+            $column += PANEL * COLUMNS;
+        }
+        while $column < $width {
+            $pass::<$lanes, 1>($($argument),+);
+            $column += COLUMNS;
+        }
+    }};
+}
+
 /// # Safety
 /// As for [`super::Forward`], with the instruction set of `V`.
 #[inline(always)]
@@ -101,18 +116,10 @@ unsafe fn forward_row<V: Lanes>(
     width: usize,
     sums: *mut f32,
 ) {
-    let mut column = 0;
     // SAFETY: the caller's; columns up to `width`, a multiple of `COLUMNS`.
     unsafe {
-        while column + PANEL * COLUMNS <= width {
-            forward_panel::<V, PANEL>(inputs, weights, bias, x.add(column), width, sums.add(column));
-            column += PANEL * COLUMNS;
-        }
-        while column < width {
-            forward_panel::<V, 1>(inputs, weights, bias, x.add(column), width, sums.add(column));
-            column += COLUMNS;
-        }
-    }
+        panels!(width, column, forward_panel::<V>(inputs, weights, bias, x.add(column), width, sums.add(column)))
+    };
 }
 
 /// # Safety
@@ -226,18 +233,10 @@ unsafe fn gather_input<V: Lanes>(
     width: usize,
     by_x: *mut f32,
 ) {
-    let mut column = 0;
     // SAFETY: the caller's; columns up to `width`, a multiple of `COLUMNS`.
     unsafe {
-        while column + PANEL * COLUMNS <= width {
-            gather_panel::<V, PANEL>(outputs, places, weights, delta.add(column), width, by_x.add(column));
-            column += PANEL * COLUMNS;
-        }
-        while column < width {
-            gather_panel::<V, 1>(outputs, places, weights, delta.add(column), width, by_x.add(column));
-            column += COLUMNS;
-        }
-    }
+        panels!(width, column, gather_panel::<V>(outputs, places, weights, delta.add(column), width, by_x.add(column)))
+    };
 }
 
 /// # Safety
