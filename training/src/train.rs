@@ -142,6 +142,16 @@ fn run(
     Ok(Trained::new(recipe, network, parameters))
 }
 
+/// What an epoch trains.
+struct Phase {
+    /// Of each exit's cross-entropy.
+    loss_weights: Vec<f32>,
+    /// Which nodes move.
+    trained: Vec<bool>,
+    /// Which nodes the backward pass has to reach.
+    reached: Vec<bool>,
+}
+
 struct Run<'a> {
     network: &'a Network,
     passes: Passes<'a>,
@@ -227,13 +237,13 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, epoch: usize, progress: &mut impl FnMut(&Progress)) -> Result<(), TrainError> {
         order::shuffle(&mut self.order, &mut self.rng);
         let (start, mut total, mut seen) = (Instant::now(), 0.0, 0);
-        let order = core::mem::take(&mut self.order);
+        let (phase, order) = (self.phase(epoch), core::mem::take(&mut self.order));
         for (batch, samples) in order.chunks(self.settings.batch).enumerate() {
             if self.control.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 let saved = self.control.checkpoint.is_some() && self.state.epoch > 0;
                 return Err(TrainError::Stopped { epoch, saved });
             }
-            let loss = self.batch(epoch, batch, samples);
+            let loss = self.batch(&phase, (epoch - 1) * self.batches() + batch, samples);
             if !loss.is_finite() {
                 return Err(self.diverged(epoch, batch + 1));
             }
@@ -247,34 +257,29 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// One step; the sum over the samples of their losses before it.
-    fn batch(&mut self, epoch: usize, batch: usize, samples: &[u32]) -> f64 {
-        let (passes, train, parameters) = (&self.passes, self.train, &self.state.parameters);
+    fn phase(&self, epoch: usize) -> Phase {
         let backbone = epoch <= self.settings.backbone_epochs;
-        let weights = self.network.loss_weights(backbone);
+        let mut trained = self.network.trained(backbone);
+        trained.iter_mut().zip(&self.learns).for_each(|(trained, learns)| *trained &= learns);
+        Phase { loss_weights: self.network.loss_weights(backbone), reached: self.network.reached(&trained), trained }
+    }
+
+    /// One step; the sum over the samples of their losses before it.
+    fn batch(&mut self, phase: &Phase, step: usize, samples: &[u32]) -> f64 {
+        let rate = learning_rate(self.settings, step, self.settings.epochs * self.batches());
+        let (passes, train, parameters) = (&self.passes, self.train, &self.state.parameters);
         let shards = &mut self.shards[..samples.len().div_ceil(SHARD)];
-        let trained: Vec<bool> =
-            self.network.trained(backbone).iter().zip(&self.learns).map(|(one, other)| *one && *other).collect();
-        let reached = self.network.reached(&trained);
         shards.par_iter_mut().zip(samples.par_chunks(SHARD)).for_each(|(shard, part)| {
             let sample = |&sample: &u32| (train.sample(sample as usize), train.label(sample as usize));
             passes.fill(shard, part.iter().map(sample));
             passes.forward(parameters, shard);
-            passes.backward(parameters, shard, &weights, samples.len(), &reached);
+            passes.backward(parameters, shard, &phase.loss_weights, samples.len(), &phase.reached);
         });
         let weighted = |shard: &Shard| -> f64 {
-            weights.iter().zip(&shard.losses).map(|(&weight, loss)| f64::from(weight) * loss).sum()
+            phase.loss_weights.iter().zip(&shard.losses).map(|(&weight, loss)| f64::from(weight) * loss).sum()
         };
         let loss = shards.iter().map(weighted).sum();
-        let step = (epoch - 1) * self.batches() + batch;
-        let rate = learning_rate(self.settings, step, self.settings.epochs * self.batches());
-        self.state.optimiser.step(
-            passes.kernels(),
-            &mut self.state.parameters,
-            &self.shards[..samples.len().div_ceil(SHARD)],
-            &trained,
-            rate,
-        );
+        self.state.optimiser.step(passes.kernels(), &mut self.state.parameters, shards, &phase.trained, rate);
         loss
     }
 
