@@ -2,14 +2,12 @@
 
 mod support;
 
-use std::path::Path;
-
 use lacewing_converter::convert::{HEAD, Options, convert};
 use lacewing_converter::evaluate::evaluate;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
-use support::frameworks::{agrees, framework};
+use support::frameworks::{agrees, framework, refused};
 use support::names;
 
 /// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
@@ -60,14 +58,6 @@ fn several_outputs_are_exits() {
     }
     agrees(name, expected, &["exit1", "end"], &Options { exit_after: Some(&[1]), ..Options::default() });
     agrees(name, expected, &["end"], &Options { exit_after: Some(&[]), ..Options::default() });
-}
-
-/// Converts, expects a refusal with all of `words`, and no file.
-fn refused(file: &Path, options: &Options<'_>, words: &[&str]) {
-    let out = tempfile::tempdir().unwrap();
-    let error = convert(file, None, out.path(), options).unwrap_err().to_string();
-    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
-    assert!(names(out.path()).is_empty(), "{error}");
 }
 
 #[test]

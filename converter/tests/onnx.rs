@@ -2,10 +2,8 @@
 
 mod support;
 
-use std::path::Path;
-
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::{agrees, framework};
+use support::frameworks::{agrees, framework, refused};
 use support::names;
 
 #[test]
@@ -44,15 +42,6 @@ fn exported_by_pytorch() {
     agrees("torch-exits.onnx", "torch-exits.expected.npz", &["exit1", "end"], &Options::default());
 }
 
-/// Converts, expects a refusal with all of `words`, and no file.
-#[track_caller]
-fn refused(file: &Path, words: &[&str]) {
-    let out = tempfile::tempdir().unwrap();
-    let error = convert(file, None, out.path(), &Options::default()).unwrap_err().to_string();
-    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
-    assert!(names(out.path()).is_empty(), "{error}");
-}
-
 #[test]
 fn what_is_refused() {
     let cases: [(&str, &[&str]); 30] = [
@@ -88,7 +77,7 @@ fn what_is_refused() {
         ("input-is-output", &["is the input itself"]),
     ];
     for (name, words) in cases {
-        refused(&framework(&format!("bad/onnx-{name}.onnx")), words);
+        refused(&framework(&format!("bad/onnx-{name}.onnx")), &Options::default(), words);
     }
 }
 
@@ -101,7 +90,7 @@ fn a_link_does_not_lead_out_of_the_folder() {
     std::fs::copy(framework("onnx-external.onnx"), inner.join("model.onnx")).unwrap();
     std::fs::copy(framework("onnx-external.data"), dir.path().join("secret")).unwrap();
     std::os::unix::fs::symlink(dir.path().join("secret"), inner.join("onnx-external.data")).unwrap();
-    refused(&inner.join("model.onnx"), &["not in the folder"]);
+    refused(&inner.join("model.onnx"), &Options::default(), &["not in the folder"]);
 }
 
 /// Many parts of a few bytes each: refused before memory is asked for all.
@@ -121,7 +110,7 @@ fn a_graph_of_very_many_parts() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("many.onnx");
     std::fs::write(&file, bytes).unwrap();
-    refused(&file, &["more than 65536 parts"]);
+    refused(&file, &Options::default(), &["more than 65536 parts"]);
 }
 
 /// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.

@@ -2,10 +2,8 @@
 
 mod support;
 
-use std::path::Path;
-
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::{agrees, framework};
+use support::frameworks::{agrees, framework, refused};
 use support::names;
 
 #[test]
@@ -18,15 +16,6 @@ fn networks_in_floats() {
         agrees("tflite-functional.tflite", "tflite-functional.expected.npz", &["exit1", "end"], &options);
     }
     agrees("tflite-hybrid.tflite", "tflite-hybrid.expected.npz", &["end"], &options);
-}
-
-/// Converts, expects a refusal with all of `words`, and no file.
-#[track_caller]
-fn refused(file: &Path, words: &[&str]) {
-    let out = tempfile::tempdir().unwrap();
-    let error = convert(file, None, out.path(), &Options::default()).unwrap_err().to_string();
-    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
-    assert!(names(out.path()).is_empty(), "{error}");
 }
 
 #[test]
@@ -47,9 +36,9 @@ fn what_is_refused() {
         ("two-inputs", &["2 inputs"]),
         ("many-axes", &["a list of 100 entries"]),
     ];
-    refused(&framework("tflite-int8-per-tensor.tflite"), &["computes in int8"]);
+    refused(&framework("tflite-int8-per-tensor.tflite"), &Options::default(), &["computes in int8"]);
     for (name, words) in cases {
-        refused(&framework(&format!("bad/tflite-{name}.tflite")), words);
+        refused(&framework(&format!("bad/tflite-{name}.tflite")), &Options::default(), words);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Training as a whole, on data small enough to be made here.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use lacewing_models::recipe::Training;
 use lacewing_models::{Dataset, Recipe};
 use lacewing_training::{DatasetError, FileError, TrainError, Trained, fine_tune, train};
+use support::stripes;
 
 const RECIPE: &str = r#"
 name = "three-blobs"
@@ -31,33 +34,20 @@ fn recipe() -> Recipe {
     Recipe::parse(RECIPE).unwrap()
 }
 
-/// Three noisy patterns of stripes; `salt` makes different noise.
-fn blobs(samples: usize, salt: u32) -> Dataset {
-    let mut state = 12_345_u32.wrapping_add(salt);
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-    };
-    let labels: Vec<u16> = (0..samples).map(|sample| (sample % 3) as u16).collect();
-    let stripe = |label: u16, feature: usize| if feature % 3 == usize::from(label) { 0.5 } else { 0.0 };
-    let values = labels.iter().flat_map(|&label| (0..40).map(move |feature| stripe(label, feature)));
-    Dataset::new(40, values.map(|v| v + noise()).collect(), labels).unwrap()
-}
-
 fn trained() -> Trained {
-    train(&recipe(), &blobs(700, 1), &blobs(300, 2), |_| {}).unwrap()
+    train(&recipe(), &stripes(700, 1), &stripes(300, 2), |_| {}).unwrap()
 }
 
 #[test]
 fn learns_and_reports() {
     let mut seen = Vec::new();
-    let trained = train(&recipe(), &blobs(700, 1), &blobs(300, 2), |progress| seen.push(progress.clone())).unwrap();
+    let trained = train(&recipe(), &stripes(700, 1), &stripes(300, 2), |progress| seen.push(progress.clone())).unwrap();
     // Five batches to an epoch, the last one short, and one report more at its end.
     assert_eq!(seen.len(), 6 * 6);
     assert_eq!((seen[0].batches, seen[0].epochs), (5, 6));
     let ends: Vec<_> = seen.iter().filter_map(|progress| progress.validation.as_ref()).collect();
     assert_eq!(ends.len(), 6);
-    let accuracies = trained.accuracies(&blobs(300, 2)).unwrap();
+    let accuracies = trained.accuracies(&stripes(300, 2)).unwrap();
     assert_eq!(ends.last().unwrap().as_slice(), accuracies);
     assert!(accuracies.iter().all(|&accuracy| accuracy > 0.95), "{accuracies:?}");
     assert!(seen.last().unwrap().loss < 0.5 * seen[0].loss);
@@ -65,7 +55,7 @@ fn learns_and_reports() {
 
 #[test]
 fn logits_agree_with_accuracies() {
-    let (trained, data) = (trained(), blobs(130, 3));
+    let (trained, data) = (trained(), stripes(130, 3));
     for (logits, accuracy) in trained.logits(&data).unwrap().iter().zip(trained.accuracies(&data).unwrap()) {
         let right = |(row, &label): (&[f32], &u16)| (0..3).all(|class| row[class] <= row[usize::from(label)]);
         let correct = logits.chunks(3).zip(data.labels()).filter(|&sample| right(sample)).count();
@@ -77,7 +67,7 @@ fn logits_agree_with_accuracies() {
 fn the_number_of_threads_changes_nothing() {
     let logits = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| trained().logits(&blobs(50, 4)).unwrap())
+        pool.install(|| trained().logits(&stripes(50, 4)).unwrap())
     };
     let one = logits(1);
     assert_eq!(one, logits(2));
@@ -88,17 +78,17 @@ fn the_number_of_threads_changes_nothing() {
 fn seeds_differ() {
     let mut other = recipe();
     other.training.seed = 2;
-    let other = train(&other, &blobs(700, 1), &blobs(300, 2), |_| {}).unwrap();
-    assert_ne!(other.logits(&blobs(50, 4)).unwrap(), trained().logits(&blobs(50, 4)).unwrap());
+    let other = train(&other, &stripes(700, 1), &stripes(300, 2), |_| {}).unwrap();
+    assert_ne!(other.logits(&stripes(50, 4)).unwrap(), trained().logits(&stripes(50, 4)).unwrap());
 }
 
 #[test]
 fn weight_decay_shrinks() {
     let mut decayed = recipe();
     decayed.training.l2 = 0.1;
-    let decayed = train(&decayed, &blobs(700, 1), &blobs(300, 2), |_| {}).unwrap();
+    let decayed = train(&decayed, &stripes(700, 1), &stripes(300, 2), |_| {}).unwrap();
     let size = |trained: &Trained| -> f32 {
-        trained.logits(&blobs(50, 4)).unwrap().iter().flatten().map(|logit| logit.abs()).sum()
+        trained.logits(&stripes(50, 4)).unwrap().iter().flatten().map(|logit| logit.abs()).sum()
     };
     assert!(size(&decayed) < 0.5 * size(&trained()));
 }
@@ -113,7 +103,7 @@ fn files_there_and_back() {
     let back = Trained::load(&path).unwrap();
     assert_eq!(back.recipe(), trained.recipe());
     assert_eq!(back.recipe().exits[0].threshold, 0.75);
-    assert_eq!(back.logits(&blobs(50, 4)).unwrap(), trained.logits(&blobs(50, 4)).unwrap());
+    assert_eq!(back.logits(&stripes(50, 4)).unwrap(), trained.logits(&stripes(50, 4)).unwrap());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "the temporary file is gone");
     #[cfg(unix)]
     {
@@ -209,14 +199,14 @@ fn tensors_that_break_the_rules_are_refused() {
 fn divergence_stops() {
     let mut wild = recipe();
     wild.training.learning_rate = 1e30;
-    let error = train(&wild, &blobs(700, 1), &blobs(300, 2), |_| {}).unwrap_err();
+    let error = train(&wild, &stripes(700, 1), &stripes(300, 2), |_| {}).unwrap_err();
     assert!(matches!(error, TrainError::Diverged { epoch: 1, .. }), "{error}");
     assert!(error.to_string().contains("lower `learning_rate`"));
 }
 
 #[test]
 fn data_that_does_not_fit_is_refused() {
-    let good = blobs(700, 1);
+    let good = stripes(700, 1);
     let reason = |train_set: &Dataset, validation: &Dataset| match train(&recipe(), train_set, validation, |_| {}) {
         Err(TrainError::Data { set, source }) => (set, source),
         other => panic!("{other:?}"),
@@ -228,7 +218,7 @@ fn data_that_does_not_fit_is_refused() {
     assert_eq!(reason(&good, &mislabelled), ("validation", DatasetError::Label { sample: 1, label: 3, classes: 3 }));
     let empty = set(40, Vec::new(), Vec::new());
     assert_eq!(reason(&empty, &good), ("training", DatasetError::Empty));
-    let few = blobs(149, 1);
+    let few = stripes(149, 1);
     let error = train(&recipe(), &few, &good, |_| {}).unwrap_err();
     assert!(matches!(error, TrainError::Batch { batch: 150, samples: 149 }), "{error}");
 }
@@ -236,17 +226,17 @@ fn data_that_does_not_fit_is_refused() {
 #[test]
 fn fine_tuning_goes_on_and_leaves_alone_what_is_frozen() {
     use lacewing_models::JunctionId;
-    let (before, data, settings) = (trained(), blobs(700, 1), recipe().training);
-    let logits = before.logits(&blobs(50, 3)).unwrap();
+    let (before, data, settings) = (trained(), stripes(700, 1), recipe().training);
+    let logits = before.logits(&stripes(50, 3)).unwrap();
     // Only the exit's branch: the end of the trunk answers to the bit as before.
     let branch = |id| matches!(id, JunctionId::Exit { .. });
-    let after = fine_tune(before, &settings, branch, &data, &blobs(300, 2), |_| {}).unwrap();
-    let moved = after.logits(&blobs(50, 3)).unwrap();
+    let after = fine_tune(before, &settings, branch, &data, &stripes(300, 2), |_| {}).unwrap();
+    let moved = after.logits(&stripes(50, 3)).unwrap();
     assert_eq!(moved[1], logits[1]);
     assert_ne!(moved[0], logits[0]);
     // The trunk's end alone.
-    let after = fine_tune(after, &settings, |id| id == JunctionId::Trunk(2), &data, &blobs(300, 2), |_| {}).unwrap();
-    let again = after.logits(&blobs(50, 3)).unwrap();
+    let after = fine_tune(after, &settings, |id| id == JunctionId::Trunk(2), &data, &stripes(300, 2), |_| {}).unwrap();
+    let again = after.logits(&stripes(50, 3)).unwrap();
     assert_eq!(again[0], moved[0]);
     assert_ne!(again[1], moved[1]);
     let none = Training { batch: 0, ..settings };
@@ -261,7 +251,7 @@ fn an_exit_is_put_into_a_trained_network() {
     use lacewing_models::JunctionId;
     let mut plain = recipe();
     plain.exits.clear();
-    let (data, validation) = (blobs(700, 1), blobs(300, 2));
+    let (data, validation) = (stripes(700, 1), stripes(300, 2));
     let before = train(&plain, &data, &validation, |_| {}).unwrap();
     let end = before.logits(&validation).unwrap();
     let exit = recipe().exits[0].clone();

@@ -6,7 +6,7 @@ use lacewing_converter::convert::{HEAD, Options, Report, TAIL, convert};
 use lacewing_converter::source::Source;
 use lacewing_engine::{Decision, Engine, ExitPolicy, ExitView, KernelSet, Model, Outcome};
 
-use super::fixture;
+use super::{fixture, names};
 
 struct Recorder(Vec<Vec<f32>>);
 
@@ -89,4 +89,13 @@ fn softmax(logits: &mut [f32]) {
     logits.iter_mut().for_each(|logit| *logit = (*logit - largest).exp());
     let sum: f32 = logits.iter().sum();
     logits.iter_mut().for_each(|logit| *logit /= sum);
+}
+
+/// Converts, expects a refusal with all of `words`, and no file.
+#[track_caller]
+pub fn refused(file: &Path, options: &Options<'_>, words: &[&str]) {
+    let out = tempfile::tempdir().unwrap();
+    let error = convert(file, None, out.path(), options).unwrap_err().to_string();
+    words.iter().for_each(|word| assert!(error.contains(word), "no {word:?} in: {error}"));
+    assert!(names(out.path()).is_empty(), "{error}");
 }
