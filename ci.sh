@@ -63,7 +63,7 @@ step_msrv() {
   esac
 }
 
-# With overflow checks and debug assertions on, optimised.
+# With overflow checks and debug assertions on.
 step_tests() { cargo test --locked --workspace --profile checked; }
 
 # The device crates as a device has them.
@@ -134,11 +134,12 @@ step_aarch64() {
   done
 }
 
-# The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record.
-step_cortex_m4() { cargo run --locked --release -p lacewing-benches --bin cortex-m4; }
+# The bundled networks on the emulated board: the host's answers, and the instruction counts and sizes on record. The
+# program that compares is built as the tests are, what it sends to the board as released.
+step_cortex_m4() { cargo run --locked --profile checked -p lacewing-benches --bin cortex-m4; }
 
 # The kernels' sweeps and the bundled models on every emulated board, and the instructions of single junctions on record.
-step_boards() { cargo run --locked --release -p lacewing-benches --bin boards; }
+step_boards() { cargo run --locked --profile checked -p lacewing-benches --bin boards; }
 
 # The example programs: what each says, and that those for boards build.
 step_firmware() { firmware/check; }
