@@ -14,7 +14,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS="setup format lint docs msrv tests no_std isa avx512 aarch64 cortex_m4 boards firmware c_firmware armv7 fuzz"
+# Two lanes, one beside the other, since compilers and emulators leave a processor idle by turns: what is built for this
+# machine, and what is built for others or by the nightly compiler.
+HOST_STEPS="format lint docs msrv tests no_std isa"
+OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards"
 LONG_STEPS="avx512_long miri fuzz_long fuzz_import soak"
 
 export CARGO_INCREMENTAL=0
@@ -169,11 +172,11 @@ fuzz() { # "ROOM ..." LIMIT ...
       target=$(basename "$target" .rs)
       mkdir -p "$room/fuzz/corpus/$target"
       seeds=$(cd "$room" && ls -d tests/hostile "fuzz/seeds/$target" tests/fixtures/frameworks/bad 2>/dev/null || true)
-      (cd "$room" && cargo +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- -verbosity=0 -print_final_stats=1 "$@")
+      (cd "$room" && cargo +nightly fuzz run --target-dir ../target/fuzz "$target" "fuzz/corpus/$target" $seeds -- -verbosity=0 -print_final_stats=1 "$@")
     done
   done
 }
-step_fuzz() { fuzz "engine tail" -max_total_time=10; }
+step_fuzz() { fuzz "engine tail" -max_total_time=6; }
 step_fuzz_long() { fuzz "engine tail" -runs=10000000; }
 # Readers of other people's files, a thousand times slower to run.
 step_fuzz_import() { fuzz converter -runs=1000000 -max_len=16384; }
@@ -194,28 +197,52 @@ step_miri() {
   $miri --test conformance infinities_and_nan_reach_the_output
 }
 
-# Runs every step named, however many fail, and prints how long each took.
-run() {
-  local name rc begin table="" passed=0 failed=0
+# Runs steps one after the other, however many fail. Of each the directory gets what it printed and how long it took.
+lane() { # DIRECTORY tee|keep STEP ...
+  local name rc begin directory=$1 show=$2
+  shift 2
   for name in "$@"; do
-    printf '\n=== %s\n' "$name"
     begin=$SECONDS
     # Not in a condition: there bash would go on after a failing command.
     set +e
-    (set -e; "step_$name")
-    rc=$?
+    (set -e; say "step $name"; "step_$name") 2>&1 | $show "$directory/$name.log"
+    rc=${PIPESTATUS[0]}
     set -e
-    if [ $rc = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    table+=$(printf '%-12s %5d s  %s' "$name" $((SECONDS - begin)) "$([ $rc = 0 ] && echo ok || echo FAILED)")$'\n'
+    printf '%-12s %5d s  %s\n' "$name" $((SECONDS - begin)) "$([ $rc = 0 ] && echo ok || echo FAILED)" > "$directory/$name.time"
+    # Whole, where lanes run beside each other.
+    [ "$show" = tee ] || printf '\n=== %s\n' "$name" | flock "$directory" cat - "$directory/$name.log" "$directory/$name.time"
   done
-  printf '\n=== steps\n%stotal        %5d s\n\n%d passed, %d failed\n' "$table" "$SECONDS" "$passed" "$failed"
-  [ "$failed" = 0 ]
 }
 
+# The steps' times, and whether all passed.
+sum_up() { # DIRECTORY STEP ...
+  local name directory=$1 times=()
+  shift
+  for name in "$@"; do times+=("$directory/$name.time"); done
+  printf '\n=== steps\n'
+  cat "${times[@]}"
+  printf 'total        %5d s\n\n%d passed, %d failed\n' "$SECONDS" \
+    "$(cat "${times[@]}" | grep -c ' ok$')" "$(cat "${times[@]}" | grep -c FAILED)"
+  ! grep -q FAILED "${times[@]}"
+}
+
+readonly RECORDS=$(mktemp -d)
+trap 'rm -rf "$RECORDS"' EXIT
+run() { lane "$RECORDS" tee "$@"; sum_up "$RECORDS" "$@"; }
+run_lanes() { # then these STEP ...
+  lane "$RECORDS" tee setup
+  lane "$RECORDS" keep $HOST_STEPS &
+  lane "$RECORDS" keep $OTHER_STEPS
+  wait
+  lane "$RECORDS" tee "$@"
+  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS "$@"
+}
+keep() { cat > "$1"; }
+
 case ${1:-} in
-  '') run $STEPS;;
-  --long) run $STEPS $LONG_STEPS;;
-  --list) echo "steps: $STEPS"; echo "with --long: $LONG_STEPS";;
+  '') run_lanes;;
+  --long) run_lanes $LONG_STEPS;;
+  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS";;
   -*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2;;
   *)
     for name in "$@"; do
