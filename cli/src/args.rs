@@ -502,8 +502,11 @@ pub struct Plan {
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
     /// A TOML file of what link, device and server cost (README.md).
-    #[arg(long, value_name = "FILE")]
-    pub costs: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "loopback")]
+    pub costs: Option<PathBuf>,
+    /// Measure loopback and plan for it; then run every split point as two processes, and show what they take.
+    #[arg(long, conflicts_with = "costs")]
+    pub loopback: bool,
     /// Folder of IDX files or an .npz file; the bundled MNIST where left out.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

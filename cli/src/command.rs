@@ -7,6 +7,7 @@ pub mod eval;
 pub mod export;
 pub mod fit_exit;
 pub mod inspect;
+mod loopback;
 pub mod mask;
 pub mod pack;
 pub mod plan;

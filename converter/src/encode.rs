@@ -303,10 +303,12 @@ const fn metric_id(metric: Metric) -> u8 {
 }
 
 /// An exit's decision in integers: the step of its logits and the least confidence.
-fn integers(logits: Quantisation, metric: Metric, temperature: f32, threshold: f32) -> (u32, u16) {
+pub(crate) fn integers(logits: Quantisation, metric: Metric, temperature: f32, threshold: f32) -> (u32, u16) {
     let step = f64::from(logits.scale) / f64::from(temperature) * f64::from(1 << 24);
     let threshold = f64::from(threshold);
     let confidence = match metric {
+        // What nothing reaches.
+        Metric::Margin if threshold >= f64::from(f32::MAX) => threshold,
         Metric::Margin => threshold.max(0.0) / (1.0 + threshold.max(0.0)),
         Metric::Entropy => 1.0 - threshold,
         _ => threshold,

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use lacewing_engine::{AsTrained, Engine, Model, Outcome};
+use lacewing_engine::Model;
 use lacewing_models::Dataset;
 use serde::Serialize;
 
 use crate::evaluate::EvaluateError;
+use crate::runner::Runner;
 use crate::scratch::HeapScratch;
 
 /// Samples that one model runs before the next one's turn: long enough that its weights are in its caches, short enough that
@@ -58,19 +59,12 @@ fn turn(contender: &Contender<'_>, data: &Dataset, first: usize, times: &mut Vec
     }
     let mut head_scratch = HeapScratch::new(contender.head.scratch_len());
     let mut tail_scratch = HeapScratch::new(contender.tail.map_or(0, Model::scratch_len));
-    let mut engine = Engine::new(contender.head, head_scratch.bytes())?;
-    let mut tail = contender.tail.map(|tail| Engine::new(tail, tail_scratch.bytes())).transpose()?;
+    let mut head = Runner::new(contender.head, head_scratch.bytes())?;
+    let mut tail = contender.tail.map(|tail| Runner::new(tail, tail_scratch.bytes())).transpose()?;
     for sample in first..first + TURN {
-        engine.load(data.sample(sample % data.len()))?;
+        head.load(data.sample(sample % data.len()))?;
         let start = Instant::now();
-        match (engine.run(&mut AsTrained), &mut tail) {
-            (Outcome::Offload { features, .. }, Some(tail)) => {
-                core::hint::black_box(tail.resume(&features, &mut AsTrained)?);
-            }
-            (outcome, _) => {
-                core::hint::black_box(outcome);
-            }
-        }
+        head.run_through(tail.as_mut())?;
         times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
     Ok(())

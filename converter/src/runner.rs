@@ -1,8 +1,10 @@
 //! An engine of either element, fed with f32 samples as data sets hold them.
 
+use core::hint::black_box;
+
 use lacewing_engine::{
-    Answer, Confidence, Decision, Engine, EngineError, ExitPolicy, ExitView, Features, Metric, Model, Outcome, Packet,
-    PacketError, Q15, ResumeError, Threshold, WrongLength,
+    Answer, AsTrained, Confidence, Decision, Engine, EngineError, ExitPolicy, ExitView, Features, Metric, Model,
+    Outcome, Packet, PacketError, Q15, ResumeError, Threshold, WrongLength,
 };
 
 /// An engine for f32 or for int8 inputs, as the model says.
@@ -33,7 +35,7 @@ pub(crate) enum Policy {
 impl ExitPolicy for Policy {
     fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
         match self {
-            Self::AsTrained => lacewing_engine::AsTrained.decide(exit),
+            Self::AsTrained => AsTrained.decide(exit),
             Self::At(threshold) => Threshold(*threshold).decide(exit),
             Self::Never => Decision::Continue,
         }
@@ -43,11 +45,13 @@ impl ExitPolicy for Policy {
 impl ExitPolicy<i8> for Policy {
     fn decide(&mut self, exit: &ExitView<'_, i8>) -> Decision {
         match self {
-            Self::AsTrained => lacewing_engine::AsTrained.decide(exit),
+            Self::AsTrained => AsTrained.decide(exit),
             Self::At(threshold) => {
                 // As confidences are defined; a threshold above 1 is never reached.
                 let least = match exit.exit().metric {
                     Metric::MaxProbability => *threshold,
+                    // What nothing reaches.
+                    Metric::Margin if *threshold == f32::MAX => f32::MAX,
                     Metric::Margin => threshold.max(0.0) / (1.0 + threshold.max(0.0)),
                     Metric::Entropy => 1.0 - *threshold,
                 };
@@ -98,11 +102,42 @@ impl<'m> Runner<'m> {
     }
 
     /// Runs; what is handed over is written to `packet`.
-    pub fn run(&mut self, policy: &mut Policy, packet: &mut Vec<u8>) -> Result<Ran, PacketError> {
+    pub fn run<P>(&mut self, policy: &mut P, packet: &mut Vec<u8>) -> Result<Ran, PacketError>
+    where
+        P: ExitPolicy + ExitPolicy<i8>,
+    {
         match self {
             Self::F32(engine) => ended(engine.run(policy), packet),
             Self::I8(engine) => ended(engine.run(policy), packet),
         }
+    }
+
+    /// Runs with the model's own thresholds, and what no exit takes through `tail`, without a packet.
+    pub fn run_through(&mut self, tail: Option<&mut Self>) -> Result<(), ResumeError> {
+        match (self, tail) {
+            (Self::F32(head), Some(Self::F32(tail))) => {
+                if let Outcome::Offload { features, .. } = head.run(&mut AsTrained) {
+                    black_box(tail.resume(&features, &mut AsTrained)?);
+                }
+            }
+            (Self::I8(head), Some(Self::I8(tail))) => {
+                if let Outcome::Offload { features, .. } = head.run(&mut AsTrained) {
+                    black_box(tail.resume(&features, &mut AsTrained)?);
+                }
+            }
+            (Self::I8(head), Some(Self::F32(tail))) => {
+                if let Outcome::Offload { features, .. } = head.run(&mut AsTrained) {
+                    let values: Vec<f32> =
+                        features.values().iter().map(|q| features.quantisation().dequantise(*q)).collect();
+                    let features = Features::new(&values, features.pair_id(), features.split());
+                    black_box(tail.resume(&features, &mut AsTrained)?);
+                }
+            }
+            (Self::F32(_), Some(Self::I8(_))) => return Err(ResumeError::WrongQuantisation),
+            (Self::F32(head), None) => drop(black_box(head.run(&mut AsTrained))),
+            (Self::I8(head), None) => drop(black_box(head.run(&mut AsTrained))),
+        }
+        Ok(())
     }
 
     /// Finishes what came in a packet; `None` where this is a head again, which no tail is.

@@ -4,13 +4,14 @@
 
 use std::path::PathBuf;
 
-use lacewing_converter::convert::convert_network;
+use lacewing_converter::convert::{convert_network, convert_network_i8};
 use lacewing_converter::import::{Imported, embedded_recipe, import};
+use lacewing_converter::int8::Quantising;
 use lacewing_converter::source::Source;
 use lacewing_converter::thresholds::{
     Calibrated, Observation, Request, Target, ThresholdError, choose, curves, observe, thresholds,
 };
-use lacewing_engine::{CalibrationTarget, KernelSet, Model};
+use lacewing_engine::{CalibrationTarget, KernelSet, Metric, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::{Dataset, Recipe, bundled};
 use rand_chacha::ChaCha8Rng;
@@ -128,6 +129,34 @@ fn the_model_says_what_its_thresholds_are_for() {
     let ran = lacewing_converter::evaluate::evaluate(&model, Some(&parse(&network.tail)), &validation, None, &|_| ());
     let ran = ran.expect("they go together");
     assert_eq!(ran.accuracy, calibrated.accuracy);
+}
+
+#[test]
+fn int8_models_are_calibrated_by_their_integers() {
+    let mut source = Source::open(&bundled::weights("mnist-flagship")).expect("it comes with the project");
+    let recipe = embedded_recipe(&source).expect("readable").expect("a recipe");
+    let validation = data::load_for(data::bundled_mnist(), Part::Validation, &recipe).expect("its data");
+    let Imported { network, .. } = import(&mut source, recipe).expect("a network");
+    let files = convert_network_i8(&network, &validation, &Quantising::default()).expect("model files");
+    let tail_bytes = files.tail.expect("it is split");
+    let tail = parse(&tail_bytes);
+    for metric in [Metric::MaxProbability, Metric::Margin, Metric::Entropy] {
+        let target = Target::Risk { risk: 0.01, confidence: 0.95 };
+        let request = Request { target, metric: Some(metric), seed: 1 };
+        let chosen = choose(&files.head, Some(&tail), &validation, &request, &|_| ());
+        let (bytes, calibrated) = chosen.expect("thresholds");
+        let model = parse(&bytes);
+        let exit = model.exits().next().copied().expect("an exit");
+        assert_eq!((exit.metric, exit.temperature), (metric, calibrated.exits[0].temperature));
+        assert!(calibrated.joint.exit_rate > 0.8 && calibrated.joint.risk_bound <= 0.01, "{:?}", calibrated.joint);
+        // What the engine does with its integers is what was counted.
+        let ran = lacewing_converter::evaluate::evaluate(&model, Some(&tail), &validation, None, &|_| ());
+        let ran = ran.expect("they go together");
+        assert_eq!(ran.accuracy, calibrated.accuracy, "{metric:?}");
+        let observed = observe(&model, Some(&tail), &validation, &|_| ()).expect("they go together");
+        let taken = calibrated.figures_on(&observed.iter().collect::<Vec<_>>());
+        assert_eq!(ran.answered_on_device, taken.exit_rate, "{metric:?}");
+    }
 }
 
 #[test]

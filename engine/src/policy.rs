@@ -144,6 +144,29 @@ impl<'e> ExitView<'e, i8> {
         Self { exit, logits, class, top, second: second.unwrap_or(top), finite: true, metric: f32::NAN, confidence }
     }
 
+    /// As [`confidence`](Self::confidence), by the max probability.
+    #[must_use]
+    pub fn max_probability(&self) -> Q15 {
+        confidence::max_probability(self.logits, self.top, self.step())
+    }
+
+    /// As [`confidence`](Self::confidence), by the margin; 1 for one class.
+    #[must_use]
+    pub fn margin(&self) -> Q15 {
+        confidence::margin(self.top, (self.logits.len() > 1).then_some(self.second), self.step())
+    }
+
+    /// As [`confidence`](Self::confidence), by the entropy.
+    #[must_use]
+    pub fn entropy(&self) -> Q15 {
+        confidence::entropy(self.logits, self.top, self.step())
+    }
+
+    /// Model::parse has seen that an exit with int8 logits has one.
+    fn step(&self) -> u32 {
+        self.exit.integer.map_or(0, |integer| integer.step)
+    }
+
     /// The largest logit and the next one (the same where there is one class).
     #[must_use]
     pub const fn top_two(&self) -> (i8, i8) {

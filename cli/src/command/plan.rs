@@ -3,18 +3,29 @@
 use std::io::Write;
 
 use lacewing_converter::import::{Imported, embedded_recipe, import};
-use lacewing_converter::placement::{Choice, Costs, Objective, Placement, place};
+use lacewing_converter::network::Network;
+use lacewing_converter::placement::{Choice, Costs, Device, Link, Objective, Placement, Server, place};
 use lacewing_converter::source::Source;
-use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
+use lacewing_models::{Dataset, Recipe};
 
 use crate::Failure;
 use crate::args::{ObjectiveName, Plan};
 use crate::command::data_or_bundled;
+use crate::command::loopback::{self, Ran};
+use crate::progress;
 use crate::show::{percent, table};
 
 pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
-    let costs = Costs::read(&args.costs).map_err(|error| format!("{}: {error}", args.costs.display()))?;
+    let mut costs = match &args.costs {
+        Some(path) => Costs::read(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        // Only until it is measured.
+        None => Costs {
+            link: Link::through([(0.0, 5e-5), (1e3, 5.5e-5)]),
+            device: Device::default(),
+            server: Server::default(),
+        },
+    };
     let mut source = Source::open(&args.model)?;
     let recipe = match &args.recipe {
         Some(path) => Recipe::read(path)?,
@@ -27,12 +38,68 @@ pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
         ObjectiveName::Bytes => Objective::Bytes,
         ObjectiveName::Energy => Objective::Energy,
     };
-    let placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
+    let mut placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
+    let mut ran = Vec::new();
+    if args.loopback {
+        (ran, costs.link) = run_choices(args, &network, &validation, &placement)?;
+        placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
+    }
     if args.json {
-        writeln!(out, "{}", serde_json::to_string(&placement)?)?;
+        let mut plan = serde_json::to_value(&placement)?;
+        if args.loopback {
+            plan["link"] = serde_json::to_value(costs.link)?;
+            plan["ran"] = serde_json::to_value(ran)?;
+        }
+        writeln!(out, "{plan}")?;
         return Ok(());
     }
-    show(&placement, &costs, network.trunk.len(), out)
+    show(&placement, &costs, network.trunk.len(), out)?;
+    if args.loopback { show_runs(&ran, &placement, &costs, network.trunk.len(), out) } else { Ok(()) }
+}
+
+fn run_choices(
+    args: &Plan,
+    network: &Network,
+    data: &Dataset,
+    placement: &Placement,
+) -> Result<(Vec<Ran>, Link), Failure> {
+    let bar =
+        progress::bar("running every split point", loopback::steps(network, placement, args.max_accuracy_drop) as u64);
+    let ran = loopback::run(network, data, placement, args.max_accuracy_drop, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(ran)
+}
+
+/// What was planned beside what was measured.
+fn show_runs(
+    ran: &[Ran],
+    placement: &Placement,
+    costs: &Costs,
+    junctions: usize,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "\nloopback, a server's queue and threads included: round trip {}, {} a kilobyte\n",
+        time(costs.link.round_trip),
+        time(8000.0 / costs.link.bandwidth)
+    )?;
+    let mut rows = table(&["run as two processes", "threshold", "answered there", "planned", "measured", "off by"]);
+    for run in ran {
+        let same =
+            |choice: &&Choice| (choice.split, choice.exit, choice.threshold) == (run.split, run.exit, run.threshold);
+        let planned = placement.choices.iter().find(same).map_or(f64::NAN, |choice| choice.latency);
+        rows.add_row([
+            place_of(run.split, run.exit, junctions),
+            run.threshold.map_or_else(|| "-".to_owned(), |threshold| format!("{threshold:.4}")),
+            percent(run.exit_rate),
+            time(planned),
+            time(run.measured),
+            format!("{:+.1} %", 100.0 * (planned / run.measured - 1.0)),
+        ]);
+    }
+    writeln!(out, "{rows}")?;
+    Ok(())
 }
 
 fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Write) -> Result<(), Failure> {
@@ -47,7 +114,7 @@ fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Wr
         let recommended = placement.recommended == Some(at);
         if choice.on_front || recommended {
             let mut row = vec![
-                format!("{}{}", if recommended { "* " } else { "" }, place_of(choice, junctions)),
+                format!("{}{}", if recommended { "* " } else { "" }, place_of(choice.split, choice.exit, junctions)),
                 choice.threshold.map_or_else(|| "-".to_owned(), |threshold| format!("{threshold:.4}")),
                 percent(choice.exit_rate),
                 percent(choice.accuracy),
@@ -78,13 +145,13 @@ fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Wr
     Ok(())
 }
 
-fn place_of(choice: &Choice, junctions: usize) -> String {
-    let part = match choice.split {
+fn place_of(split: usize, exit: Option<usize>, junctions: usize) -> String {
+    let part = match split {
         0 => "nothing".to_owned(),
         split if split == junctions => "everything".to_owned(),
         split => format!("{split} of {junctions} junctions"),
     };
-    choice.exit.map_or_else(|| part.clone(), |exit| format!("{part}, exit {exit}"))
+    exit.map_or_else(|| part.clone(), |exit| format!("{part}, exit {exit}"))
 }
 
 fn time(seconds: f64) -> String {

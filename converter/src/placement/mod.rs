@@ -2,19 +2,21 @@
 //!
 //! *Measured* on data: accuracy, exit rates, packet lengths. *Measured* on this machine, or given by the user as measured
 //! elsewhere: the time of each operation. *Modelled* from these and the link: a sample that an exit takes costs the operations up to
-//! there; one that is handed over costs the head, the link's round trip, its bytes over the bandwidth, and the tail. Nothing
-//! queues, nothing is lost.
+//! there; one that is handed over costs the head, its packet's writing and reading (where times are measured here), the link's
+//! round trip, its bytes over the bandwidth, and the tail. Nothing queues, nothing is lost.
 
 mod costs;
+mod probe;
 
 use std::time::Instant;
 
-use lacewing_engine::{Engine, ExitPolicy, KernelSet, Model, Never, Outcome, Step};
+use lacewing_engine::{Engine, ExitPolicy, KernelSet, Model, Never, Outcome, Packet, Step};
 use lacewing_models::Dataset;
 use serde::Serialize;
 use thiserror::Error;
 
 pub use costs::{Costs, CostsError, Device, Link, Server};
+pub use probe::Probe;
 
 use crate::convert::{ConvertError, convert_network};
 use crate::evaluate::EvaluateError;
@@ -144,7 +146,15 @@ pub fn place(
     let all: Vec<&Observation> = observed.iter().collect();
     let mut choices = Vec::new();
     for split in 0..=junctions {
-        let packet = if split == 0 { plain_packet(network.input.width) } else { packet_len(network, split, data)? };
+        let mut packet = if split == 0 {
+            Handed { bytes: plain_packet(network.input.width), seconds: 0.0 }
+        } else {
+            packets(network, split, data)?
+        };
+        if costs.device.operations.is_some() {
+            // What writing a packet takes on another machine is not known.
+            packet.seconds = 0.0;
+        }
         choices.extend(choices_of(network, split, packet, &times, costs, &all));
     }
     choices.sort_by(|a, b| a.latency.total_cmp(&b.latency));
@@ -200,16 +210,19 @@ impl Times {
 fn choices_of(
     network: &Network,
     split: usize,
-    packet: f64,
+    packet: Handed,
     times: &Times,
     costs: &Costs,
     observed: &[&Observation],
 ) -> Vec<Choice> {
     let end = network.trunk.len();
     let reply = if split < end { lacewing_engine::Reply::len_for(0) as f64 } else { 0.0 };
-    let sent = if split < end { packet + reply + costs.link.overhead } else { 0.0 };
-    let away =
-        if split < end { costs.link.round_trip + 8.0 * sent / costs.link.bandwidth + times.tail(split) } else { 0.0 };
+    let sent = if split < end { packet.bytes + reply + costs.link.overhead } else { 0.0 };
+    let away = if split < end {
+        costs.link.round_trip + 8.0 * sent / costs.link.bandwidth + packet.seconds + times.tail(split)
+    } else {
+        0.0
+    };
     let choice = |exit: Option<usize>, threshold: Option<f32>, exit_rate: f64, accuracy: f64| {
         let (head, at_exit) = times.head(split, exit);
         let handed = 1.0 - exit_rate;
@@ -248,10 +261,18 @@ fn plain_packet(width: usize) -> f64 {
     lacewing_engine::Packet::len_for(width) as f64
 }
 
-/// Mean bytes of the packets that a head of `split` junctions makes of `data`, without zeros.
-fn packet_len(network: &Network, split: usize, data: &Dataset) -> Result<f64, PlacementError> {
+/// A packet, on average.
+#[derive(Clone, Copy, Debug, Default)]
+struct Handed {
+    bytes: f64,
+    /// To leave out its zeros and to put them back, on this machine.
+    seconds: f64,
+}
+
+/// The packets that a head of `split` junctions makes of `data`, without zeros: mean bytes, median seconds.
+fn packets(network: &Network, split: usize, data: &Dataset) -> Result<Handed, PlacementError> {
     if split >= network.trunk.len() {
-        return Ok(0.0);
+        return Ok(Handed::default());
     }
     let cut = Network { split: Some(split), ..network.clone() };
     let bytes = convert_network(&cut, None)?.head;
@@ -259,14 +280,22 @@ fn packet_len(network: &Network, split: usize, data: &Dataset) -> Result<f64, Pl
     let mut scratch = HeapScratch::new(model.scratch_len());
     let mut engine = Engine::new(&model, scratch.bytes()).map_err(ThresholdError::from)?;
     let samples = data.len().min(PACKETS);
-    let mut total = 0;
+    let (mut total, mut times, mut packet) = (0, Vec::with_capacity(samples), Vec::new());
     for sample in 0..samples {
         engine.load(data.sample(sample)).map_err(|error| ThresholdError::from(EvaluateError::from(error)))?;
         if let Outcome::Offload { features, .. } = engine.run(&mut Never) {
-            total += features.without_zeros().packet_len();
+            let start = Instant::now();
+            let features = features.without_zeros();
+            let len = features.packet_len();
+            packet.resize(len, 0);
+            features.encode(&mut packet).map_err(|error| ThresholdError::from(EvaluateError::from(error)))?;
+            let read = Packet::parse(&packet).map_err(|error| ThresholdError::from(EvaluateError::from(error)))?;
+            core::hint::black_box(read.values().collect::<Vec<f32>>());
+            times.push(start.elapsed().as_secs_f64());
+            total += len;
         }
     }
-    Ok(total as f64 / samples.max(1) as f64)
+    Ok(Handed { bytes: total as f64 / samples.max(1) as f64, seconds: median(&mut times) })
 }
 
 /// Median seconds of each operation, decisions at exits included.

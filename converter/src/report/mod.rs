@@ -3,14 +3,18 @@
 mod charts;
 mod page;
 mod pictures;
+mod variants;
 
 use lacewing_engine::{Metric, Model, Part};
 use lacewing_models::Dataset;
 use thiserror::Error;
 
+use crate::convert::ConvertError;
 use crate::evaluate::{EvaluateError, Evaluation, check_data, check_parts, evaluate};
 use crate::latency::{Contender, Latency, latencies};
+use crate::repack::RepackError;
 use crate::thresholds::{Curve, Observation, ThresholdError, curves, observe};
+use variants::{Variant, variants};
 
 /// Turns of latency measurement.
 const ROUNDS: usize = 4;
@@ -25,6 +29,12 @@ pub enum ReportError {
     /// Exits cannot be looked at.
     #[error(transparent)]
     Observe(#[from] ThresholdError),
+    /// The network cannot be taken apart.
+    #[error(transparent)]
+    Repack(#[from] RepackError),
+    /// Its dense or int8 twin cannot be made.
+    #[error("the network's dense and int8 twins, to compare with: {0}")]
+    Convert(#[from] ConvertError),
     /// A chart cannot be drawn.
     #[error("a chart cannot be drawn: {0}")]
     Chart(String),
@@ -41,6 +51,8 @@ struct Facts<'m, 'd> {
     exits: Vec<ExitFacts>,
     /// Of the head, and of the head with its tail.
     latency: Vec<(&'static str, Latency)>,
+    /// Dense and sparse, f32 and int8.
+    variants: Vec<Variant>,
 }
 
 /// An exit that has a branch.
@@ -93,6 +105,7 @@ pub fn report(
         evaluation,
         exits: exits.collect(),
         latency,
+        variants: variants(head, tail, data)?,
     };
     page::page(&facts)
 }

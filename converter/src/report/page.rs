@@ -136,25 +136,24 @@ fn confusion(html: &mut String, counts: &[Vec<usize>], model: Option<&Model<'_>>
 
 fn sizes(html: &mut String, facts: &Facts<'_, '_>) {
     heading(html, "Bytes and time");
-    let junctions = facts.models.iter().flat_map(|model| inspect(model).junctions);
-    let [mut dense, mut edges, mut index] = [0.0; 3];
-    for junction in junctions {
-        dense += (junction.n_in * junction.n_out) as f64;
-        edges += junction.nnz as f64;
-        index += junction.totals.index_bytes as f64;
-    }
-    let rows = [
-        ("dense, f32".to_owned(), 4.0 * dense),
-        ("dense, int8".to_owned(), dense),
-        ("edges alone, f32".to_owned(), 4.0 * edges + index),
-        ("edges alone, int8".to_owned(), edges + index),
-    ];
-    put(html, &bars(&rows, "bytes"));
-    note(html, "Weights and indices of all junctions, counted; padding of packings for lanes is not in it.");
-    let rows: Vec<(String, f64)> =
-        facts.latency.iter().map(|(name, latency)| ((*name).to_owned(), latency.median_ns as f64 / 1000.0)).collect();
-    put(html, &bars(&rows, "µs"));
-    note(html, "Median of single samples on the machine that made this report.");
+    let files: usize = facts.models.iter().map(|model| model.bytes().len()).sum();
+    let given = facts.latency.last().map_or(0.0, |(_, latency)| latency.median_ns as f64 / 1000.0);
+    let this = ("as given".to_owned(), files as f64, given);
+    let made = facts.variants.iter().map(|variant| (variant.name.to_owned(), variant.bytes as f64, variant.micros));
+    let rows: Vec<(String, f64, f64)> = core::iter::once(this).chain(made).collect();
+    put(html, &bars(&rows.iter().map(|(name, bytes, _)| (name.clone(), *bytes)).collect::<Vec<_>>(), "bytes"));
+    note(
+        html,
+        "Model files, head and tail together. Dense and int8 twins are made of the given network, packed for size.",
+    );
+    let times = rows.into_iter().map(|(name, _, micros)| (name, micros));
+    let alone = facts.latency.first().filter(|_| facts.latency.len() > 1);
+    let alone = alone.map(|(name, latency)| ((*name).to_owned(), latency.median_ns as f64 / 1000.0));
+    put(html, &bars(&times.chain(alone).collect::<Vec<_>>(), "µs"));
+    note(
+        html,
+        "Median of single samples, exits at work, head and tail in one process, on the machine that made this report.",
+    );
 }
 
 fn examples(html: &mut String, facts: &Facts<'_, '_>) {

@@ -18,7 +18,7 @@ mod risk;
 mod stamp;
 mod temperature;
 
-use lacewing_engine::{EngineError, KernelSet, Metric, Model, ParseError, Q15};
+use lacewing_engine::{EngineError, KernelSet, Metric, Model, ParseError, Q15, Quantisation};
 use lacewing_models::Dataset;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng as _;
@@ -238,7 +238,8 @@ pub fn choose(
         temperature::fit(samples.filter_map(|o| Some((o.exits.get(exit)?.logits.as_slice(), o.label))))
     };
     let temperatures: Vec<f32> = (0..exits).map(fit).collect();
-    let warm = stamp::temperatures(bytes, &temperatures);
+    let logits: Vec<Option<Quantisation>> = (0..exits).map(|exit| observe::logits_of(&model, exit)).collect();
+    let warm = stamp::temperatures(bytes, &temperatures, &logits);
     let model = Model::parse(&warm, &KernelSet::ALL)?;
     let observed = observe(&model, tail, data, progress)?;
     let (first, rest) = split(&observed, &order, drawn);
@@ -254,7 +255,7 @@ pub fn choose(
             .collect(),
         ..calibrated
     };
-    let bytes = stamp::calibration(&warm, &calibrated);
+    let bytes = stamp::calibration(&warm, &calibrated, &logits);
     Model::parse(&bytes, &KernelSet::ALL)?;
     Ok((bytes, calibrated))
 }

@@ -1,10 +1,12 @@
 //! What every exit says to every sample, and what the full network says.
 
-use lacewing_engine::{Decision, Engine, ExitPolicy, ExitView, Metric, Model, Outcome};
+use lacewing_engine::{Decision, ExitPolicy, ExitView, Metric, Model, Packet, Q15, Quantisation};
 use lacewing_models::Dataset;
 use rayon::prelude::*;
 
 use super::ThresholdError;
+use crate::evaluate::EvaluateError;
+use crate::runner::{Policy, Ran, Runner};
 use crate::scratch::HeapScratch;
 
 /// Samples an engine runs before the next one is made: work for one thread.
@@ -89,14 +91,48 @@ impl Said {
 }
 
 /// Keeps what exits say, and goes on.
-struct Listen<'o>(&'o mut Vec<Said>);
+struct Listen<'o> {
+    said: &'o mut Vec<Said>,
+    /// What int8 logits stand for, one an exit.
+    logits: &'o [Option<Quantisation>],
+}
 
 impl ExitPolicy for Listen<'_> {
     fn decide(&mut self, exit: &ExitView<'_>) -> Decision {
         let metrics = [exit.max_probability(), exit.margin(), exit.entropy()];
-        self.0.push(Said { class: exit.class(), metrics, logits: exit.logits().to_vec() });
+        self.said.push(Said { class: exit.class(), metrics, logits: exit.logits().to_vec() });
         Decision::Continue
     }
+}
+
+impl ExitPolicy<i8> for Listen<'_> {
+    fn decide(&mut self, exit: &ExitView<'_, i8>) -> Decision {
+        let metrics = [
+            exit.max_probability().to_f32(),
+            margin_of(exit.margin()),
+            // Exact: both are multiples of 2⁻¹⁵.
+            1.0 - exit.entropy().to_f32(),
+        ];
+        let quantisation = self.logits.get(self.said.len()).copied().flatten();
+        let number = |q: &i8| quantisation.map_or_else(|| f32::from(*q), |logits| logits.dequantise(*q));
+        self.said.push(Said { class: exit.class(), metrics, logits: exit.logits().iter().map(number).collect() });
+        Decision::Continue
+    }
+}
+
+/// The margin of an integer confidence, such that as a threshold it is that confidence again.
+fn margin_of(confidence: Q15) -> f32 {
+    /// For those that are 1 but for rounding.
+    const MOST: f32 = 1e9;
+    let steps = f64::from(confidence.steps());
+    if confidence == Q15::ONE { MOST } else { (steps / (32768.0 - steps)) as f32 }
+}
+
+/// What the logits of the exit in this place, from 0, stand for; `None` where they are f32.
+pub(super) fn logits_of(model: &Model<'_>, place: usize) -> Option<Quantisation> {
+    let branch =
+        model.operations().filter(|operation| operation.exit.is_some_and(|exit| usize::from(exit) == place + 1));
+    branch.last()?.output
 }
 
 /// Runs every sample through every exit of `head`, a head or a whole network, to the end of `tail`. `progress` is called from
@@ -129,22 +165,22 @@ fn observe_some(
 ) -> Result<Vec<Observation>, ThresholdError> {
     let mut head_scratch = HeapScratch::new(head.scratch_len());
     let mut tail_scratch = HeapScratch::new(tail.map_or(0, Model::scratch_len));
-    let mut engine = Engine::new(head, head_scratch.bytes())?;
-    let mut tail = tail.map(|tail| Engine::new(tail, tail_scratch.bytes())).transpose()?;
-    let mut observed = Vec::with_capacity(samples.len());
+    let mut engine = Runner::new(head, head_scratch.bytes())?;
+    let mut tail = tail.map(|tail| Runner::new(tail, tail_scratch.bytes())).transpose()?;
+    let logits: Vec<_> = (0..head.exits().count()).map(|place| logits_of(head, place)).collect();
+    let (mut observed, mut packet) = (Vec::with_capacity(samples.len()), Vec::new());
     for sample in samples {
         let mut exits = Vec::new();
-        engine.load(data.sample(sample)).map_err(crate::evaluate::EvaluateError::from)?;
-        let full = match engine.run(&mut Listen(&mut exits)) {
-            Outcome::Answer(answer) => answer.class,
-            Outcome::Offload { features, .. } => {
+        engine.load(data.sample(sample)).map_err(EvaluateError::from)?;
+        let ran = engine.run(&mut Listen { said: &mut exits, logits: &logits }, &mut packet);
+        let full = match ran.map_err(EvaluateError::from)? {
+            Ran::Answer(answer) => answer.class,
+            Ran::Offload { .. } => {
                 let tail = tail.as_mut().ok_or(ThresholdError::NoTail)?;
-                let ended = tail.resume(&features, &mut lacewing_engine::Never);
-                match ended.map_err(crate::evaluate::EvaluateError::from)? {
-                    Outcome::Answer(answer) => answer.class,
-                    // A tail has an end.
-                    Outcome::Offload { .. } => return Err(ThresholdError::NoTail),
-                }
+                let packet = Packet::parse(&packet).map_err(EvaluateError::from)?;
+                let ended = tail.resume(&packet, &mut Policy::Never).map_err(EvaluateError::from)?;
+                // A tail has an end.
+                ended.ok_or(ThresholdError::NoTail)?.class
             }
         };
         observed.push(Observation { exits, full, label: data.label(sample) });

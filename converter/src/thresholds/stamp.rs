@@ -1,8 +1,10 @@
 //! What was chosen, written into a model file's exit records (FORMAT.md).
 
-use lacewing_engine::{Metric, Q15};
+use lacewing_engine::{Metric, Q15, Quantisation};
+use lacewing_models::recipe::Metric as Named;
 
 use super::{Calibrated, Target};
+use crate::encode::integers;
 
 const HEADER: usize = 64;
 const OPERATION: usize = 48;
@@ -18,21 +20,25 @@ pub(super) fn half_percents(confidence: f64) -> Option<u8> {
     ((halves - rounded).abs() < 1e-9 && (1.0..=199.0).contains(&rounded)).then_some(rounded as u8)
 }
 
-/// The file with these temperatures at its exits that have a branch.
-pub(super) fn temperatures(bytes: &[u8], temperatures: &[f32]) -> Vec<u8> {
+/// The file with these temperatures at its exits that have a branch; `logits` of those that have int8 ones.
+pub(super) fn temperatures(bytes: &[u8], temperatures: &[f32], logits: &[Option<Quantisation>]) -> Vec<u8> {
     stamped(bytes, |number, record| {
         if let Some(temperature) = temperatures.get(number) {
             put(record, 4, &temperature.to_le_bytes());
+            if let Some(logits) = logits.get(number).copied().flatten() {
+                let (step, _) = integers(logits, Named::MaxProbability, *temperature, 0.0);
+                put(record, 16, &step.to_le_bytes());
+            }
         }
     })
 }
 
 /// The file with everything that was chosen.
-pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated) -> Vec<u8> {
-    let metric = match calibrated.metric_of {
-        Metric::MaxProbability => 0u8,
-        Metric::Margin => 1,
-        Metric::Entropy => 2,
+pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated, logits: &[Option<Quantisation>]) -> Vec<u8> {
+    let (metric, named) = match calibrated.metric_of {
+        Metric::MaxProbability => (0u8, Named::MaxProbability),
+        Metric::Margin => (1, Named::Margin),
+        Metric::Entropy => (2, Named::Entropy),
     };
     let (target, confidence, bound) = match calibrated.target {
         Target::AccuracyDrop { most } => (1u8, 0, most),
@@ -47,6 +53,11 @@ pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated) -> Vec<u8> {
         put(record, 4, &exit.temperature.to_le_bytes());
         put(record, 8, &exit.threshold.to_le_bytes());
         put(record, 12, &samples.to_le_bytes());
+        if let Some(logits) = logits.get(number).copied().flatten() {
+            let (step, least) = integers(logits, named, exit.temperature, exit.threshold);
+            put(record, 16, &step.to_le_bytes());
+            put(record, 20, &least.to_le_bytes());
+        }
         put(record, 22, &[target, confidence]);
         put(record, 24, &(bound as f32).to_le_bytes());
         put(record, 28, &q15(exit.figures.exit_rate));

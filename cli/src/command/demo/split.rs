@@ -1,23 +1,24 @@
 //! `lacewing demo --split`: head and tail as two processes over loopback, and the tail killed half way.
 
 use core::net::SocketAddr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use indicatif::ProgressBar;
-use lacewing_engine::{Answer, AsTrained, Engine, Features, Model, Outcome};
+use lacewing_engine::{AsTrained, Engine, Features, Model, Outcome};
 use lacewing_models::Dataset;
 use lacewing_models::data::{self, Part};
 use lacewing_tail::client::{Client, Finished, Link, Patience, UdpLink};
 
 use super::networks::{FLAGSHIP, load_one};
 use crate::Failure;
+use crate::command::loopback::TailProcess;
 use crate::progress;
-use crate::show::{count, percent, table};
+use crate::show::{count, micros, percent, table};
 
 /// Who answered, and how well.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Counts {
     by_exit: usize,
     by_tail: usize,
@@ -25,11 +26,20 @@ struct Counts {
     right: usize,
     /// Answers of the tail that are not those of the same tail in this process: there must be none.
     different: usize,
+    /// Nanoseconds from an image in place to its answer: those that an exit took, and those handed over.
+    at_exit: Vec<u64>,
+    handed_over: Vec<u64>,
 }
 
 impl Counts {
     const fn images(&self) -> usize {
         self.by_exit + self.by_tail + self.by_fallback
+    }
+
+    /// Of all images.
+    fn mean(&self) -> u64 {
+        let sum: u64 = self.at_exit.iter().chain(&self.handed_over).sum();
+        sum / self.images().max(1) as u64
     }
 }
 
@@ -43,10 +53,10 @@ pub fn run(from: &Path, tail_at: Option<SocketAddr>, out: &mut dyn Write) -> Res
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tail.lace");
     std::fs::write(&file, tail.bytes())?;
-    let mut other = TailProcess::start(&file)?;
-    writeln!(out, "head: process {}; tail: process {}, packets to udp {}", std::process::id(), other.id(), other.at)?;
+    let mut other = TailProcess::start(&[&file])?;
+    writeln!(out, "head: process {}; tail: process {}, packets to udp {}", std::process::id(), other.id(), other.at())?;
     out.flush()?;
-    let mut device = Device::new(&head, &tail, UdpLink::new(other.at)?);
+    let mut device = Device::new(&head, &tail, UdpLink::new(other.at())?);
     let bar = progress::bar("head and tail", test.len() as u64);
     let half = test.len() / 2;
     let alive = device.answer(&test, 0..half, &bar)?;
@@ -54,7 +64,7 @@ pub fn run(from: &Path, tail_at: Option<SocketAddr>, out: &mut dyn Write) -> Res
     bar.println(format!("image {}: the tail's process is killed", count(half)));
     let dead = device.answer(&test, half..test.len(), &bar)?;
     bar.finish_and_clear();
-    show(&[("tail alive", alive), ("tail killed", dead)], out)?;
+    show(&[("tail alive", &alive), ("tail killed", &dead)], out)?;
     if alive.different > 0 || alive.by_tail == 0 || dead.by_tail > 0 {
         return Err("the tail did not answer as it does in this process".into());
     }
@@ -74,7 +84,7 @@ fn ask_elsewhere(
     let bar = progress::bar("head and tail", test.len() as u64);
     let counts = device.answer(test, 0..test.len(), &bar)?;
     bar.finish_and_clear();
-    show(&[("tail elsewhere", counts)], out)?;
+    show(&[("tail elsewhere", &counts)], out)?;
     if counts.different > 0 || counts.by_tail == 0 {
         return Err("the tail did not answer as the one in this process does".into());
     }
@@ -107,13 +117,18 @@ impl<'m, L: Link> Device<'m, L> {
         let mut counts = Counts::default();
         for image in images {
             head.load(test.sample(image))?;
+            let start = Instant::now();
             let class = match head.run(&mut AsTrained) {
                 Outcome::Answer(answer) => {
+                    counts.at_exit.push(since(start));
                     counts.by_exit += 1;
                     answer.class
                 }
                 Outcome::Offload { features, fallback } => {
-                    self.hand_over(&features, fallback, &mut tail, &mut counts)?
+                    let finished = self.client.finish(&features.without_zeros(), fallback)?;
+                    counts.handed_over.push(since(start));
+                    self.check(&finished, &features, &mut tail, &mut counts)?;
+                    finished.class()
                 }
             };
             counts.right += usize::from(usize::from(class) == test.label(image));
@@ -126,15 +141,15 @@ impl<'m, L: Link> Device<'m, L> {
         Ok(counts)
     }
 
-    fn hand_over(
-        &mut self,
+    /// Counts who answered, and whether a tail's answer is that of the tail in this process.
+    fn check(
+        &self,
+        finished: &Finished,
         features: &Features<'_>,
-        fallback: Option<Answer>,
         tail: &mut Engine<'_>,
         counts: &mut Counts,
-    ) -> Result<u16, Failure> {
-        let finished = self.client.finish(&features.without_zeros(), fallback)?;
-        match &finished {
+    ) -> Result<(), Failure> {
+        match finished {
             Finished::Tail(answer) => {
                 counts.by_tail += 1;
                 let here = tail.resume(features, &mut AsTrained)?;
@@ -144,12 +159,17 @@ impl<'m, L: Link> Device<'m, L> {
             }
             Finished::Fallback { .. } => counts.by_fallback += 1,
         }
-        Ok(finished.class())
+        Ok(())
     }
 }
 
-fn show(parts: &[(&str, Counts)], out: &mut dyn Write) -> Result<(), Failure> {
+fn since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn show(parts: &[(&str, &Counts)], out: &mut dyn Write) -> Result<(), Failure> {
     let mut rows = table(&["", "images", "by an exit", "by the tail", "by fallback", "right", "unlike in-process"]);
+    let mut times = table(&["one image, input to answer", "mean of all", "exit: median", "handed over: median", "p99"]);
     for (name, counts) in parts {
         rows.add_row([
             (*name).to_owned(),
@@ -160,56 +180,20 @@ fn show(parts: &[(&str, Counts)], out: &mut dyn Write) -> Result<(), Failure> {
             percent(counts.right as f64 / counts.images().max(1) as f64),
             count(counts.different),
         ]);
+        let (exits, handed) = (sorted(&counts.at_exit), sorted(&counts.handed_over));
+        let of =
+            |times: &[u64], percent: usize| times.get(times.len() * percent / 100).map_or("-".into(), |t| micros(*t));
+        times.add_row([(*name).to_owned(), micros(counts.mean()), of(&exits, 50), of(&handed, 50), of(&handed, 99)]);
     }
-    writeln!(out, "{rows}\nfallback: the exit's own answer, which it was not sure of; every image was answered")?;
+    writeln!(
+        out,
+        "{rows}\n{times}\nfallback: the exit's own answer, which it was not sure of; every image was answered"
+    )?;
     Ok(())
 }
 
-/// This command once more, serving the tail. It is killed when it is let go of.
-struct TailProcess {
-    child: Child,
-    at: SocketAddr,
-}
-
-impl TailProcess {
-    fn start(tail: &Path) -> Result<Self, Failure> {
-        let mut serve = Command::new(std::env::current_exe()?);
-        serve.arg("serve").arg(tail).args(["--no-http", "--udp", "127.0.0.1:0", "--threads", "1", "--log", "warn"]);
-        let mut child = serve.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        match child.stdout.take().map(|out| address_in(BufReader::new(out))) {
-            Some(Ok(at)) => Ok(Self { child, at }),
-            failed => {
-                child.kill()?;
-                child.wait()?;
-                let why = failed.and_then(Result::err).unwrap_or_else(|| "it has no output".into());
-                Err(format!("the tail's process did not start: {why}").into())
-            }
-        }
-    }
-
-    fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    fn kill(&mut self) -> std::io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(|_| ())
-    }
-}
-
-impl Drop for TailProcess {
-    fn drop(&mut self) {
-        // It may be dead already, which is what is wanted.
-        let _ = self.kill();
-    }
-}
-
-/// The address that a server prints once it listens.
-fn address_in(out: impl BufRead) -> Result<SocketAddr, Failure> {
-    for line in out.lines() {
-        if let Some(address) = line?.strip_prefix("udp ") {
-            return Ok(address.parse()?);
-        }
-    }
-    Err("it printed no address".into())
+fn sorted(times: &[u64]) -> Vec<u64> {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times
 }
