@@ -10,6 +10,7 @@ use crate::convert::ConvertError;
 use crate::find::Degrees;
 use crate::import::{Imported, import_reading};
 use crate::inspect::activation_name;
+use crate::int8::given;
 use crate::network::TrainedJunction;
 use crate::plan::{Goal, PlannedJunction, plan};
 use crate::reading::Reading;
@@ -82,7 +83,10 @@ pub struct SourceJunction {
 /// The file cannot be read or makes no network.
 pub fn inspect_source(source: &mut Source, recipe: Option<Recipe>) -> Result<SourceInspection, ConvertError> {
     let reading = Reading::of(source, recipe, None)?;
-    let Imported { network, warnings, .. } = import_reading(source, reading)?;
+    let Imported { network, mut warnings, .. } = import_reading(source, reading)?;
+    if given::read(source, &network)?.is_some() {
+        warnings.push("it computes in int8: bytes are those of f32 weights, of which convert writes a quarter".into());
+    }
     let planned = plan(&network, Goal::Size, &|_, _| {})?;
     let mut junctions = Vec::new();
     for (junction, planned) in network.junctions().zip(&planned) {

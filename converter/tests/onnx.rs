@@ -42,6 +42,19 @@ fn exported_by_pytorch() {
     agrees("torch-exits.onnx", "torch-exits.expected.npz", &["exit1", "end"], &Options::default());
 }
 
+/// Both exporters of PyTorch 2, from the layers and with weights in a file of their own.
+#[test]
+fn exported_by_pytorch_2() {
+    for exporter in ["script", "dynamo"] {
+        let name = format!("torch2-sequential-{exporter}.onnx");
+        let report = agrees(&name, "torch2-sequential.expected.npz", &["end"], &Options::default());
+        let edges: Vec<_> = report.junctions.iter().map(|junction| junction.nnz).collect();
+        assert_eq!(edges, [36, 100, 90, 72, 56, 21], "{name}");
+        let name = format!("torch2-exits-{exporter}.onnx");
+        agrees(&name, "torch2-exits.expected.npz", &["exit1", "end"], &Options::default());
+    }
+}
+
 #[test]
 fn what_is_refused() {
     let cases: [(&str, &[&str]); 30] = [

@@ -115,7 +115,7 @@ pub enum JunctionError {
         /// Which row, or row block.
         row: u16,
     },
-    /// A multiplier is negative, or a shift outside −31..=30.
+    /// A multiplier is negative, or a shift outside −31..=30 and 33..=94.
     BadRescale {
         /// Of which output.
         row: u16,

@@ -50,4 +50,4 @@ pub use junction::{Element, Int8, Junction, JunctionError, Parts, Section};
 pub use kernel::{Accepts, Kernel, KernelSet, ReadyKernel, RunError};
 pub use list::kernel_list;
 pub use packing::{IndexWidth, Packing};
-pub use requantise::{SHIFTS, requantise};
+pub use requantise::{ROUND_ONCE, SHIFTS, requantise};

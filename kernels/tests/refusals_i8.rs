@@ -172,7 +172,7 @@ fn no_sum_overflows() {
 fn multipliers_and_shifts() {
     let wrong = JunctionError::WrongLength { section: Section::Rescale, needed: 10, found: 9 };
     assert_eq!(refused(rows(), Int8 { rescale: &RESCALE[..9], ..INT8 }), wrong);
-    for (at, byte, row) in [(3, 128, 0), (7, 255, 1), (8, 31, 0), (9, 224, 1)] {
+    for (at, byte, row) in [(3, 128, 0), (7, 255, 1), (8, 31, 0), (8, 32, 0), (8, 95, 0), (9, 224, 1)] {
         let mut rescale = RESCALE;
         rescale[at] = byte;
         assert_eq!(refused(rows(), Int8 { rescale: &rescale, ..INT8 }), JunctionError::BadRescale { row }, "{at}");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lacewing_converter::import::{Imported, import_reading};
+use lacewing_converter::int8::given;
 use lacewing_converter::network::Network;
 use lacewing_converter::reading::Reading;
 use lacewing_converter::source::Source;
@@ -22,7 +23,11 @@ pub fn import(model: &Path, args: &Tuning) -> Result<Imported, Failure> {
     let recipe = args.recipe.as_deref().map(Recipe::read).transpose()?;
     let mut source = Source::open(model)?;
     let reading = Reading::of(&mut source, recipe, None)?;
-    Ok(import_reading(&mut source, reading)?)
+    let imported = import_reading(&mut source, reading)?;
+    match given::read(&mut source, &imported.network)? {
+        None => Ok(imported),
+        Some(_) => Err(format!("{}: it computes in int8: train on before it is quantised", model.display()).into()),
+    }
 }
 
 /// Hands a network to the trainer: as a file, as networks go between the two.

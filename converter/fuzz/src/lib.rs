@@ -4,12 +4,13 @@ use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use lacewing_converter::import::import_reading;
+use lacewing_converter::int8::{Int8Goal, given};
 use lacewing_converter::reading::Reading;
 use lacewing_converter::source::Source;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Reads a network from bytes that begin with `start`, which is written over what they begin with.
+/// Reads a network, and packs it where it is one of int8, from bytes that begin with `start`, which is written over what they begin with.
 pub fn import(mut bytes: Vec<u8>, start: &[u8]) {
     if let Some(place) = bytes.get_mut(..start.len()) {
         place.copy_from_slice(start);
@@ -20,7 +21,10 @@ pub fn import(mut bytes: Vec<u8>, start: &[u8]) {
         // Large networks take long and have nothing that small ones have not.
         let places: usize = reading.recipe.placed_junctions().iter().map(|placed| placed.n_in * placed.n_out()).sum();
         if places < 1 << 12 {
-            let _ = import_reading(&mut source, reading);
+            let Ok(imported) = import_reading(&mut source, reading) else { return };
+            if let Ok(Some(scales)) = given::read(&mut source, &imported.network) {
+                let _ = given::plan(&imported.network, &scales, Int8Goal::Size);
+            }
         }
     }
 }

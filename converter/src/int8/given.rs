@@ -1,17 +1,19 @@
 //! Networks that were quantised elsewhere: their own integers, scales and zero points are kept, so that the engine's outputs are
-//! those of TensorFlow Lite's reference kernels, bit for bit.
+//! those of TensorFlow Lite's reference kernels, bit for bit: TensorFlow's, TensorFlow Lite Micro's and CMSIS-NN's, which round
+//! twice, or LiteRT's, which round once.
 //!
 //! Beside a junction's `weight` and `bias`, which hold whole numbers (the biases without the input's zero point), a file has
 //!
 //! ```text
 //! junction.K.weight_scale     one number, or one an output
 //! junction.K.input, .output   two each: scale and zero point
+//! junction.K.rounds           1 or 2; 2 where it is not there
 //! ```
 
 use lacewing_engine::Quantisation;
 use lacewing_models::JunctionId;
 
-use super::quantise::{Numbers, Quantised};
+use super::quantise::{Numbers, Quantised, Rounding};
 use super::{Int8Error, Int8Goal};
 use crate::network::{Network, TrainedJunction};
 use crate::plan::PlannedJunction;
@@ -26,6 +28,8 @@ pub struct Scales {
     pub input: Quantisation,
     /// What it writes.
     pub output: Quantisation,
+    /// How a sum becomes an output.
+    pub rounding: Rounding,
 }
 
 /// The scales of every junction of `network`, in the order of [`Network::junctions`]; `None` where the file has none for the first.
@@ -52,7 +56,13 @@ pub fn read(source: &mut Source, network: &Network) -> Result<Option<Vec<Scales>
             }
             _ => Err(GivenError::Scale(format!("{stem}{what}"))),
         };
-        all.push(Scales { weights, input: quantisation("input")?, output: quantisation("output")? });
+        let (input, output) = (quantisation("input")?, quantisation("output")?);
+        let rounding = match tensor("rounds", 1)?.as_deref() {
+            Ok([1.0]) => Rounding::Once,
+            Ok([2.0]) | Err(_) => Rounding::Twice,
+            Ok(_) => return Err(GivenError::Rounds(format!("{stem}rounds"))),
+        };
+        all.push(Scales { weights, input, output, rounding });
     }
     Ok(Some(all))
 }
@@ -73,6 +83,12 @@ pub enum GivenError {
     /// No quantisation.
     #[error("{0} holds no scale above 0 and zero point from -128 to 127")]
     Scale(
+        /// The array.
+        String,
+    ),
+    /// No number of roundings.
+    #[error("{0} says how often an output is rounded, and is neither 1 nor 2")]
+    Rounds(
         /// The array.
         String,
     ),
@@ -100,7 +116,7 @@ fn plan_junction(
     goal: Int8Goal,
 ) -> Result<PlannedJunction, Int8Error> {
     let TrainedJunction { id, edges, bias, .. } = junction;
-    let Scales { weights: weight_scales, input, output } = scales;
+    let Scales { weights: weight_scales, input, output, rounding } = scales;
     let outputs = edges.n_out();
     if weight_scales.len() != 1 && weight_scales.len() != outputs {
         return Err(Int8Error::WeightScales { junction: *id, outputs, found: weight_scales.len() });
@@ -123,7 +139,7 @@ fn plan_junction(
             each => f64::from(input.scale) * each.get(at).map_or(f64::NAN, |scale| f64::from(*scale)),
         };
         numbers
-            .push_factor(product / f64::from(output.scale))
+            .push_factor(product / f64::from(output.scale), *rounding)
             .ok_or(Int8Error::Rescale { junction: *id, output: at })?;
     }
     Quantised { junction, whole: edges.clone(), numbers, input: stated, output: *output }.packed(goal)

@@ -14,7 +14,7 @@ use crate::network::{Network, TrainedJunction};
 use crate::pack::DoesNotFit;
 use crate::plan::{Goal, PlanError, PlannedJunction, plan_junction};
 
-pub use quantise::quantised_multiplier;
+pub use quantise::{Rounding, quantised_multiplier};
 pub use ranges::Calibration;
 pub(crate) use verify::verify;
 

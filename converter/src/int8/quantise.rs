@@ -1,7 +1,7 @@
 //! One junction's numbers in int8.
 
 use lacewing_engine::Quantisation;
-use lacewing_kernels::{Activation, SHIFTS};
+use lacewing_kernels::{Activation, ROUND_ONCE, SHIFTS};
 
 use super::packer::Packer;
 use super::{Int8Error, Int8Goal};
@@ -13,6 +13,17 @@ use crate::plan::PlannedJunction;
 
 /// Biases lie within ± this, by FORMAT.md.
 const MAX_BIAS: f64 = (1u32 << 30) as f64;
+
+/// How often a sum is rounded on its way to an output: see [`lacewing_kernels::requantise`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// After the multiplication and after the division, the fastest on most targets.
+    #[default]
+    Twice,
+    /// The exact product.
+    Once,
+}
+
 /// A positive real factor as a Q31 multiplier, 2³⁰ to 2³¹ − 1, and a shift: what TensorFlow Lite makes of it. Factors too small
 /// for a shift are 0; `None` above 2³⁰, for 0, negative, infinite and NaN.
 #[must_use]
@@ -66,7 +77,7 @@ pub(super) fn plan(
         let bias = (bias / step).round() - f64::from(input.zero) * sum;
         numbers.push_bias(bias).ok_or(Int8Error::Overflow { junction: *id, output: at })?;
         let factor = step / f64::from(output.scale);
-        numbers.push_factor(factor).ok_or(Int8Error::Rescale { junction: *id, output: at })?;
+        numbers.push_factor(factor, Rounding::Twice).ok_or(Int8Error::Rescale { junction: *id, output: at })?;
     }
     Quantised { junction, whole, numbers, input, output }.packed(goal)
 }
@@ -101,8 +112,9 @@ impl Numbers {
     }
 
     /// The factor from sums to outputs; `None` where it is none.
-    pub fn push_factor(&mut self, factor: f64) -> Option<()> {
+    pub fn push_factor(&mut self, factor: f64, rounding: Rounding) -> Option<()> {
         let (multiplier, shift) = quantised_multiplier(factor)?;
+        let shift = if rounding == Rounding::Once { shift + ROUND_ONCE } else { shift };
         self.multipliers.extend(multiplier.to_le_bytes());
         self.shifts.push(shift as u8);
         Some(())

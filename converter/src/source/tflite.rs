@@ -5,6 +5,7 @@
 //! junction.K.weight, .bias    K counts the FullyConnected operators; an int8 layer's are whole numbers
 //! junction.K.weight_scale     of an int8 layer: one number, or one an output
 //! junction.K.input, .output   of an int8 layer: scale and zero point
+//! junction.K.rounds           of an int8 layer: 1, as LiteRT's interpreter rounds
 //! ```
 
 mod flat;
@@ -53,14 +54,16 @@ enum Part {
     WeightScale,
     Input,
     Output,
+    Rounds,
 }
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("weight", Part::Weight),
     ("bias", Part::Bias),
     ("weight_scale", Part::WeightScale),
     ("input", Part::Input),
     ("output", Part::Output),
+    ("rounds", Part::Rounds),
 ];
 
 impl File {
@@ -97,7 +100,7 @@ impl File {
         match part {
             Part::Weight => true,
             Part::Bias => junction.bias.is_some(),
-            Part::WeightScale | Part::Input | Part::Output => self.is_int8(junction),
+            Part::WeightScale | Part::Input | Part::Output | Part::Rounds => self.is_int8(junction),
         }
     }
 
@@ -161,6 +164,7 @@ impl Format for File {
             Part::Bias => junction.bias.and_then(shape),
             Part::WeightScale => self.value(junction.weight).map(|value| vec![value.scales().len()]),
             Part::Input | Part::Output => Some(vec![2]),
+            Part::Rounds => Some(vec![1]),
         })
     }
 
@@ -171,6 +175,7 @@ impl Format for File {
             Part::Bias => self.numbers(&junction, junction.bias.unwrap_or(usize::MAX), limit),
             Part::Input => self.quantisation(junction.input),
             Part::Output => self.quantisation(junction.output),
+            Part::Rounds => Ok(Tensor { shape: vec![1], values: vec![1.0] }),
             Part::WeightScale => {
                 let Some(value) = self.value(junction.weight) else { return Ok(None) };
                 if value.has_zero_points() {
@@ -189,6 +194,8 @@ impl Format for File {
 }
 
 const FULLY_CONNECTED: u32 = 9;
+const SOFTMAX: u32 = 25;
+const LOG_SOFTMAX: u32 = 50;
 
 /// The way from outputs back to the input.
 struct Walk<'f> {
@@ -205,10 +212,6 @@ impl Walk<'_> {
             let reason = format!("the network has {} inputs; one is supported", model.inputs.len());
             return Err(GraphError::Description(reason).into());
         };
-        if self.file.junctions.iter().any(|junction| self.file.is_int8(junction)) {
-            let reason = "it computes in int8, which is not supported so far: convert it without quantisation";
-            return Err(GraphError::Description(reason.into()).into());
-        }
         // The first axis is the batch.
         let shape = self.file.value(input).map(|value| value.shape.get(1..).unwrap_or_default());
         self.graph.width = shape.filter(|shape| !shape.is_empty()).map(|shape| shape.iter().product());
@@ -218,7 +221,40 @@ impl Walk<'_> {
                 None => return Err(GraphError::Description("an output is the input itself".into()).into()),
             }
         }
+        self.check_int8()?;
         Ok(self.graph)
+    }
+
+    /// Where one layer computes in int8, all of them do, one after the other in the order of the file, which scales are found by.
+    fn check_int8(&self) -> Result<(), GraphError> {
+        let junctions = &self.file.junctions;
+        let Some(first) = junctions.iter().find(|junction| self.file.is_int8(junction)) else { return Ok(()) };
+        let refuse = |reason: &str| Err(GraphError::Description(format!("{reason}: convert it without quantisation")));
+        if !junctions.iter().all(|junction| self.file.is_int8(junction)) {
+            return refuse("it computes partly in int8 and partly in floats, which is not supported");
+        }
+        if self.file.model.outputs.len() > 1 {
+            return refuse("an int8 network with several outputs is not supported");
+        }
+        let met = self.graph.nodes.iter().filter_map(|node| match &node.layer {
+            Layer::Junction(weights) => Some(weights.weight.as_str()),
+            _ => None,
+        });
+        let names = (1..=junctions.len()).map(|number| JunctionId::Trunk(number).weight());
+        match met.eq(names) {
+            true => Ok(()),
+            false => Err(GraphError::Setting {
+                layer: self.file.model.operators.get(first.operator).map_or_else(String::new, Operator::name),
+                reason: "and those behind it compute in int8, and do not stand in the file in their order".into(),
+            }),
+        }
+    }
+
+    /// Whether an operator hands int8 values on, and what they stand for is another.
+    fn rescales(&self, operator: &Operator, data: usize) -> bool {
+        let int8 = |tensor| self.file.value(tensor).filter(|value| value.element == Element::Int8);
+        let Some(output) = operator.outputs.first().copied().flatten().and_then(int8) else { return false };
+        int8(data).is_some_and(|input| input.one_scale() != output.one_scale())
     }
 
     fn follow(&mut self, output: usize, input: usize) -> Result<Option<usize>, LayersError> {
@@ -259,6 +295,11 @@ impl Walk<'_> {
         let Some(data) = operator.inputs.first().copied().flatten() else {
             return Err(setting("has no input").into());
         };
+        if !matches!(operator.code, FULLY_CONNECTED | SOFTMAX | LOG_SOFTMAX) && self.rescales(operator, data) {
+            let reason =
+                "changes the scale of int8 values, which is not supported; what is fused with FULLY_CONNECTED does not";
+            return Err(setting(reason).into());
+        }
         let activation = |activation| vec![Layer::Activation(activation)];
         let layers = match operator.code {
             FULLY_CONNECTED => self.fully_connected(operator)?,
@@ -268,7 +309,7 @@ impl Walk<'_> {
             21 => activation(Activation::Relu6),
             28 => activation(Activation::Tanh),
             98 => activation(Activation::LeakyRelu { slope: operator.options.float(0, 0.0) }),
-            25 | 50 => vec![Layer::Softmax],
+            SOFTMAX | LOG_SOFTMAX => vec![Layer::Softmax],
             // QUANTIZE, DEQUANTIZE, RESHAPE, SQUEEZE, EXPAND_DIMS.
             6 | 22 | 43 | 70 | 114 => vec![Layer::Identity],
             _ => {
@@ -302,6 +343,13 @@ impl Walk<'_> {
         let [n_out, n_in] = *shape else {
             return Err(setting(format!("its weights have shape {shape:?}, not (outputs, inputs)")).into());
         };
+        if !self
+            .file
+            .value(junction.input)
+            .is_some_and(|input| matches!(input.element, Element::Float32 | Element::Int8))
+        {
+            return Err(setting("it computes neither in floats nor in int8".into()).into());
+        }
         if operator.options.byte(1, 0) != 0 {
             return Err(setting("its weights are shuffled, which is not supported".into()).into());
         }

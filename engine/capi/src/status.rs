@@ -257,7 +257,7 @@ impl Status {
             Self::JunctionNotFinite => c"A weight, a bias or the activation's slope is NaN or infinite.",
             Self::JunctionWeightOutOfRange => c"An int8 weight is -128: weights are symmetric, so that two products fit 16 bits.",
             Self::JunctionSumOverflow => c"The sum of an int8 row could overflow: its bias is beyond +-2^30, or blocks give it more than 65,535 products.",
-            Self::JunctionBadRescale => c"A multiplier is negative, or a shift outside -31..=30.",
+            Self::JunctionBadRescale => c"A multiplier is negative, or a shift outside -31..=30 and 33..=94.",
             Self::JunctionBadClamp => c"The clamp's lower end is above its upper one.",
             Self::EngineScratchTooSmall => c"The scratch is shorter than lacewing_model_scratch_len() says.",
             Self::EngineScratchMisaligned => c"The scratch does not start at a multiple of 4 bytes.",

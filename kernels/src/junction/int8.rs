@@ -3,14 +3,14 @@
 use super::{JunctionError, Parts, Section, bytes_of, length};
 use crate::bytes::{groups_of_2, groups_of_4};
 use crate::packing::{NMRow, Packing};
-use crate::requantise::{SHIFTS, requantise};
+use crate::requantise::{is_shift, requantise};
 
 /// How an int8 junction comes from a sum to an output, `y = clamp(requantise(sum, multiplier, shift) + output_zero)`; the sum
 /// is `b + Σ w·x` in int32, the input's zero point folded into the bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Int8<'m> {
-    /// A multiplier for each output, i32 little-endian and not negative, then a shift for each, i8, −31..=30: see
-    /// [`requantise`].
+    /// A multiplier for each output, i32 little-endian and not negative, then a shift for each, i8, −31..=30, or
+    /// 64 more: see [`requantise`].
     pub rescale: &'m [u8],
     /// The output that means 0.
     pub output_zero: i8,
@@ -94,8 +94,7 @@ pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<(), Junction
     let (mut multipliers, mut shifts) = (int8.multipliers(), int8.shifts());
     let mut row = 0;
     while let ([multiplier, more @ ..], [shift, others @ ..]) = (multipliers, shifts) {
-        let shift = *shift as i8;
-        if i32::from_le_bytes(*multiplier) < 0 || shift < *SHIFTS.start() || shift > *SHIFTS.end() {
+        if i32::from_le_bytes(*multiplier) < 0 || !is_shift(*shift as i8) {
             return Err(JunctionError::BadRescale { row });
         }
         (multipliers, shifts) = (more, others);

@@ -4,7 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use lacewing_kernels::{
-    Activation, DeltaCode, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, kernel_list, requantise,
+    Activation, DeltaCode, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, ROUND_ONCE,
+    kernel_list, requantise,
 };
 
 use crate::support::Random;
@@ -22,7 +23,7 @@ pub enum Extreme {
     Alternating,
     /// Scales under which every output saturates, biases at their bounds.
     Saturating,
-    /// Positive shifts.
+    /// Positive shifts, and those that round once.
     LeftShift,
 }
 
@@ -121,7 +122,7 @@ impl Case {
         for _ in 0..outputs {
             let shift = match self.extreme {
                 Extreme::Saturating => -(random.below(3) as i8),
-                Extreme::LeftShift => random.below(62) as i8 - 31,
+                Extreme::LeftShift => random.below(62) as i8 - 31 + [0, ROUND_ONCE][random.below(2)],
                 _ => -(random.below(20) as i8),
             };
             self.rescale.push(shift as u8);
