@@ -18,7 +18,7 @@ cd "$(dirname "$0")"
 # machine, and what is built for others or by the nightly compiler.
 HOST_STEPS="format lint docs msrv tests no_std isa"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards"
-LONG_STEPS="avx512_long miri fuzz_long fuzz_import soak"
+LONG_STEPS="avx512_long asan miri fuzz_long fuzz_import soak"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu ARMV7_LINUX=armv7-unknown-linux-gnueabihf
@@ -185,6 +185,20 @@ step_fuzz_import() { fuzz converter -runs=1000000 -max_len=16384; }
 step_soak() {
   LACEWING_SOAK_SECONDS=600 cargo test --locked --profile checked -p lacewing-cli --test soak -- --include-ignored --test-threads=1
 }
+
+# The suites of the kernels, with every access that they make watched by AddressSanitizer.
+step_asan() {
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+    cargo test --locked --release -p lacewing-kernels --tests --target "$(rustc -vV | sed -n 's/^host: //p')"
+}
+
+# Instructions of every kernel of AVX2, counted by callgrind, and the inner loops of the hottest ones, beside the records.
+# Both are those of one compiler: another one is told apart and nothing compared.
+step_instructions() {
+  command -v valgrind >/dev/null || fail "no valgrind here: apt-get install valgrind"
+  cargo run --locked --release -p lacewing-benches --bin kernel-instructions
+}
+step_assembly() { cargo test --locked --release -p lacewing-benches --test assembly; }
 
 # Undefined behaviour in the index proof and the scalar kernels, looked for by the interpreter. It is a thousand times
 # slower than the processor: the sweeps over whole ranges of numbers stay out, being safe code.

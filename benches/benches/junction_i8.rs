@@ -3,8 +3,9 @@
 //! `cargo bench --bench junction_i8` measures all shapes of `shapes/junctions_i8.txt`; `LACEWING_BENCH_SHAPES` names another file.
 //! `-- --test` runs everything once and checks the answers.
 
-use lacewing_benches::measure::Effort;
-use lacewing_benches::{int8, shapes};
+use lacewing_benches::int8;
+use lacewing_converter::bench::measure::Effort;
+use lacewing_converter::bench::shapes;
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let shapes = match std::env::var_os("LACEWING_BENCH_SHAPES") {

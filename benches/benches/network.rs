@@ -6,14 +6,12 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
-use lacewing_benches::measure::Effort;
-use lacewing_benches::network::{Bundled, table};
+use lacewing_converter::bench::measure::Effort;
+use lacewing_converter::bench::network::{Bundled, NETWORKS};
+use lacewing_converter::profile::Profile;
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
-
-const NETWORKS: [&str; 5] =
-    ["mnist-flagship", "paper-800-40-40-10", "paper-800-100-10-fo10", "paper-800-100-10-fo50", "paper-800-100-100-10"];
 
 type Failure = Box<dyn core::error::Error>;
 
@@ -21,9 +19,11 @@ fn main() -> Result<(), Failure> {
     let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
     let effort = if asked("--test") { Effort::TEST } else { Effort::RECORD };
     let images = data::load(data::bundled_mnist(), Part::Test, &Input::plain(800))?;
-    let networks = NETWORKS.iter().map(|name| Bundled::load(name)).collect::<Result<Vec<_>, _>>()?;
+    let profile = Profile::of_this_machine();
+    let networks = NETWORKS.iter().map(|name| Bundled::load(name, profile.as_ref(), &images));
+    let networks = networks.collect::<Result<Vec<_>, _>>()?;
     for network in &networks {
-        table(network, images.sample(0), effort, &mut std::io::stdout().lock())?;
+        network.compare(&images, effort)?.write(&mut std::io::stdout().lock())?;
     }
     if !asked("--table") {
         let mut criterion = Criterion::default()
@@ -38,8 +38,9 @@ fn main() -> Result<(), Failure> {
 }
 
 fn group(network: &Bundled, input: &[f32], criterion: &mut Criterion) -> Result<(), Failure> {
-    let mut group = criterion.benchmark_group(&network.name);
-    for (name, bytes) in [("dense", &network.dense), ("sparse", &network.sparse)] {
+    let (name, models) = network.models();
+    let mut group = criterion.benchmark_group(name);
+    for (name, bytes) in models {
         let model = Model::parse(bytes, &KernelSet::ALL)?;
         let mut scratch = vec![0u128; model.scratch_len().div_ceil(16)];
         let mut engine = Engine::new(&model, bytemuck::cast_slice_mut(&mut scratch))?;

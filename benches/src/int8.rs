@@ -3,7 +3,12 @@
 use core::hint::black_box;
 use std::io::Write;
 
-use lacewing_converter::choose::{candidates, deployment_candidates};
+use lacewing_converter::bench::BenchError;
+use lacewing_converter::bench::aligned::Aligned;
+use lacewing_converter::bench::draw::{DrawError, draw};
+use lacewing_converter::bench::measure::{Effort, Times, interleaved};
+use lacewing_converter::bench::shapes::Shape;
+use lacewing_converter::choose::candidates;
 use lacewing_converter::edges::Edges;
 use lacewing_converter::find::Structure;
 use lacewing_converter::pack::{PackedInt8, pack, pack_int8};
@@ -12,12 +17,6 @@ use lacewing_kernels::{
     Activation, DeltaCode, Element, Int8, Junction, JunctionError, KernelSet, Packing, Parts, ReadyKernel, RunError,
     kernel_list,
 };
-
-use crate::aligned::Aligned;
-use crate::draw::{DrawError, draw};
-use crate::measure::{Effort, Times, interleaved};
-use crate::shapes::Shape;
-use crate::table::TableError;
 
 /// A junction's bytes, each section aligned to a cache line.
 struct Packed {
@@ -109,7 +108,7 @@ struct Outputs {
 ///
 /// # Panics
 /// A contender gives a wrong answer.
-pub fn junction(shape: &Shape, effort: Effort, out: &mut dyn Write) -> Result<(), TableError> {
+pub fn junction(shape: &Shape, effort: Effort, out: &mut dyn Write) -> Result<(), BenchError> {
     let drawn = draw(shape, 1)?;
     let whole = whole_numbers(&drawn.edges);
     let packed = pack_all(&whole, shape)?;
@@ -146,13 +145,13 @@ fn whole_numbers(edges: &Edges) -> Edges {
 fn pack_all(edges: &Edges, shape: &Shape) -> Result<Vec<Packed>, DrawError> {
     let structure = Structure::of(edges);
     let sparse = candidates(edges, &structure).into_iter().map(|(packing, _)| packing);
-    let lanes = deployment_candidates(edges, &structure).into_iter().flat_map(|packing| match packing {
-        Packing::Windows { .. } if edges.n_in() >= 16 => {
-            [8, 16].map(|lanes| Packing::Windows { lanes, width: 16 }).to_vec()
-        }
-        Packing::NMLanes { n, m, .. } => [8, 16].map(|lanes| Packing::NMLanes { n, m, lanes }).to_vec(),
-        _ => Vec::new(),
-    });
+    // int8 has pages and windows of up to sixteen inputs, in eight and sixteen lanes.
+    let both = [8, 16];
+    let pages = structure.nm.iter().filter(|fit| matches!(fit.m, 4 | 8 | 16));
+    let pages = pages.flat_map(|fit| both.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
+    let windows = both.map(|lanes| Packing::Windows { lanes, width: 16 });
+    let windows = windows.into_iter().filter(|_| !structure.dense && edges.n_in() >= 16);
+    let lanes = pages.chain(windows);
     let in_degree = structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).unwrap_or(0);
     let rice = (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).min_by_key(|code| code_bits(edges, *code));
     let coded = [DeltaCode::Nibbles].into_iter().chain(rice).map(|code| Packing::Coded { in_degree, code });
@@ -220,7 +219,7 @@ fn print(
     contenders: &[Contender<'_>],
     times: &Times,
     out: &mut dyn Write,
-) -> Result<(), TableError> {
+) -> Result<(), BenchError> {
     let dense = contenders.iter().take_while(|contender| contender.is_dense()).count();
     let Some(best_dense) = times.fastest(0..dense) else { return Ok(()) };
     writeln!(out, "\n{}, int8 ({} edges, density {:.4})", shape.name, edges.nnz(), edges.density())?;
@@ -248,7 +247,7 @@ fn print(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shapes;
+    use lacewing_converter::bench::shapes;
 
     #[test]
     fn every_contender_answers_every_pattern_rightly() {

@@ -28,6 +28,8 @@ pub enum Command {
     FitExit(FitExit),
     /// Turn a trained network (Keras, PyTorch, ONNX, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
+    /// Measure junctions and the bundled networks beside the fastest dense, on one thread of this machine.
+    Bench(Bench),
     /// Measure every packing on this machine, and write a target profile for convert and pack.
     Tune(Tune),
     /// Pack a model file's junctions for a target, or back into canonical packings.
@@ -281,6 +283,32 @@ pub enum CalibrationName {
 pub enum Optimise {
     Size,
     Speed,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Bench {
+    /// Junctions to measure, a text file in the form of converter/shapes/junctions.txt; that one where left out.
+    #[arg(long, value_name = "FILE")]
+    pub shapes: Option<PathBuf>,
+    /// Measure the junctions alone, no networks.
+    #[arg(long)]
+    pub no_networks: bool,
+    /// The profile that networks are packed for; where left out, the one for this machine's instruction set that comes with the
+    /// program.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub target: Option<String>,
+    /// Measure every junction on 256 samples at a time, too.
+    #[arg(long)]
+    pub batch: bool,
+    /// A quarter of the rounds.
+    #[arg(long)]
+    pub quick: bool,
+    /// The scalar kernels too.
+    #[arg(long)]
+    pub scalar: bool,
+    /// Print one JSON object (fields: README.md).
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Prune(args) => command::prune::run(&args, out),
         Command::FitExit(args) => command::fit_exit::run(&args, out),
         Command::Convert(args) => command::convert::run(&args, out),
+        Command::Bench(args) => command::bench::run(&args, out),
         Command::Tune(args) => command::tune::run(&args, out),
         Command::Pack(args) => command::pack::run(&args, out),
         Command::Inspect(args) => command::inspect::run(&args, out),

@@ -160,7 +160,7 @@ fn packing_for_targets() {
     assert!(profile.contains("name = \"here\"") && profile.contains("family = \"windows 8 x8\""), "{profile}");
 
     let plain = place.json("eval model/head.lace --tail model/tail.lace --data halves.npz --json");
-    for target in ["here.toml", "x86-64-avx2", "aarch64-generic"] {
+    for target in ["here.toml", "x86-64-avx2", "x86-64-avx512", "aarch64-generic"] {
         let report = place.json(&format!(
             "convert trained.safetensors --target {target} --calibrate halves.npz --out {target}-out --json"
         ));
@@ -339,6 +339,30 @@ fn int8_beside_f32() {
     assert!(!place.path("no").exists());
     // A head that hands over f32 does not fit an int8 tail.
     place.refuses("eval mixed/head.lace --tail int8/tail.lace --data halves.npz", &["int8 features"]);
+}
+
+#[test]
+fn a_bench_measures_beside_the_fastest_dense() {
+    let place = Place::new();
+    place.write("small.txt", "40 24 rows 1/4 # comment\n40 24 nm 2:8\n");
+    let said = place.works("bench --shapes small.txt --no-networks --batch --quick --json");
+    let report: Value = serde_json::from_str(&said).expect("JSON");
+    for kind in ["junctions", "batches"] {
+        let compared = report[kind].as_array().expect("a list");
+        assert_eq!(compared.len(), 2);
+        let rows = compared[0]["rows"].as_array().expect("a list");
+        let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+        assert!(["dense gemm", "dense matrixmultiply"].iter().all(|peer| names.contains(peer)), "{names:?}");
+        assert_eq!(rows.iter().filter(|row| row["best_dense"] == true).count(), 1);
+        assert!(rows.iter().all(|row| row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0)));
+        assert!(rows.iter().all(|row| row["dense_gmacs"].as_f64() >= row["gmacs"].as_f64()));
+    }
+    let said = place.works("bench --shapes small.txt --no-networks --quick");
+    assert!(said.contains("best dense") && said.contains("40 24 nm 2:8 (240 edges, density 0.2500)"), "{said}");
+    place.write("bad.txt", "40 24\n");
+    place.refuses("bench --shapes bad.txt", &["bad.txt", "line 1", "expected"]);
+    place.refuses("bench --shapes nowhere.txt", &["nowhere.txt"]);
+    place.refuses("bench --shapes small.txt --target nowhere", &["nowhere", "x86-64-avx2"]);
 }
 
 #[test]

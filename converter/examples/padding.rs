@@ -21,9 +21,9 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                 rows.get(o).is_some_and(|row| row.contains(0, i))
             });
             let edges = edges.ok_or("the mask has another shape")?;
-            for width in [8, 16, 32] {
+            for (lanes, width) in [(4, 16), (8, 8), (8, 16), (8, 32), (16, 16), (16, 32)] {
                 let start = Instant::now();
-                let packed = pack(&edges, &[], Activation::None, Packing::Windows { lanes: 8, width })?;
+                let packed = pack(&edges, &[], Activation::None, Packing::Windows { lanes, width })?;
                 let seconds = start.elapsed().as_secs_f64();
                 let bytes = packed.len() as f64 / edges.nnz() as f64;
                 let padding = packed.padding().ok_or("windows have a padding")?;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                     out,
                     "{:12} {density:7}  {:7}  {:10.3}  {:6.3}  {:6.3}  {bytes:13.2}  {seconds:7.1}",
                     format!("{n_in}x{n_out}"),
-                    format!("{width} x8"),
+                    format!("{width} x{lanes}"),
                     padding.file_order,
                     padding.greedy,
                     padding.packed

@@ -1,6 +1,8 @@
 //! A model on a data set: accuracy, who answered, and what went over the wire.
 
-use lacewing_engine::{EngineError, Model, Packet, PacketError, Part, ResumeError, WrongLength};
+use lacewing_engine::{
+    Answer, BatchEngine, BatchError, EngineError, Model, Outcome, Packet, PacketError, Part, ResumeError, WrongLength,
+};
 use lacewing_models::Dataset;
 use lacewing_models::recipe::Input;
 use rayon::prelude::*;
@@ -126,6 +128,9 @@ pub enum EvaluateError {
     /// No engine could be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Nor a batch of samples.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
 }
 
 /// What to do to images so that they suit `model`: its width, its scale. Crop and pooling are not in a model file; a model
@@ -212,6 +217,12 @@ pub(crate) fn check_data(head: &Model<'_>, data: &Dataset) -> Result<(), Evaluat
     }
 }
 
+/// Whether every junction of both is f32, so that samples can run side by side.
+fn is_f32(head: &Model<'_>, tail: Option<&Model<'_>>) -> bool {
+    let mut operations = head.operations().chain(tail.into_iter().flat_map(Model::operations));
+    operations.all(|operation| operation.input.is_none() && operation.output.is_none())
+}
+
 fn run_batch(
     head: &Model<'_>,
     tail: Option<&Model<'_>>,
@@ -219,8 +230,61 @@ fn run_batch(
     samples: core::ops::Range<usize>,
     threshold: Option<f32>,
 ) -> Result<Counts, EvaluateError> {
+    let policy = threshold.map_or(Policy::AsTrained, Policy::At);
+    if is_f32(head, tail) {
+        side_by_side(head, tail, data, samples, policy)
+    } else {
+        one_by_one(head, tail, data, samples, policy)
+    }
+}
+
+fn side_by_side(
+    head: &Model<'_>,
+    tail: Option<&Model<'_>>,
+    data: &Dataset,
+    samples: core::ops::Range<usize>,
+    mut policy: Policy,
+) -> Result<Counts, EvaluateError> {
     let mut counts = Counts::new(head, tail);
-    let mut policy = threshold.map_or(Policy::AsTrained, Policy::At);
+    let right = |sample: usize, answer: &Answer| usize::from(answer.class) == data.label(sample);
+    let mut scratch = HeapScratch::new(head.batch_scratch_len());
+    let mut engine = BatchEngine::new(head, scratch.bytes())?;
+    let (first, mut handed_over) = (samples.start, Vec::new());
+    engine.run_batch(samples.map(|sample| data.sample(sample)), &mut policy, |at, outcome| match outcome {
+        Outcome::Answer(answer) => counts.head.add(answer.exit.0, right(first + at, &answer)),
+        Outcome::Offload { features, fallback } => {
+            counts.offloaded += 1;
+            counts.bytes += features.payload_len();
+            counts.packet_bytes += features.packet_len();
+            match tail {
+                Some(_) => handed_over.push((first + at, features.values().to_vec())),
+                None => counts.fallback += usize::from(fallback.is_some_and(|answer| right(first + at, &answer))),
+            }
+        }
+    })?;
+    if let Some(tail) = tail {
+        // That it goes with the head was checked before.
+        let mut scratch = HeapScratch::new(tail.batch_scratch_len());
+        let mut engine = BatchEngine::new(tail, scratch.bytes())?;
+        let features = handed_over.iter().map(|(_, features)| features.as_slice());
+        engine.run_batch(features, &mut policy, |at, outcome| {
+            // A tail has an end, so it always answers.
+            if let (Outcome::Answer(answer), Some((sample, _))) = (outcome, handed_over.get(at)) {
+                counts.tail.add(answer.exit.0, right(*sample, &answer));
+            }
+        })?;
+    }
+    Ok(counts)
+}
+
+fn one_by_one(
+    head: &Model<'_>,
+    tail: Option<&Model<'_>>,
+    data: &Dataset,
+    samples: core::ops::Range<usize>,
+    mut policy: Policy,
+) -> Result<Counts, EvaluateError> {
+    let mut counts = Counts::new(head, tail);
     let mut head_scratch = HeapScratch::new(head.scratch_len());
     let mut tail_scratch = HeapScratch::new(tail.map_or(0, Model::scratch_len));
     let mut runner = Runner::new(head, head_scratch.bytes())?;

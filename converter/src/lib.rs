@@ -13,10 +13,15 @@
 //! [`prune`] takes a dense network to a pattern and [`trained`] writes any network as the trainer's file, so that training can go on
 //! from it. [`export`] is the way back to ONNX and NumPy. [`evaluate`] runs models on data sets and [`inspect`] lays a model open,
 //! both as data for tables and JSON.
+//!
+//! # Features
+//! `bench` (off by default): junctions and networks measured beside the fastest dense, other people's included.
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod blocks;
 pub mod calibrate;
 pub mod choose;

@@ -5,13 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lacewing_kernels::Packing;
+use lacewing_kernels::{KernelSet, Packing};
 use serde::Deserialize;
 use thiserror::Error;
 
 /// The profiles that come with the program, by name.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("x86-64-avx2", include_str!("../profiles/x86-64-avx2.toml")),
+    ("x86-64-avx512", include_str!("../profiles/x86-64-avx512.toml")),
     ("aarch64-generic", include_str!("../profiles/aarch64-generic.toml")),
 ];
 
@@ -156,6 +157,16 @@ impl Profile {
     /// The names of the profiles that come with the program.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The measured profile that comes with the program for the widest instruction set that this machine has and
+    /// `LACEWING_ISA` allows.
+    #[must_use]
+    pub fn of_this_machine() -> Option<Self> {
+        let dense = KernelSet::ALL.choose(&Packing::Dense).ok().flatten()?;
+        let isa = dense.kernel().isa().name();
+        let profiles = BUILT_IN.iter().filter_map(|(name, text)| Self::parse(name, text).ok());
+        profiles.into_iter().find(|profile| profile.isa == isa && profile.measured.is_some())
     }
 
     /// The profile of that name that comes with the program, or the one in that file.

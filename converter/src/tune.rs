@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use thiserror::Error;
 
+use crate::choose::{PAGES as PAGES_IN_LANES, WINDOWS};
 use crate::edges::Edges;
 use crate::grouping::Effort;
 use crate::pack::{Packed, pack_with};
@@ -23,8 +24,6 @@ const SHAPES: [(usize, usize); 5] = [(32, 32), (256, 10), (128, 64), (800, 128),
 const ONE_IN: [usize; 5] = [2, 4, 8, 16, 32];
 const BLOCKS: [(usize, usize); 8] = [(4, 1), (8, 1), (16, 1), (32, 1), (8, 4), (16, 4), (1, 8), (1, 16)];
 const PAGES: [usize; 4] = [4, 8, 16, 32];
-const LANES: u8 = 8;
-const WINDOW: u8 = 8;
 
 /// Turns that every packing gets; the fastest counts.
 const ROUNDS: usize = 60;
@@ -94,13 +93,17 @@ pub fn processor() -> String {
 }
 
 /// The instruction set that dense junctions get: the one the figures are for.
-fn isa() -> Result<Isa, IsaError> {
+///
+/// # Errors
+/// `LACEWING_ISA` asks for what cannot be had.
+pub fn isa() -> Result<Isa, IsaError> {
     let kernel = KernelSet::ALL.choose(&Packing::Dense)?;
     Ok(kernel.map_or(Isa::Scalar, |ready| ready.kernel().isa()))
 }
 
 /// `YYYY-MM-DD`, in universal time.
-fn today() -> String {
+#[must_use]
+pub fn today() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (year, month, day) = date(since.as_secs() / 86_400);
     format!("{year}-{month:02}-{day:02}")
@@ -171,8 +174,9 @@ fn draw(n_in: usize, n_out: usize) -> Result<Vec<Drawn>, TuneError> {
         for m in PAGES.into_iter().filter(|m| m / one_in > 0) {
             let mask = edges(&Pattern::NM { n: m / one_in, m }.mask(n_in, n_out, 1)?);
             let (n, m) = ((m / one_in) as u8, m as u8);
-            let packings = [Packing::NM { n, m }, Packing::NMLanes { n, m, lanes: LANES }];
-            all.extend(packings.into_iter().filter_map(|packing| Drawn::new(&mask, packing)));
+            let lanes = PAGES_IN_LANES.iter().map(|(lanes, _)| Packing::NMLanes { n, m, lanes: *lanes });
+            let packings = core::iter::once(Packing::NM { n, m }).chain(lanes);
+            all.extend(packings.filter_map(|packing| Drawn::new(&mask, packing)));
         }
     }
     Ok(all)
@@ -181,7 +185,8 @@ fn draw(n_in: usize, n_out: usize) -> Result<Vec<Drawn>, TuneError> {
 fn any_mask(in_degree: usize, out_degree: usize) -> Vec<Packing> {
     use lacewing_kernels::IndexWidth::{Absolute16, Delta8};
     let (in_degree, out_degree) = (in_degree as u16, out_degree as u16);
-    let mut all = vec![Packing::Windows { lanes: LANES, width: WINDOW }];
+    let mut all: Vec<Packing> =
+        WINDOWS.iter().map(|(lanes, width)| Packing::Windows { lanes: *lanes, width: *width }).collect();
     for index in [Delta8, Absolute16] {
         all.push(Packing::Rows { in_degree, index });
         all.push(Packing::Csr { index });

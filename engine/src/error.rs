@@ -240,6 +240,33 @@ impl fmt::Display for EngineError {
 
 impl core::error::Error for EngineError {}
 
+/// Why [`BatchEngine::new`](crate::BatchEngine::new) refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// Batches are f32 throughout, and a part of the model is int8.
+    Int8,
+    /// What any engine refuses.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for BatchError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int8 => f.write_str("a part of the model is int8, and batches are f32 throughout: run it one by one"),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for BatchError {}
+
 /// An input of the wrong length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongLength {

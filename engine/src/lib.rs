@@ -27,6 +27,7 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod answer;
+mod batch;
 mod confidence;
 mod crc;
 mod element;
@@ -47,14 +48,15 @@ mod scratch;
 mod stream;
 
 pub use answer::{Answer, Outcome, Q15, Step};
+pub use batch::BatchEngine;
 pub use element::Element;
 pub use engine::Engine;
-pub use error::{EngineError, ParseError, ResumeError, Rule, WrongLength};
+pub use error::{BatchError, EngineError, ParseError, ResumeError, Rule, WrongLength};
 pub use features::Features;
 pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
-pub use lacewing_kernels::{IsaError, JunctionError, Kernel, KernelSet};
+pub use lacewing_kernels::{BATCH, IsaError, JunctionError, Kernel, KernelSet};
 pub use model::{
     Calibration, CalibrationTarget, Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation,
     Part, Scaling,

@@ -6,7 +6,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lacewing_engine::{
-    AsTrained, DriftMonitor, Engine, Expected, KernelSet, Model, Never, Outcome, Q15, Step, TemporalPatience,
+    AsTrained, BatchEngine, DriftMonitor, Engine, Expected, KernelSet, Model, Never, Outcome, Q15, Step,
+    TemporalPatience,
 };
 use support::{head, rich};
 
@@ -58,6 +59,12 @@ fn runs_do_not_allocate() {
             assert!(features.encode(&mut packet).is_ok());
         }
         while let Step::More = engine.step(&mut AsTrained) {}
+        let mut scratch = lacewing_engine::Scratch::<2048>::new();
+        let mut batch = BatchEngine::new(&model, &mut scratch).expect("room enough");
+        let samples = [[1.0, 2.0]; 20];
+        let mut told = 0;
+        let ran = batch.run_batch(samples.iter().map(<[f32; 2]>::as_slice), &mut AsTrained, |_, _| told += 1);
+        assert!(ran.is_ok() && told == 20);
         let half = Q15::from_f32(0.5);
         let expected = Expected { exit_rate: half, confidence: half, rate_band: half, confidence_band: half };
         let (mut patience, mut monitor) = (TemporalPatience::new(2, Never), DriftMonitor::new(expected, 4));

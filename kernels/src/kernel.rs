@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::batch::BATCH;
 use crate::deltas::DeltaCode;
 use crate::isa::{Isa, IsaError};
 use crate::junction::{Element, Junction};
@@ -11,6 +12,8 @@ use crate::packing::{IndexWidth, Packing};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Accepts {
+    /// Every packing.
+    Any,
     /// [`Packing::Dense`]
     Dense,
     /// [`Packing::Rows`] with this index.
@@ -56,7 +59,8 @@ pub enum Accepts {
 impl Accepts {
     const fn packing(self, packing: &Packing) -> bool {
         match (self, packing) {
-            (Self::Dense, Packing::Dense)
+            (Self::Any, _)
+            | (Self::Dense, Packing::Dense)
             | (Self::AnyBlock, Packing::Block { .. })
             | (Self::AnyNM, Packing::NM { .. })
             | (Self::Coded4, Packing::Coded { code: DeltaCode::Nibbles, .. })
@@ -94,10 +98,17 @@ pub(crate) type RunF32 = unsafe fn(&Junction<'_>, &[f32], &mut [f32]);
 /// As for [`RunF32`], and the junction's element is int8.
 pub(crate) type RunI8 = unsafe fn(&Junction<'_>, &[i8], &mut [i8]);
 
+/// Computes `y = act(W·x + b)` of sixteen samples, `[feature][sample]`.
+///
+/// # Safety
+/// As for [`RunF32`].
+pub(crate) type RunBatch = unsafe fn(&Junction<'_>, &[[f32; BATCH]], &mut [[f32; BATCH]]);
+
 /// What a kernel calls, by its element.
 #[derive(Clone, Copy)]
 enum Run {
     F32(RunF32),
+    Batch(RunBatch),
     I8(RunI8),
 }
 
@@ -119,6 +130,10 @@ impl Kernel {
         Self { name, isa, accepts, run: Run::I8(run) }
     }
 
+    pub(crate) const fn new_batch(name: &'static str, isa: Isa, accepts: Accepts, run: RunBatch) -> Self {
+        Self { name, isa, accepts, run: Run::Batch(run) }
+    }
+
     /// `<packing>_<types>_<rows x lanes>`; unique within its instruction set.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -135,21 +150,33 @@ impl Kernel {
     #[must_use]
     pub const fn element(&self) -> Element {
         match self.run {
-            Run::F32(_) => Element::F32,
+            Run::F32(_) | Run::Batch(_) => Element::F32,
             Run::I8(_) => Element::I8,
         }
     }
 
-    /// Whether it can run f32 junctions of this packing.
+    /// Whether it runs [`BATCH`] samples at a time ([`ReadyKernel::run_batch`]) instead of one.
+    #[must_use]
+    pub const fn is_batched(&self) -> bool {
+        matches!(self.run, Run::Batch(_))
+    }
+
+    /// Whether it runs f32 junctions of this packing, [`BATCH`] samples at a time.
+    #[must_use]
+    pub const fn accepts_batch(&self, packing: &Packing) -> bool {
+        self.is_batched() && self.accepts.packing(packing)
+    }
+
+    /// Whether it can run f32 junctions of this packing, one sample at a time.
     #[must_use]
     pub const fn accepts(&self, packing: &Packing) -> bool {
         self.accepts_element(Element::F32, packing)
     }
 
-    /// Whether it can run junctions of this element and packing.
+    /// Whether it can run junctions of this element and packing, one sample at a time.
     #[must_use]
     pub const fn accepts_element(&self, element: Element, packing: &Packing) -> bool {
-        self.element() as u8 == element as u8 && self.accepts.packing(packing)
+        self.element() as u8 == element as u8 && !self.is_batched() && self.accepts.packing(packing)
     }
 
     /// The kernel, ready to run, or `None` where this processor lacks its instruction set.
@@ -215,6 +242,29 @@ impl<'k> ReadyKernel<'k> {
         }
         let Run::I8(run) = self.kernel.run else { return Err(RunError::NotAccepted) };
         if !self.kernel.accepts_element(junction.element(), junction.packing()) {
+            return Err(RunError::NotAccepted);
+        }
+        // SAFETY: as in `run`.
+        unsafe { run(junction, x, y) };
+        Ok(())
+    }
+
+    /// Computes an f32 junction for [`BATCH`] samples: `x` has `n_in` features of all samples, `y` gets `n_out`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    #[inline]
+    pub fn run_batch(
+        &self,
+        junction: &Junction<'_>,
+        x: &[[f32; BATCH]],
+        y: &mut [[f32; BATCH]],
+    ) -> Result<(), RunError> {
+        if x.len() != junction.n_in() || y.len() != junction.n_out() {
+            return Err(RunError::WrongLength);
+        }
+        let Run::Batch(run) = self.kernel.run else { return Err(RunError::NotAccepted) };
+        if junction.element() as u8 != Element::F32 as u8 || !self.kernel.accepts.packing(junction.packing()) {
             return Err(RunError::NotAccepted);
         }
         // SAFETY: as in `run`.
@@ -315,6 +365,16 @@ impl KernelSet {
     /// `LACEWING_ISA` asks for what cannot be had; `Ok(None)` where the set has no kernel for the packing.
     pub fn choose(&self, packing: &Packing) -> Result<Option<ReadyKernel<'static>>, IsaError> {
         self.choose_element(Element::F32, packing)
+    }
+
+    /// The first kernel that accepts f32 junctions of the packing, [`BATCH`] samples at a time, as [`choose`](Self::choose).
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn choose_batch(&self, packing: &Packing) -> Result<Option<ReadyKernel<'static>>, IsaError> {
+        let widest = Isa::widest()?;
+        let mut fit = self.kernels.iter().filter(|kernel| kernel.isa <= widest && kernel.accepts_batch(packing));
+        Ok(fit.find_map(|kernel| kernel.ready()))
     }
 
     /// The first kernel that accepts the junction, as [`choose`](Self::choose).

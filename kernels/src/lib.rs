@@ -19,6 +19,7 @@
 extern crate std;
 
 mod activation;
+pub mod batch;
 pub mod bytes;
 mod deltas;
 mod isa;
@@ -44,6 +45,7 @@ pub mod x86_64;
 mod list;
 
 pub use activation::Activation;
+pub use batch::BATCH;
 pub use deltas::{DeltaCode, Deltas};
 pub use isa::{Isa, IsaError};
 pub use junction::{Element, Int8, Junction, JunctionError, Parts, Section};

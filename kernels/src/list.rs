@@ -28,6 +28,9 @@ pub(crate) const SCALAR: &[&Kernel] = &[
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
     &scalar_i8::WINDOWS,
+    // Microcontrollers run one sample at a time.
+    #[cfg(any(feature = "std", target_arch = "x86_64", target_arch = "aarch64"))]
+    &crate::batch::SCALAR,
 ];
 
 /// Faster ones for targets without vector units.
@@ -55,6 +58,8 @@ const VECTOR: &[&Kernel] = &[
     &crate::x86_64::avx512::WINDOWS16,
     &crate::x86_64::avx512::WINDOWS32,
     &crate::x86_64::avx512::DENSE_INPUT_MAJOR,
+    &crate::x86_64::avx512::BATCHED,
+    &crate::x86_64::avx2::BATCHED,
     &crate::x86_64::avx2::DENSE,
     &crate::x86_64::avx2::BLOCK_8,
     &crate::x86_64::avx2::BLOCK_16,
@@ -114,6 +119,13 @@ const VECTOR: &[&Kernel] = &[
     &crate::aarch64::neon_i8::NM_LANES8,
     &crate::aarch64::neon_i8::NM_LANES16,
     &crate::aarch64::neon_i8::WINDOWS16,
+    &crate::aarch64::lanes::NM_LANES4,
+    &crate::aarch64::lanes::NM_LANES8,
+    &crate::aarch64::lanes::NM_LANES16,
+    &crate::aarch64::lanes::WINDOWS8,
+    &crate::aarch64::lanes::WINDOWS16,
+    &crate::aarch64::input_major::DENSE_INPUT_MAJOR,
+    &crate::aarch64::batch::BATCHED,
 ];
 
 /// Those of the extensions that the target was said to have.

@@ -184,6 +184,11 @@ fn every_kernel_is_reached() {
         Packing::Csr { index: IndexWidth::Delta8 },
         Packing::Csr { index: IndexWidth::Absolute16 },
         Packing::NM { n: 1, m: 4 },
+        Packing::NMLanes { n: 1, m: 4, lanes: 4 },
+        Packing::NMLanes { n: 1, m: 8, lanes: 4 },
+        Packing::NMLanes { n: 1, m: 16, lanes: 4 },
+        Packing::Windows { lanes: 4, width: 8 },
+        Packing::Windows { lanes: 4, width: 16 },
         Packing::NMLanes { n: 1, m: 4, lanes: 8 },
         Packing::NMLanes { n: 1, m: 8, lanes: 8 },
         Packing::NMLanes { n: 1, m: 16, lanes: 8 },
@@ -202,7 +207,8 @@ fn every_kernel_is_reached() {
     let blocks = [1, 4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 });
     let rows = [4, 8, 16].map(|cols| Packing::Block { rows: 1, cols, blocks: 0 });
     for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::F32) {
-        let reached = covered.iter().chain(&blocks).chain(&rows).any(|packing| kernel.accepts(packing));
+        let mut packings = covered.iter().chain(&blocks).chain(&rows);
+        let reached = packings.any(|packing| kernel.accepts(packing) || kernel.accepts_batch(packing));
         assert!(reached, "no sweep reaches {kernel}");
     }
 }
@@ -218,6 +224,10 @@ fn names_are_unique_and_the_choice_is_the_widest_allowed() {
     let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
     let chosen = KernelSet::ALL.choose(&Packing::Dense).expect("as above").expect("dense is always there").kernel();
     assert!(chosen.isa() <= widest);
+    let batched = KernelSet::ALL.choose_batch(&Packing::Dense).expect("as above").map(|ready| ready.kernel());
+    assert!(batched.is_some() || cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))));
+    assert!(batched.is_none_or(|batched| batched.is_batched() && batched.isa() == chosen.isa()));
+    assert!(!chosen.is_batched());
     if std::env::var("LACEWING_ISA").is_ok() {
         // A set may add to another for int8 alone: the widest one that has a kernel for these junctions.
         let dense = kernel_list().iter().filter(|kernel| kernel.accepts(&Packing::Dense) && kernel.isa() <= widest);

@@ -5,7 +5,7 @@ use core::hint::black_box;
 use std::io::Write;
 
 use clap::Parser;
-use lacewing_benches::measure::{Effort, interleaved};
+use lacewing_converter::bench::measure::{Effort, interleaved};
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;

@@ -3,6 +3,9 @@
 //! Arrays of accumulators have constant lengths and are indexed by loops over those lengths, which the compiler unrolls.
 #![allow(clippy::indexing_slicing, reason = "register arrays of constant length; model bytes are never indexed here")]
 
+pub mod batch;
+pub mod input_major;
+pub mod lanes;
 pub mod neon;
 pub mod neon_i8;
 #[cfg(feature = "std")]

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use lacewing_kernels::{Activation, IndexWidth, Isa, Junction, KernelSet, Packing, Parts, kernel_list};
+use lacewing_kernels::{Activation, BATCH, IndexWidth, Isa, Junction, KernelSet, Packing, Parts, kernel_list};
 
 /// A small generator of test data (xorshift64*), seeded.
 pub struct Random(u64);
@@ -309,14 +309,14 @@ impl Case {
     }
 
     /// What the edges and biases say, in f64, and the sum of magnitudes of each output's terms.
-    fn expected(&self) -> Vec<(f64, f64)> {
+    fn expected(&self, x: &[f32]) -> Vec<(f64, f64)> {
         let mut sums: Vec<(f64, f64)> = vec![(0.0, 0.0); usize::from(self.n_out)];
         for (sum, bias) in sums.iter_mut().zip(self.bias[1..].chunks_exact(4)) {
             let bias = f64::from(f32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]));
             *sum = (bias, bias.abs());
         }
         for (output, input, weight) in &self.edges {
-            let term = f64::from(*weight) * f64::from(self.x[*input]);
+            let term = f64::from(*weight) * f64::from(x[*input]);
             sums[*output].0 += term;
             sums[*output].1 += term.abs();
         }
@@ -331,7 +331,7 @@ impl Case {
         assert_eq!(junction.nnz(), self.edges.len(), "{}", self.packing);
         let place = self.aligned();
         let aligned = self.junction_on(&place);
-        let (want, expected) = (self.reference(&self.x), self.expected());
+        let (want, expected) = (self.reference(&self.x), self.expected(&self.x));
         let exact: Vec<f32> = expected.iter().map(|(sum, _)| self.activation.of(*sum as f32)).collect();
         self.compare(&"scalar reference", &want, &exact, &expected);
         for kernel in kernel_list().iter().filter(|k| k.isa() <= widest && k.accepts(&self.packing)) {
@@ -342,6 +342,31 @@ impl Case {
             y.fill(f32::NAN);
             ready.run(&aligned, &self.x, &mut y).expect("lengths are right");
             self.compare(kernel, &y, &want, &expected);
+        }
+        self.check_batched(widest);
+    }
+
+    /// Every batched kernel against the scalar reference of one sample: the scalar one to the bit, the others as in `check_all`.
+    /// Three different samples take turns over the columns.
+    fn check_batched(&self, widest: Isa) {
+        let turned = |by: usize| (0..self.x.len()).map(|i| self.x[(i + by) % self.x.len()]).collect::<Vec<f32>>();
+        let columns = [0, 1, 2].map(turned);
+        let samples = columns.each_ref().map(|x| (self.reference(x), self.expected(x)));
+        let x: Vec<[f32; BATCH]> =
+            (0..self.x.len()).map(|i| core::array::from_fn(|column| columns[column % 3][i])).collect();
+        for kernel in kernel_list().iter().filter(|k| k.isa() <= widest && k.accepts_batch(&self.packing)) {
+            let Some(ready) = kernel.ready() else { continue };
+            let mut y = vec![[f32::NAN; BATCH]; usize::from(self.n_out)];
+            ready.run_batch(&self.junction(), &x, &mut y).expect("lengths are right");
+            for column in 0..BATCH {
+                let got: Vec<f32> = y.iter().map(|y| y[column]).collect();
+                let (want, expected) = &samples[column % 3];
+                self.compare(kernel, &got, want, expected);
+                if kernel.isa() == Isa::Scalar {
+                    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(&got), bits(want), "{kernel}, {}: the reference's very bits", self.packing);
+                }
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel, RunF32};
 use crate::packing::IndexWidth;
 
+mod batch;
 mod block;
 mod dense;
 mod input_major;
@@ -33,6 +34,8 @@ const fn kernel(name: &'static str, accepts: Accepts, run: RunF32) -> Kernel {
     Kernel::new(name, Isa::Avx2, accepts, run)
 }
 
+/// `batch_f32_4x16`: sixteen samples at a time, any packing.
+pub static BATCHED: Kernel = Kernel::new_batch("batch_f32_4x16", Isa::Avx2, Accepts::Any, batch::batch);
 /// `dense_f32_4x8`
 pub static DENSE: Kernel = kernel("dense_f32_4x8", Accepts::Dense, dense::dense);
 /// `block_f32_8x8`: blocks of 8 outputs.

@@ -25,6 +25,7 @@ use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel, RunF32};
 
+mod batch;
 mod block;
 mod dense;
 mod input_major;
@@ -44,6 +45,8 @@ const fn window(width: u8) -> Accepts {
     Accepts::Windows { lanes: 16, width }
 }
 
+/// `batch_f32_8x16`: sixteen samples at a time, any packing.
+pub static BATCHED: Kernel = Kernel::new_batch("batch_f32_8x16", Isa::Avx512, Accepts::Any, batch::batch);
 /// `dense_f32_4x16`
 pub static DENSE: Kernel = kernel("dense_f32_4x16", Accepts::Dense, dense::dense);
 /// `block_f32_16x16`: blocks of 16 outputs.

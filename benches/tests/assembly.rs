@@ -1,0 +1,138 @@
+//! The inner loops of the hottest kernels, as the compiler makes them, beside those on record: a test that says what changed.
+//!
+//! `cargo test --release -p lacewing-benches --test assembly`; with `LACEWING_RECORD=1` it writes the record. The loops are one
+//! compiler's: another one is told apart, and nothing compared.
+#![cfg(target_arch = "x86_64")]
+
+use core::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use lacewing_benches::instructions::compiler;
+
+/// Functions, by a part of their names, and where their loops are on record.
+const KERNELS: [(&str, &str); 4] = [
+    ("avx2::dense::dense", "dense_f32_4x8"),
+    ("avx2::block::row_blocks::<1, 4, 1>", "block_f32_8x8"),
+    ("avx2::nm::sums::<8, 2, 2>", "nm_lanes8_f32_8x8"),
+    ("avx2::windows::windows", "windows8_f32_8x8"),
+];
+
+/// One instruction: where it stands, and what it says.
+type Line = (u64, String);
+
+/// The functions of a program by name, disassembled.
+fn functions(program: &str) -> BTreeMap<String, Vec<Line>> {
+    let output = Command::new("objdump")
+        .args(["--disassemble", "--demangle", "--no-show-raw-insn", "--disassembler-options=intel", program])
+        .output()
+        .expect("objdump, of binutils, runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut functions = BTreeMap::new();
+    let mut name = None;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Some(header) = line.strip_suffix(">:") {
+            name = header.split_once(" <").map(|(_, name)| name.to_owned()).filter(|name| name.contains("avx2::"));
+        } else if let (Some(name), Some((address, text))) = (&name, line.trim().split_once(":\t")) {
+            let address = u64::from_str_radix(address, 16).expect("an address");
+            let text = text.split(" #").next().unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
+            functions.entry(name.clone()).or_insert_with(Vec::new).push((address, text));
+        }
+    }
+    functions
+}
+
+/// Where a jump goes.
+fn target(text: &str) -> Option<u64> {
+    let (jump, rest) = text.split_once(' ')?;
+    if !jump.starts_with('j') {
+        return None;
+    }
+    u64::from_str_radix(rest.split(' ').next()?, 16).ok()
+}
+
+/// Of the innermost loops of a function the one with the most FMAs, addresses taken away.
+fn hottest(lines: &[Line]) -> Option<Vec<String>> {
+    let at = |address: u64| lines.iter().position(|(here, _)| *here == address);
+    let loops = lines.iter().enumerate().filter_map(|(last, (_, text))| {
+        let first = at(target(text)?)?;
+        (first <= last).then_some((first, last))
+    });
+    let loops: Vec<(usize, usize)> = loops.collect();
+    let innermost = loops.iter().filter(|(first, last)| {
+        !loops.iter().any(|other| other != &(*first, *last) && other.0 >= *first && other.1 <= *last)
+    });
+    let fmas = |(first, last): &(usize, usize)| lines[*first..=*last].iter().filter(|l| l.1.contains("fmadd")).count();
+    let (first, last) = innermost.copied().max_by_key(fmas).filter(|found| fmas(found) > 0)?;
+    let shown = lines[first..=last].iter().map(|(_, text)| match target(text) {
+        Some(to) => {
+            let jump = text.split(' ').next().unwrap_or_default();
+            let to = if to == lines[first].0 { "the top" } else { "elsewhere" };
+            format!("{jump} {to}")
+        }
+        None => text.clone(),
+    });
+    Some(shown.collect())
+}
+
+/// What differs: lines gone with a `-`, lines that came with a `+`, between the first and the last difference.
+fn difference(was: &[String], is: &[String]) -> String {
+    let same = was.iter().zip(is).take_while(|(was, is)| was == is).count();
+    let (was, is) = (&was[same..], &is[same..]);
+    let tail = was.iter().rev().zip(is.iter().rev()).take_while(|(was, is)| was == is).count();
+    let mut said = format!("from instruction {} on:\n", same + 1);
+    was[..was.len() - tail].iter().for_each(|line| writeln!(said, "- {line}").expect("a string"));
+    is[..is.len() - tail].iter().for_each(|line| writeln!(said, "+ {line}").expect("a string"));
+    said
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "the loops are those of a release: cargo test --release")]
+fn the_hottest_loops_are_as_on_record() {
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("record/x86_64-assembly");
+    let recording = std::env::var_os("LACEWING_RECORD").is_some();
+    let compiler = compiler().expect("it built this");
+    let functions = functions(env!("CARGO_BIN_EXE_timed-network"));
+    let mut changed = String::new();
+    for (name, kernel) in KERNELS {
+        let found = functions.iter().find(|(full, _)| full.ends_with(name));
+        let known = || functions.keys().cloned().collect::<Vec<_>>().join("\n");
+        let (_, lines) = found.unwrap_or_else(|| panic!("no function {name} among\n{}", known()));
+        let is = hottest(lines).unwrap_or_else(|| panic!("{name} has no loop with an FMA"));
+        let path = record.join(format!("{kernel}.txt"));
+        if recording {
+            std::fs::write(&path, format!("{compiler}\n{}\n", is.join("\n"))).expect("the record can be written");
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("the record");
+        let mut was = text.lines().map(str::to_owned);
+        let of = was.next().unwrap_or_default();
+        let was: Vec<String> = was.collect();
+        if of == compiler && was != is {
+            writeln!(
+                changed,
+                "{kernel}: {} instructions, {} on record; {}",
+                is.len(),
+                was.len(),
+                difference(&was, &is)
+            )
+            .expect("a string");
+        }
+    }
+    assert!(changed.is_empty(), "inner loops changed; if they should, record them with LACEWING_RECORD=1\n{changed}");
+}
+
+#[test]
+fn the_hottest_loop_is_the_innermost_with_most_fmas() {
+    let text = "0:\tpush rbx\n1:\tvfmadd231ps a\n2:\tjne 1 <f>\n3:\tvfmadd231ps b\n4:\tvfmadd231ps c\n5:\tjne 3 <f>\n6:\tjmp 0 <f>";
+    let lines: Vec<Line> = text
+        .lines()
+        .map(|line| line.split_once(":\t").map(|(at, text)| (at.parse().expect("a number"), text.to_owned())))
+        .map(|line| line.expect("two parts"))
+        .collect();
+    let found = hottest(&lines).expect("a loop");
+    assert_eq!(found, ["vfmadd231ps b", "vfmadd231ps c", "jne the top"]);
+    let other = ["vfmadd231ps b", "nop", "jne the top"].map(str::to_owned);
+    assert_eq!(difference(&found, &other), "from instruction 2 on:\n- vfmadd231ps c\n+ nop\n");
+}

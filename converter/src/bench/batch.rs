@@ -1,0 +1,118 @@
+//! One junction on [`SAMPLES`] samples at a time: the batched kernels beside the fastest dense matrix product. Times are of all
+//! samples together.
+
+use core::hint::black_box;
+
+use lacewing_kernels::{BATCH, Junction, KernelSet, ReadyKernel};
+
+use super::draw::{Drawn, draw};
+use super::measure::{Effort, interleaved};
+use super::shapes::Shape;
+use super::{BenchError, Comparison, Entrant, peers};
+
+/// Samples a call.
+pub const SAMPLES: usize = 256;
+
+/// A packing's batched kernel.
+struct Ours<'d> {
+    kernel: ReadyKernel<'static>,
+    junction: Junction<'d>,
+    y: Vec<[f32; BATCH]>,
+}
+
+impl Ours<'_> {
+    fn run(&mut self, x: &[[f32; BATCH]]) {
+        for x in x.chunks_exact(self.junction.n_in()) {
+            // Its answer was checked before.
+            let ran = self.kernel.run_batch(&self.junction, black_box(x), &mut self.y);
+            debug_assert!(ran.is_ok());
+        }
+    }
+}
+
+/// Draws, checks and measures one junction.
+///
+/// # Errors
+/// The shape cannot be drawn, or a contender gives a wrong answer.
+pub fn compare(shape: &Shape, effort: Effort) -> Result<Comparison, BenchError> {
+    let drawn = draw(shape, 1)?;
+    let (n_in, n_out) = (drawn.edges.n_in(), drawn.edges.n_out());
+    let value = |input: usize, sample: usize| drawn.x.get((input + sample) % n_in).copied().unwrap_or(0.0);
+    // Sixteen samples behind each other, as the engine has them; and all samples of a feature, as matrix products do.
+    let panels = (0..SAMPLES / BATCH).flat_map(|panel| (0..n_in).map(move |input| (panel, input)));
+    let x: Vec<[f32; BATCH]> =
+        panels.map(|(panel, input)| core::array::from_fn(|column| value(input, panel * BATCH + column))).collect();
+    let rows: Vec<f32> = (0..n_in)
+        .flat_map(|input| (0..SAMPLES).map(move |sample| (input, sample)))
+        .map(|(input, sample)| value(input, sample))
+        .collect();
+    let mut ours = Vec::new();
+    for packed in &drawn.packed {
+        let junction = packed.junction()?;
+        if let Some(kernel) = KernelSet::ALL.choose_batch(junction.packing())? {
+            ours.push(Ours { kernel, junction, y: vec![[0.0; BATCH]; n_out] });
+        }
+    }
+    check(&drawn, &mut ours)?;
+    let mut entrants: Vec<Entrant> = ours
+        .iter()
+        .zip(&drawn.packed)
+        .map(|(ours, packed)| Entrant {
+            name: format!("{} {}", ours.junction.packing(), ours.kernel.kernel()),
+            dense: super::contender::is_dense(ours.junction.packing()),
+            bytes: packed.bytes(),
+        })
+        .collect();
+    let products: [(&str, peers::BatchProduct); 2] =
+        [("dense gemm", peers::gemm_batch), ("dense matrixmultiply", peers::matrixmultiply_batch)];
+    let mut outputs = [vec![0.0; n_out * SAMPLES], vec![0.0; n_out * SAMPLES]];
+    let mut calls: Vec<Box<dyn FnMut() + '_>> = Vec::new();
+    let mut named: Vec<(Entrant, Box<dyn FnMut() + '_>)> = Vec::new();
+    for (ours, entrant) in ours.iter_mut().zip(entrants.drain(..)) {
+        let x = &x;
+        named.push((entrant, Box::new(move || ours.run(x))));
+    }
+    for ((name, product), y) in products.into_iter().zip(&mut outputs) {
+        let (weights, rows): (&[f32], &[f32]) = (&drawn.dense, &rows);
+        let entrant = Entrant { name: name.into(), dense: true, bytes: weights.len() * 4 };
+        named.push((entrant, Box::new(move || product(weights, black_box(rows), y, SAMPLES))));
+    }
+    named.sort_by_key(|(entrant, _)| !entrant.dense);
+    for (entrant, call) in named {
+        entrants.push(entrant);
+        calls.push(call);
+    }
+    let mut calls: Vec<&mut dyn FnMut()> = calls.iter_mut().map(|call| call.as_mut() as &mut dyn FnMut()).collect();
+    let times = interleaved(&mut calls, effort);
+    let name = format!("{} on {SAMPLES} samples", shape.name);
+    let mut compared = Comparison::new(&name, drawn.edges.nnz(), drawn.dense.len(), entrants, &times);
+    compared.times_samples(SAMPLES);
+    Ok(compared)
+}
+
+/// Every kernel's answer for sixteen times the drawn input against the scalar reference's.
+fn check(drawn: &Drawn, ours: &mut [Ours<'_>]) -> Result<(), BenchError> {
+    let x: Vec<[f32; BATCH]> = drawn.x.iter().map(|x| [*x; BATCH]).collect();
+    let want = super::contender::reference(drawn)?;
+    for ours in ours {
+        ours.run(&x);
+        let name = ours.kernel.kernel().to_string();
+        let y: Vec<f32> = ours.y.iter().map(|y| y[BATCH - 1]).collect();
+        super::contender::compare(drawn, &name, &y, &want)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::shapes;
+
+    #[test]
+    fn every_packing_runs_in_batches() {
+        for shape in shapes::parse("40 24 rows 1/4\n40 24 block 8x1 1/4\n40 24 nm 2:8").unwrap() {
+            let compared = compare(&shape, Effort::TEST).unwrap();
+            assert!(compared.rows.len() >= 5 && compared.rows.iter().all(|row| row.ratio > 0.0), "{compared:?}");
+        }
+    }
+}
