@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::io::Write;
 
 use criterion::{BenchmarkId, Criterion};
-use lacewing_benches::measure::{Effort, interleaved};
+use lacewing_converter::bench::measure::{Effort, interleaved};
 use lacewing_converter::convert::{convert_network, convert_network_i8};
 use lacewing_converter::import::{Imported, embedded_recipe, import};
 use lacewing_converter::int8::Quantising;

@@ -4,7 +4,7 @@
 //! and nothing is gathered. Sixteen, because the inputs of a junction of 800 then fill 51 KB, near the first-level cache; a stride
 //! of a larger batch would put them all into a few sets of it.
 //!
-//! One source for all instruction sets, over the private trait [`Columns`]; R is rows or chains that run side by side.
+//! One source for all instruction sets, over the private trait `Columns`; R is rows or chains that run side by side.
 //!
 //! | packing | pseudo-code | loads for 16 samples of an edge |
 //! |-|-|-|

@@ -100,7 +100,7 @@ impl Bundled {
         core::iter::once(vec![0.0; width]).chain(outputs).collect()
     }
 
-    /// Compares the peers' logits with our own on the first image, then measures all contenders on the first [`IMAGES`].
+    /// Compares the peers' logits with our own on the first image, then measures all contenders on the first 64.
     ///
     /// # Errors
     /// A peer computes something else; the images have another width.
