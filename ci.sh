@@ -131,7 +131,7 @@ step_avx512_long() { avx512 all; }
 
 step_aarch64() {
   local isa
-  for isa in neondot neon scalar; do
+  for isa in neondot neon; do
     say "suites on $isa, $ARM_LINUX under QEMU"
     LACEWING_ISA=$isa scripts/cross $ARM_LINUX test --locked --release $DEVICE
   done
