@@ -293,8 +293,17 @@ const fn part_id(part: Part) -> u8 {
     }
 }
 
+/// A model file's metric, as recipes name it.
+pub(crate) const fn named(metric: lacewing_engine::Metric) -> Metric {
+    match metric {
+        lacewing_engine::Metric::MaxProbability => Metric::MaxProbability,
+        lacewing_engine::Metric::Margin => Metric::Margin,
+        lacewing_engine::Metric::Entropy => Metric::Entropy,
+    }
+}
+
 /// Metrics that this crate does not know are none: models' list and the format's are the same.
-const fn metric_id(metric: Metric) -> u8 {
+pub(crate) const fn metric_id(metric: Metric) -> u8 {
     match metric {
         Metric::MaxProbability => 0,
         Metric::Margin => 1,
@@ -305,16 +314,21 @@ const fn metric_id(metric: Metric) -> u8 {
 /// An exit's decision in integers: the step of its logits and the least confidence.
 pub(crate) fn integers(logits: Quantisation, metric: Metric, temperature: f32, threshold: f32) -> (u32, u16) {
     let step = f64::from(logits.scale) / f64::from(temperature) * f64::from(1 << 24);
+    // `as` saturates; above 32,768 is never.
+    let least = ((least_confidence(metric, threshold) * 32768.0).round() as u16).min(0x8001);
+    ((step.round() as u32).max(1), least)
+}
+
+/// The confidence, by the metric, that an exit with this threshold asks for; above 1 where nothing reaches it.
+pub(crate) fn least_confidence(metric: Metric, threshold: f32) -> f64 {
     let threshold = f64::from(threshold);
-    let confidence = match metric {
+    match metric {
         // What nothing reaches.
         Metric::Margin if threshold >= f64::from(f32::MAX) => threshold,
         Metric::Margin => threshold.max(0.0) / (1.0 + threshold.max(0.0)),
         Metric::Entropy => 1.0 - threshold,
         _ => threshold,
-    };
-    // `as` saturates; above 32,768 is never.
-    ((step.round() as u32).max(1), ((confidence * 32768.0).round() as u16).min(0x8001))
+    }
 }
 
 /// The activation's id and slope; +0 where it has none.

@@ -217,12 +217,6 @@ pub(crate) fn check_data(head: &Model<'_>, data: &Dataset) -> Result<(), Evaluat
     }
 }
 
-/// Whether every junction of both is f32, so that samples can run side by side.
-fn is_f32(head: &Model<'_>, tail: Option<&Model<'_>>) -> bool {
-    let mut operations = head.operations().chain(tail.into_iter().flat_map(Model::operations));
-    operations.all(|operation| operation.input.is_none() && operation.output.is_none())
-}
-
 fn run_batch(
     head: &Model<'_>,
     tail: Option<&Model<'_>>,
@@ -231,7 +225,8 @@ fn run_batch(
     threshold: Option<f32>,
 ) -> Result<Counts, EvaluateError> {
     let policy = threshold.map_or(Policy::AsTrained, Policy::At);
-    if is_f32(head, tail) {
+    // Batches are f32 throughout.
+    if head.is_f32() && tail.is_none_or(Model::is_f32) {
         side_by_side(head, tail, data, samples, policy)
     } else {
         one_by_one(head, tail, data, samples, policy)

@@ -66,7 +66,7 @@ struct Opened {
 
 fn open(bytes: &[u8]) -> Result<Opened, ExportError> {
     let model = Model::parse(bytes, &KernelSet::ALL)?;
-    if model.operations().any(|operation| operation.input.is_some() || operation.output.is_some()) {
+    if !model.is_f32() {
         return Err(ExportError::Int8);
     }
     let part = model.part();

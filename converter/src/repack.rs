@@ -5,12 +5,12 @@ use lacewing_engine::{KernelSet, Model, ParseError, Part};
 use lacewing_kernels::bytes::groups_of_4;
 use lacewing_kernels::{Junction, Packing};
 use lacewing_models::JunctionId;
-use lacewing_models::recipe::{Input, Metric};
+use lacewing_models::recipe::Input;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::edges::Edges;
-use crate::encode::{EncodeError, with_junctions};
+use crate::encode::{EncodeError, named, with_junctions};
 use crate::network::{Network, TrainedExit, TrainedJunction};
 use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
 use crate::unpack::unpack;
@@ -79,7 +79,7 @@ pub enum RepackError {
 /// It is no model file, or something else would come out.
 pub fn repack(bytes: &[u8], goal: Goal<'_>, progress: Progress<'_>) -> Result<Repacked, RepackError> {
     let model = Model::parse(bytes, &KernelSet::ALL)?;
-    if model.operations().any(|operation| operation.output.is_some()) {
+    if !model.is_f32() {
         return Err(RepackError::Int8);
     }
     let network = network_of(&model)?;
@@ -122,7 +122,7 @@ pub(crate) fn network_of(model: &Model<'_>) -> Result<Network, RepackError> {
         .filter(|exit| exit.branch > 0)
         .map(|exit| TrainedExit {
             after: usize::from(exit.after).saturating_sub(before),
-            metric: Metric::MaxProbability,
+            metric: named(exit.metric),
             threshold: exit.threshold,
             temperature: exit.temperature,
             branch: Vec::new(),

@@ -3,9 +3,11 @@
 use core::hint::black_box;
 
 use lacewing_engine::{
-    Answer, AsTrained, Confidence, Decision, Engine, EngineError, ExitPolicy, ExitView, Features, Metric, Model,
-    Outcome, Packet, PacketError, Q15, ResumeError, Threshold, WrongLength,
+    Answer, AsTrained, Confidence, Decision, Engine, EngineError, ExitPolicy, ExitView, Features, Model, Outcome,
+    Packet, PacketError, Q15, ResumeError, Threshold, WrongLength,
 };
+
+use crate::encode::{least_confidence, named};
 
 /// An engine for f32 or for int8 inputs, as the model says.
 pub(crate) enum Runner<'m> {
@@ -47,15 +49,8 @@ impl ExitPolicy<i8> for Policy {
         match self {
             Self::AsTrained => AsTrained.decide(exit),
             Self::At(threshold) => {
-                // As confidences are defined; a threshold above 1 is never reached.
-                let least = match exit.exit().metric {
-                    Metric::MaxProbability => *threshold,
-                    // What nothing reaches.
-                    Metric::Margin if *threshold == f32::MAX => f32::MAX,
-                    Metric::Margin => threshold.max(0.0) / (1.0 + threshold.max(0.0)),
-                    Metric::Entropy => 1.0 - *threshold,
-                };
-                if least > 1.0 { Decision::Continue } else { Confidence(Q15::from_f32(least)).decide(exit) }
+                let least = least_confidence(named(exit.exit().metric), *threshold);
+                if least > 1.0 { Decision::Continue } else { Confidence(Q15::from_f32(least as f32)).decide(exit) }
             }
             Self::Never => Decision::Continue,
         }

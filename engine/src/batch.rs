@@ -77,9 +77,7 @@ impl<'m> BatchEngine<'m> {
     /// A scratch too small or misaligned; kernels that cannot run on this processor or are not in the model's set; a model of
     /// which a part is int8.
     pub fn new(model: &'m Model<'m>, scratch: &'m mut [u8]) -> Result<Self, BatchError> {
-        let converted =
-            |operation: &crate::model::Operation<'_>| operation.input.is_some() || operation.output.is_some();
-        if model.input.is_some() || model.operations().any(converted) {
+        if !model.is_f32() {
             return Err(BatchError::Int8);
         }
         let (needed, found) = (model.batch_scratch_len(), scratch.len());

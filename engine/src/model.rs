@@ -240,6 +240,13 @@ impl<'m> Model<'m> {
         self.operations.iter().flatten()
     }
 
+    /// Whether every value from the input to the logits is f32.
+    #[must_use]
+    pub fn is_f32(&self) -> bool {
+        self.input.is_none()
+            && self.operations().all(|operation| operation.input.is_none() && operation.output.is_none())
+    }
+
     /// The exits, in the order in which they are met.
     pub fn exits(&self) -> impl Iterator<Item = &Exit> {
         self.exits.iter().flatten()

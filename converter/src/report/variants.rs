@@ -1,7 +1,6 @@
 //! The same network dense and sparse, in f32 and int8: what each takes in bytes and time.
 
-use lacewing_engine::{KernelSet, Metric, Model, Part};
-use lacewing_models::recipe::Metric as Named;
+use lacewing_engine::{KernelSet, Model, Part};
 use lacewing_models::{Dataset, JunctionId};
 
 use super::{ROUNDS, ReportError};
@@ -30,8 +29,7 @@ pub(super) fn variants(
     tail: Option<&Model<'_>>,
     data: &Dataset,
 ) -> Result<Vec<Variant>, ReportError> {
-    let is_int8 = |model: &Model<'_>| model.operations().any(|operation| operation.output.is_some());
-    if is_int8(head) || tail.is_some_and(is_int8) {
+    if !head.is_f32() || tail.is_some_and(|tail| !tail.is_f32()) {
         return Ok(Vec::new());
     }
     let sparse = whole(head, tail)?;
@@ -63,11 +61,9 @@ pub(super) fn variants(
 /// Head and tail as the one network that they were.
 fn whole(head: &Model<'_>, tail: Option<&Model<'_>>) -> Result<Network, RepackError> {
     let mut network = network_of(head)?;
-    name_metrics(&mut network, head);
     network.input.scale = Some(head.input_scaling().scale);
     let Some(tail) = tail.filter(|_| head.part() == Part::Head) else { return Ok(network) };
-    let mut rest = network_of(tail)?;
-    name_metrics(&mut rest, tail);
+    let rest = network_of(tail)?;
     let (junctions, exits) = (network.trunk.len(), network.exits.len());
     for mut junction in rest.trunk {
         junction.id = JunctionId::Trunk(network.trunk.len() + 1);
@@ -81,16 +77,6 @@ fn whole(head: &Model<'_>, tail: Option<&Model<'_>>) -> Result<Network, RepackEr
         network.exits.push(exit);
     }
     Ok(network)
-}
-
-fn name_metrics(network: &mut Network, model: &Model<'_>) {
-    for (exit, in_file) in network.exits.iter_mut().zip(model.exits()) {
-        exit.metric = match in_file.metric {
-            Metric::MaxProbability => Named::MaxProbability,
-            Metric::Margin => Named::Margin,
-            Metric::Entropy => Named::Entropy,
-        };
-    }
 }
 
 /// The same with every edge there, those that were not there with a weight of 0.

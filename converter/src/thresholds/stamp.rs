@@ -1,10 +1,10 @@
 //! What was chosen, written into a model file's exit records (FORMAT.md).
 
-use lacewing_engine::{Metric, Q15, Quantisation};
-use lacewing_models::recipe::Metric as Named;
+use lacewing_engine::{Q15, Quantisation};
+use lacewing_models::recipe::Metric;
 
 use super::{Calibrated, Target};
-use crate::encode::integers;
+use crate::encode::{integers, metric_id, named};
 
 const HEADER: usize = 64;
 const OPERATION: usize = 48;
@@ -26,7 +26,7 @@ pub(super) fn temperatures(bytes: &[u8], temperatures: &[f32], logits: &[Option<
         if let Some(temperature) = temperatures.get(number) {
             put(record, 4, &temperature.to_le_bytes());
             if let Some(logits) = logits.get(number).copied().flatten() {
-                let (step, _) = integers(logits, Named::MaxProbability, *temperature, 0.0);
+                let (step, _) = integers(logits, Metric::MaxProbability, *temperature, 0.0);
                 put(record, 16, &step.to_le_bytes());
             }
         }
@@ -35,11 +35,7 @@ pub(super) fn temperatures(bytes: &[u8], temperatures: &[f32], logits: &[Option<
 
 /// The file with everything that was chosen.
 pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated, logits: &[Option<Quantisation>]) -> Vec<u8> {
-    let (metric, named) = match calibrated.metric_of {
-        Metric::MaxProbability => (0u8, Named::MaxProbability),
-        Metric::Margin => (1, Named::Margin),
-        Metric::Entropy => (2, Named::Entropy),
-    };
+    let metric = named(calibrated.metric_of);
     let (target, confidence, bound) = match calibrated.target {
         Target::AccuracyDrop { most } => (1u8, 0, most),
         Target::OffloadBudget { most } => (2, 0, most),
@@ -49,12 +45,12 @@ pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated, logits: &[Optio
     let q15 = |share: f64| Q15::from_f32(share as f32).steps().to_le_bytes();
     stamped(bytes, |number, record| {
         let Some(exit) = calibrated.exits.get(number) else { return };
-        put(record, 1, &[metric]);
+        put(record, 1, &[metric_id(metric)]);
         put(record, 4, &exit.temperature.to_le_bytes());
         put(record, 8, &exit.threshold.to_le_bytes());
         put(record, 12, &samples.to_le_bytes());
         if let Some(logits) = logits.get(number).copied().flatten() {
-            let (step, least) = integers(logits, named, exit.temperature, exit.threshold);
+            let (step, least) = integers(logits, metric, exit.temperature, exit.threshold);
             put(record, 16, &step.to_le_bytes());
             put(record, 20, &least.to_le_bytes());
         }
