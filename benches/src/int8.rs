@@ -5,7 +5,7 @@ use std::io::Write;
 
 use lacewing_converter::bench::BenchError;
 use lacewing_converter::bench::aligned::Aligned;
-use lacewing_converter::bench::draw::{DrawError, draw};
+use lacewing_converter::bench::draw::{self, DrawError, draw};
 use lacewing_converter::bench::measure::{Effort, Times, interleaved};
 use lacewing_converter::bench::shapes::Shape;
 use lacewing_converter::choose::candidates;
@@ -14,47 +14,27 @@ use lacewing_converter::find::Structure;
 use lacewing_converter::pack::{PackedInt8, pack, pack_int8};
 use lacewing_engine::Quantisation;
 use lacewing_kernels::{
-    Activation, DeltaCode, Element, Int8, Junction, JunctionError, KernelSet, Packing, Parts, ReadyKernel, RunError,
+    Activation, DeltaCode, Element, Int8, Junction, JunctionError, KernelSet, Packing, ReadyKernel, RunError,
     kernel_list,
 };
 
-/// A junction's bytes, each section aligned to a cache line.
+/// A junction in int8 or f32.
 struct Packed {
-    n_in: u16,
-    n_out: u16,
-    packing: Packing,
-    weights: Aligned<u8>,
-    counts: Aligned<u8>,
-    index: Aligned<u8>,
+    sections: draw::Packed,
     /// Multipliers and shifts of int8; of f32 nothing.
     rescale: Option<Aligned<u8>>,
 }
 
 impl Packed {
     fn new(packed: &lacewing_converter::pack::Packed) -> Self {
-        let Parts { n_in, n_out, packing, weights, counts, index, .. } = packed.parts();
         Self {
-            n_in,
-            n_out,
-            packing,
-            weights: Aligned::new(weights),
-            counts: Aligned::new(counts),
-            index: Aligned::new(index),
+            sections: draw::Packed::new(packed.parts()),
             rescale: packed.int8().map(|int8| Aligned::new(&int8.rescale)),
         }
     }
 
     fn junction(&self) -> Result<Junction<'_>, JunctionError> {
-        let parts = Parts {
-            n_in: self.n_in,
-            n_out: self.n_out,
-            packing: self.packing,
-            activation: Activation::None,
-            weights: &self.weights,
-            counts: &self.counts,
-            index: &self.index,
-            bias: &[],
-        };
+        let parts = self.sections.parts();
         match &self.rescale {
             Some(rescale) => Junction::new_i8(parts, Int8 { rescale, output_zero: 0, low: -128, high: 127 }),
             None => Junction::new(parts),

@@ -17,6 +17,7 @@ pub const SAMPLES: usize = 256;
 struct Ours<'d> {
     kernel: ReadyKernel<'static>,
     junction: Junction<'d>,
+    bytes: usize,
     y: Vec<[f32; BATCH]>,
 }
 
@@ -50,25 +51,21 @@ pub fn compare(shape: &Shape, effort: Effort) -> Result<Comparison, BenchError> 
     for packed in &drawn.packed {
         let junction = packed.junction()?;
         if let Some(kernel) = KernelSet::ALL.choose_batch(junction.packing())? {
-            ours.push(Ours { kernel, junction, y: vec![[0.0; BATCH]; n_out] });
+            ours.push(Ours { kernel, junction, bytes: packed.bytes(), y: vec![[0.0; BATCH]; n_out] });
         }
     }
     check(&drawn, &mut ours)?;
-    let mut entrants: Vec<Entrant> = ours
-        .iter()
-        .zip(&drawn.packed)
-        .map(|(ours, packed)| Entrant {
-            name: format!("{} {}", ours.junction.packing(), ours.kernel.kernel()),
-            dense: super::contender::is_dense(ours.junction.packing()),
-            bytes: packed.bytes(),
-        })
-        .collect();
     let products: [(&str, peers::BatchProduct); 2] =
         [("dense gemm", peers::gemm_batch), ("dense matrixmultiply", peers::matrixmultiply_batch)];
     let mut outputs = [vec![0.0; n_out * SAMPLES], vec![0.0; n_out * SAMPLES]];
-    let mut calls: Vec<Box<dyn FnMut() + '_>> = Vec::new();
     let mut named: Vec<(Entrant, Box<dyn FnMut() + '_>)> = Vec::new();
-    for (ours, entrant) in ours.iter_mut().zip(entrants.drain(..)) {
+    for ours in &mut ours {
+        let packing = ours.junction.packing();
+        let entrant = Entrant {
+            name: format!("{packing} {}", ours.kernel.kernel()),
+            dense: super::contender::is_dense(packing),
+            bytes: ours.bytes,
+        };
         let x = &x;
         named.push((entrant, Box::new(move || ours.run(x))));
     }
@@ -78,10 +75,7 @@ pub fn compare(shape: &Shape, effort: Effort) -> Result<Comparison, BenchError> 
         named.push((entrant, Box::new(move || product(weights, black_box(rows), y, SAMPLES))));
     }
     named.sort_by_key(|(entrant, _)| !entrant.dense);
-    for (entrant, call) in named {
-        entrants.push(entrant);
-        calls.push(call);
-    }
+    let (entrants, mut calls): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     let mut calls: Vec<&mut dyn FnMut()> = calls.iter_mut().map(|call| call.as_mut() as &mut dyn FnMut()).collect();
     let times = interleaved(&mut calls, effort);
     let name = format!("{} on {SAMPLES} samples", shape.name);

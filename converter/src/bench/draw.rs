@@ -55,12 +55,18 @@ pub enum DrawError {
 }
 
 impl Packed {
-    /// The junction, without bias or activation.
-    ///
-    /// # Errors
-    /// As [`Junction::new`]; what was drawn is never refused.
-    pub fn junction(&self) -> Result<Junction<'_>, JunctionError> {
-        Junction::new(Parts {
+    /// The sections of `parts`, aligned; its bias and activation are left out.
+    #[must_use]
+    pub fn new(parts: Parts<'_>) -> Self {
+        let Parts { n_in, n_out, packing, weights, counts, index, .. } = parts;
+        let (weights, counts, index) = (Aligned::new(weights), Aligned::new(counts), Aligned::new(index));
+        Self { n_in, n_out, packing, weights, counts, index }
+    }
+
+    /// Its parts, without bias or activation.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
             n_in: self.n_in,
             n_out: self.n_out,
             packing: self.packing,
@@ -69,7 +75,15 @@ impl Packed {
             counts: &self.counts,
             index: &self.index,
             bias: &[],
-        })
+        }
+    }
+
+    /// The junction, without bias or activation.
+    ///
+    /// # Errors
+    /// As [`Junction::new`]; what was drawn is never refused.
+    pub fn junction(&self) -> Result<Junction<'_>, JunctionError> {
+        Junction::new(self.parts())
     }
 
     /// Bytes of weights, counts and index.
@@ -114,7 +128,10 @@ pub fn draw_with(shape: &Shape, seed: u64, effort: &Effort<'_>) -> Result<Drawn,
     let deployed = deployment_candidates(&edges, &structure);
     let deployed = deployed.into_iter().filter(has_vector_kernel);
     let packings = core::iter::once(Packing::Dense).chain(sparse.filter(|_| !structure.dense)).chain(deployed);
-    let packed = packings.map(|packing| align(&edges, packing, effort));
+    let packed = packings.map(|packing| {
+        let packed = pack_with(&edges, &[], Activation::None, packing, effort)?;
+        Ok(Packed::new(packed.parts()))
+    });
     let packed: Result<Vec<Packed>, DoesNotFit> = packed.collect();
     Ok(Drawn {
         name: shape.name.clone(),
@@ -129,19 +146,6 @@ pub fn draw_with(shape: &Shape, seed: u64, effort: &Effort<'_>) -> Result<Drawn,
 fn has_vector_kernel(packing: &Packing) -> bool {
     let isa = |packing| KernelSet::ALL.choose(packing).ok().flatten().map(|ready| ready.kernel().isa());
     isa(packing) != Some(Isa::Scalar) || isa(&Packing::Dense) == Some(Isa::Scalar)
-}
-
-fn align(edges: &Edges, packing: Packing, effort: &Effort<'_>) -> Result<Packed, DoesNotFit> {
-    let packed = pack_with(edges, &[], Activation::None, packing, effort)?;
-    let parts = packed.parts();
-    Ok(Packed {
-        n_in: parts.n_in,
-        n_out: parts.n_out,
-        packing,
-        weights: Aligned::new(parts.weights),
-        counts: Aligned::new(parts.counts),
-        index: Aligned::new(parts.index),
-    })
 }
 
 fn draw_mask(shape: &Shape, seed: u64, random: &mut ChaCha8Rng) -> Result<Mask, PatternError> {

@@ -9,33 +9,7 @@ use gemm::Parallelism;
 /// # Panics
 /// If `w` has another length.
 pub fn gemm(w: &[f32], x: &[f32], y: &mut [f32]) {
-    let (n_out, n_in) = (y.len(), x.len());
-    assert_eq!(w.len(), n_out * n_in);
-    // SAFETY: row-major W of n_out × n_in, x and y as columns: every address is inside the slices, whose lengths were
-    // checked just above; y is borrowed uniquely.
-    unsafe {
-        gemm::gemm(
-            n_out,
-            1,
-            n_in,
-            y.as_mut_ptr(),
-            n_out as isize,
-            1,
-            false,
-            w.as_ptr(),
-            1,
-            n_in as isize,
-            x.as_ptr(),
-            n_in as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    gemm_batch(w, x, y, 1);
 }
 
 /// `y = W·x` with `matrixmultiply`; `w` has `y.len()` rows of `x.len()`.
@@ -43,27 +17,7 @@ pub fn gemm(w: &[f32], x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// If `w` has another length.
 pub fn matrixmultiply(w: &[f32], x: &[f32], y: &mut [f32]) {
-    let (n_out, n_in) = (y.len(), x.len());
-    assert_eq!(w.len(), n_out * n_in);
-    // SAFETY: as for gemm.
-    unsafe {
-        matrixmultiply::sgemm(
-            n_out,
-            n_in,
-            1,
-            1.0,
-            w.as_ptr(),
-            n_in as isize,
-            1,
-            x.as_ptr(),
-            1,
-            1,
-            0.0,
-            y.as_mut_ptr(),
-            1,
-            1,
-        );
-    }
+    matrixmultiply_batch(w, x, y, 1);
 }
 
 /// `Y = W·X` for many samples: `x` and `y` are `[feature][sample]`, of `samples` each.
