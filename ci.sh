@@ -18,7 +18,10 @@ cd "$(dirname "$0")"
 # machine, and what is built for others or by the nightly compiler.
 HOST_STEPS="format lint docs msrv tests no_std isa"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards"
-LONG_STEPS="avx512_long asan instructions assembly miri fuzz_long fuzz_import soak"
+# The long ones in two lanes as well, and those that want a quiet machine after them.
+LONG_STEPS="avx512_long asan instructions assembly miri"
+FUZZ_STEPS="fuzz_long fuzz_import"
+QUIET_STEPS="soak peers"
 
 export CARGO_INCREMENTAL=0
 readonly BARE=thumbv7em-none-eabihf ARM_LINUX=aarch64-unknown-linux-gnu ARMV7_LINUX=armv7-unknown-linux-gnueabihf
@@ -186,6 +189,9 @@ step_soak() {
   LACEWING_SOAK_SECONDS=600 cargo test --locked --profile checked -p lacewing-cli --test soak -- --include-ignored --test-threads=1
 }
 
+# A network beside ONNX Runtime and TensorFlow Lite, whose outputs must agree with ours.
+step_peers() { benches/peers/run; }
+
 # The suites of the kernels, with every access that they make watched by AddressSanitizer.
 step_asan() {
   RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
@@ -243,20 +249,29 @@ sum_up() { # DIRECTORY STEP ...
 readonly RECORDS=$(mktemp -d)
 trap 'rm -rf "$RECORDS"' EXIT
 run() { lane "$RECORDS" tee "$@"; sum_up "$RECORDS" "$@"; }
-run_lanes() { # then these STEP ...
-  lane "$RECORDS" tee setup
-  lane "$RECORDS" keep $HOST_STEPS &
-  lane "$RECORDS" keep $OTHER_STEPS
+beside() { # "STEP ..." "STEP ..."
+  lane "$RECORDS" keep $1 &
+  lane "$RECORDS" keep $2
   wait
-  lane "$RECORDS" tee "$@"
-  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS "$@"
+}
+run_lanes() {
+  lane "$RECORDS" tee setup
+  beside "$HOST_STEPS" "$OTHER_STEPS"
+  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS
+}
+run_long() {
+  lane "$RECORDS" tee setup
+  beside "$HOST_STEPS" "$OTHER_STEPS"
+  beside "$LONG_STEPS" "$FUZZ_STEPS"
+  lane "$RECORDS" tee $QUIET_STEPS
+  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS $LONG_STEPS $FUZZ_STEPS $QUIET_STEPS
 }
 keep() { cat > "$1"; }
 
 case ${1:-} in
   '') run_lanes;;
-  --long) run_lanes $LONG_STEPS;;
-  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS";;
+  --long) run_long;;
+  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS $FUZZ_STEPS $QUIET_STEPS";;
   -*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2;;
   *)
     for name in "$@"; do

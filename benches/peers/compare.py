@@ -252,7 +252,7 @@ def main():
     for key in list(report)[:-1]:
         print(f"{key}: {report[key]}")
     for row in report["rows"]:
-        figures = ", ".join(f"{key} {value:.2f}" if "ns" not in key else f"{key} {value:.0f}" for key, value in row.items() if key != "name")
+        figures = ", ".join(f"{key} {value:.2f}" if "/" in key or "same" in key else f"{key} {value:.0f}" for key, value in row.items() if key != "name")
         print(f"  {row['name']:<46} {figures}")
     if arguments.json:
         with open(arguments.json, "w") as file:
