@@ -245,7 +245,7 @@ fn side_by_side(
     let mut scratch = HeapScratch::new(head.batch_scratch_len());
     let mut engine = BatchEngine::new(head, scratch.bytes())?;
     let (first, mut handed_over) = (samples.start, Vec::new());
-    engine.run_batch(samples.map(|sample| data.sample(sample)), &mut policy, |at, outcome| match outcome {
+    engine.run_batch(samples.map(|sample| data.sample(sample)), &mut policy, |at, outcome, _| match outcome {
         Outcome::Answer(answer) => counts.head.add(answer.exit.0, right(first + at, &answer)),
         Outcome::Offload { features, fallback } => {
             counts.offloaded += 1;
@@ -262,7 +262,7 @@ fn side_by_side(
         let mut scratch = HeapScratch::new(tail.batch_scratch_len());
         let mut engine = BatchEngine::new(tail, scratch.bytes())?;
         let features = handed_over.iter().map(|(_, features)| features.as_slice());
-        engine.run_batch(features, &mut policy, |at, outcome| {
+        engine.run_batch(features, &mut policy, |at, outcome, _| {
             // A tail has an end, so it always answers.
             if let (Outcome::Answer(answer), Some((sample, _))) = (outcome, handed_over.get(at)) {
                 counts.tail.add(answer.exit.0, right(*sample, &answer));

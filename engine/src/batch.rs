@@ -103,9 +103,10 @@ impl<'m> BatchEngine<'m> {
         self.model
     }
 
-    /// Runs every one of `samples`, [`Model::n_in`] values each in the trainer's order, and tells `each` its number, from 0, and
-    /// how it ended. Of [`BATCH`] samples that run side by side those that take an early exit are told first; `policy` sees
-    /// exit after exit, and at each the samples that are left. Nothing is allocated.
+    /// Runs every one of `samples`, [`Model::n_in`] values each in the trainer's order, and tells `each` its number, from 0, how
+    /// it ended, and the logits of the exit that answered (none where it is handed over). Of [`BATCH`] samples that run side by
+    /// side those that take an early exit are told first; `policy` sees exit after exit, and at each the samples that are left.
+    /// Nothing is allocated. What a sample comes to does not depend on the others, nor on how many there are.
     ///
     /// In a tail the samples are features: ask [`Model::admits`] whether they are this tail's.
     ///
@@ -115,7 +116,7 @@ impl<'m> BatchEngine<'m> {
         &mut self,
         samples: impl IntoIterator<Item = &'x [f32]>,
         policy: &mut impl ExitPolicy,
-        mut each: impl FnMut(usize, Outcome<'_>),
+        mut each: impl FnMut(usize, Outcome<'_>, &[f32]),
     ) -> Result<(), WrongLength> {
         let mut samples = samples.into_iter();
         let mut first = 0;
@@ -154,7 +155,12 @@ impl<'m> BatchEngine<'m> {
         Ok(count)
     }
 
-    fn run(&mut self, state: &mut State, policy: &mut impl ExitPolicy, each: &mut impl FnMut(usize, Outcome<'_>)) {
+    fn run(
+        &mut self,
+        state: &mut State,
+        policy: &mut impl ExitPolicy,
+        each: &mut impl FnMut(usize, Outcome<'_>, &[f32]),
+    ) {
         let (model, kernels) = (self.model, self.kernels);
         for (operation, kernel) in model.operations().zip(kernels) {
             if state.all_done() {
@@ -191,7 +197,7 @@ impl<'m> BatchEngine<'m> {
         exit: &'m Exit,
         region: Region,
         policy: &mut impl ExitPolicy,
-        each: &mut impl FnMut(usize, Outcome<'_>),
+        each: &mut impl FnMut(usize, Outcome<'_>, &[f32]),
     ) {
         let columns = state.samples.iter_mut().zip(&mut state.fallbacks).enumerate();
         for (column, (sample, fallback)) in columns.filter(|(_, (sample, _))| **sample == Sample::Runs) {
@@ -200,7 +206,7 @@ impl<'m> BatchEngine<'m> {
             match decision {
                 Decision::Take => {
                     *sample = Sample::Done;
-                    each(state.first + column, Outcome::Answer(answer));
+                    each(state.first + column, Outcome::Answer(answer), view.logits());
                 }
                 Decision::Offload if self.model.part == Part::Head => {
                     (*sample, *fallback) = (Sample::HandsOver, Some(answer));
@@ -211,22 +217,24 @@ impl<'m> BatchEngine<'m> {
     }
 
     /// The end of the trunk: a head hands over, anything else answers.
-    fn end(&mut self, state: &State, each: &mut impl FnMut(usize, Outcome<'_>)) {
+    fn end(&mut self, state: &State, each: &mut impl FnMut(usize, Outcome<'_>, &[f32])) {
         let (region, model) = (Region::of_depth(state.depth), self.model);
         let exit = model.exits.get(state.exits).and_then(Option::as_ref);
         let exit = exit.filter(|_| model.part != Part::Head);
         let columns = state.samples.iter().zip(state.fallbacks).enumerate();
         for (column, (_, fallback)) in columns.filter(|(_, (sample, _))| **sample != Sample::Done) {
-            let outcome = match exit {
+            let number = state.first + column;
+            match exit {
                 Some(exit) => {
-                    Outcome::Answer(ExitView::new(exit, self.column(region, column, model.classes())).answer())
+                    let view = ExitView::new(exit, self.column(region, column, model.classes()));
+                    each(number, Outcome::Answer(view.answer()), view.logits());
                 }
                 None => {
                     let values = self.column(region, column, model.features_len());
-                    Outcome::Offload { features: Features::new(values, model.pair_id, model.split), fallback }
+                    let features = Features::new(values, model.pair_id, model.split);
+                    each(number, Outcome::Offload { features, fallback }, &[]);
                 }
-            };
-            each(state.first + column, outcome);
+            }
         }
     }
 

@@ -8,16 +8,16 @@ use lacewing_engine::{
 };
 use support::{File, head, mixed, rich, tail, whole, whole_i8};
 
-/// How a sample ended: class and exit, or features and the fallback's class.
+/// How a sample ended: class, exit and logits, or features and the fallback's class.
 #[derive(Clone, Debug, PartialEq)]
 enum End {
-    Answer(u16, u8),
+    Answer(u16, u8, Vec<f32>),
     Offload(Vec<f32>, Option<u16>),
 }
 
-fn end(outcome: &Outcome<'_>) -> End {
+fn end(outcome: &Outcome<'_>, logits: &[f32]) -> End {
     match outcome {
-        Outcome::Answer(answer) => End::Answer(answer.class, answer.exit.0),
+        Outcome::Answer(answer) => End::Answer(answer.class, answer.exit.0, logits.to_vec()),
         Outcome::Offload { features, fallback } => {
             End::Offload(features.values().to_vec(), fallback.map(|answer| answer.class))
         }
@@ -53,7 +53,10 @@ fn same_as_alone<P: ExitPolicy + Clone>(file: &File, count: usize, policy: P) ->
         .iter()
         .map(|sample| {
             engine.load(sample).expect("the width");
-            end(&engine.run(&mut policy.clone()))
+            match engine.run(&mut policy.clone()) {
+                outcome @ Outcome::Offload { .. } => end(&outcome, &[]),
+                Outcome::Answer(answer) => end(&Outcome::Answer(answer), engine.logits()),
+            }
         })
         .collect();
     let mut scratch = vec![f32::NAN; model.batch_scratch_len() / 4];
@@ -62,8 +65,8 @@ fn same_as_alone<P: ExitPolicy + Clone>(file: &File, count: usize, policy: P) ->
     // Twice: what the first left behind does not show.
     for _ in 0..2 {
         together.fill(None);
-        let told = |sample: usize, outcome: Outcome<'_>| {
-            assert_eq!(together[sample].replace(end(&outcome)), None, "sample {sample} told twice");
+        let told = |sample: usize, outcome: Outcome<'_>, logits: &[f32]| {
+            assert_eq!(together[sample].replace(end(&outcome, logits)), None, "sample {sample} told twice");
         };
         batch.run_batch(samples.iter().map(Vec::as_slice), &mut policy.clone(), told).expect("the width");
     }
@@ -75,7 +78,7 @@ fn same_as_alone<P: ExitPolicy + Clone>(file: &File, count: usize, policy: P) ->
 #[test]
 fn every_sample_ends_as_it_does_alone() {
     let exits =
-        |ends: &[End], of: u8| ends.iter().filter(|end| matches!(end, End::Answer(_, exit) if *exit == of)).count();
+        |ends: &[End], of: u8| ends.iter().filter(|end| matches!(end, End::Answer(_, exit, _) if *exit == of)).count();
     for count in [0, 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 5] {
         let ends = same_as_alone(&whole(), count, AsTrained);
         assert!(count < 40 || (exits(&ends, 1) > 0 && exits(&ends, 2) > 0), "both exits are taken: {ends:?}");
@@ -102,7 +105,7 @@ fn refuses_what_it_cannot_run() {
     assert_eq!(BatchEngine::new(&model, &mut scratch[1..]).err(), Some(EngineError::ScratchMisaligned.into()));
     let mut engine = BatchEngine::new(&model, scratch).expect("room enough");
     let samples: [&[f32]; 2] = [&[1.0, 2.0], &[1.0]];
-    let wrong = engine.run_batch(samples, &mut AsTrained, |_, _| unreachable!("the first batch is not whole"));
+    let wrong = engine.run_batch(samples, &mut AsTrained, |_, _, _| unreachable!("the first batch is not whole"));
     assert_eq!(wrong, Err(WrongLength { needed: 2, found: 1 }));
     for file in [whole_i8(), mixed()] {
         let bytes = file.bytes();

@@ -63,7 +63,7 @@ fn runs_do_not_allocate() {
         let mut batch = BatchEngine::new(&model, &mut scratch).expect("room enough");
         let samples = [[1.0, 2.0]; 20];
         let mut told = 0;
-        let ran = batch.run_batch(samples.iter().map(<[f32; 2]>::as_slice), &mut AsTrained, |_, _| told += 1);
+        let ran = batch.run_batch(samples.iter().map(<[f32; 2]>::as_slice), &mut AsTrained, |_, _, _| told += 1);
         assert!(ran.is_ok() && told == 20);
         let half = Q15::from_f32(0.5);
         let expected = Expected { exit_rate: half, confidence: half, rate_band: half, confidence_band: half };
