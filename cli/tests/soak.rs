@@ -16,7 +16,7 @@ use std::time::Instant;
 use lacewing_converter::convert::convert_network;
 use lacewing_converter::import::{Imported, embedded_recipe, import};
 use lacewing_converter::source::Source;
-use lacewing_engine::{Answer, Engine, KernelSet, Model, Never, Outcome, Scratch};
+use lacewing_engine::{Answer, BatchEngine, Engine, KernelSet, Model, Never, Outcome, Scratch};
 use lacewing_models::data::{self, Part};
 use lacewing_models::{Dataset, bundled};
 use lacewing_tail::client::{Client, Finished, KserveLink, Link, Patience, TcpLink, Tensors, UdpLink};
@@ -177,6 +177,12 @@ fn hostile(at: [SocketAddr; 3], packet: &[u8], over: &AtomicBool, sent: &AtomicU
     }
 }
 
+/// A tail may compute with many packets side by side, whose sums run in another order.
+fn are_close(one: &[f32], other: &[f32]) -> bool {
+    let largest = other.iter().fold(1.0, |most: f32, logit| most.max(logit.abs()));
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| (one - other).abs() <= 1e-5 * largest)
+}
+
 /// Every image handed over by `client`, whatever the exit thinks of it: how many the tail answered. An answer that is not that
 /// of the tail in this process is a failure.
 fn hand_over<L: Link>(files: &Files, client: &mut Client<L>, images: core::ops::Range<usize>) -> usize {
@@ -194,7 +200,8 @@ fn hand_over<L: Link>(files: &Files, client: &mut Client<L>, images: core::ops::
                 let Ok(Outcome::Answer(Answer { class, .. })) = here.resume(&features, &mut Never) else {
                     panic!("a pair")
                 };
-                assert_eq!((answer.class, answer.logits.as_slice()), (class, here.logits()), "image {image}");
+                assert_eq!(answer.class, class, "image {image}");
+                assert!(are_close(&answer.logits, here.logits()), "image {image}: {:?}", answer.logits);
                 by_tail += 1;
             }
             Finished::Fallback { answer, .. } => assert_eq!(answer, fallback, "image {image}"),
@@ -310,6 +317,76 @@ fn sound_packet(files: &Files) -> Vec<u8> {
     let mut packet = vec![0; features.packet_len()];
     features.encode(&mut packet).expect("it fits");
     packet
+}
+
+/// The logits of some rows of features, asked for in one request.
+fn ask_for_logits(stream: &mut TcpStream, rows: &[Vec<f32>], classes: usize) -> Vec<f32> {
+    let tensor: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
+    let json = serde_json::json!({
+        "inputs": [{
+            "name": "features", "shape": [rows.len(), rows[0].len()], "datatype": "FP32",
+            "parameters": { "binary_data_size": tensor.len() },
+        }],
+        "outputs": [{ "name": "logits", "parameters": { "binary_data": true } }],
+    });
+    let (json, path) = (json.to_string(), "/v2/models/tail/infer");
+    let lengths = [("Inference-Header-Content-Length", json.len()), ("Content-Length", json.len() + tensor.len())];
+    let lengths = lengths.map(|(name, len)| format!("{name}: {len}\r\n")).concat();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: t\r\n{lengths}\r\n{json}");
+    stream.write_all(&[head.as_bytes(), &tensor].concat()).expect("sent");
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let len = stream.read(&mut piece).expect("answered");
+        assert!(len > 0, "the connection was closed: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..len]);
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        let header = |name: &str| {
+            let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.expect("it is there").parse::<usize>().expect("a number")
+        };
+        let (body, json) = (&answer[end + 4..], header("inference-header-content-length"));
+        if body.len() == header("content-length") {
+            let logits = &body[json..json + rows.len() * classes * 4];
+            return logits.as_chunks().0.iter().map(|logit| f32::from_le_bytes(*logit)).collect();
+        }
+    }
+}
+
+#[test]
+fn images_that_a_tail_finishes_side_by_side_get_the_classes_that_they_get_alone() {
+    let files = flagship();
+    let folder = tempfile::tempdir().expect("a folder");
+    let process = TailProcess::start(&tail_file(&files, folder.path()));
+    let [head, tail] = [&files.head, &files.tail].map(|bytes| Model::parse(bytes, &KernelSet::ALL).expect("sound"));
+    let (mut head_room, mut tail_room) = (Room::new(), Room::new());
+    let mut engine = Engine::new(&head, &mut head_room).expect("room enough");
+    let mut here = Engine::new(&tail, &mut tail_room).expect("room enough");
+    let mut stream = TcpStream::connect(process.at[0]).expect("connects");
+    let mut many = vec![0u128; tail.batch_scratch_len().div_ceil(16)];
+    let mut many = BatchEngine::new(&tail, bytemuck::cast_slice_mut(&mut many)).expect("room enough");
+    for first in (0..files.test.len()).step_by(32) {
+        let images = first..files.test.len().min(first + 32);
+        let (mut rows, mut alone) = (Vec::new(), Vec::new());
+        for image in images.clone() {
+            engine.load(files.test.sample(image)).expect("its width");
+            let Outcome::Offload { features, .. } = engine.run(&mut Never) else { panic!("nothing exits") };
+            let Ok(Outcome::Answer(answer)) = here.resume(&features, &mut Never) else { panic!("a pair") };
+            rows.push(features.values().to_vec());
+            alone.push((answer, here.logits().to_vec()));
+        }
+        many.run_batch(rows.iter().map(Vec::as_slice), &mut Never, |at, outcome, logits| {
+            let Outcome::Answer(answer) = outcome else { panic!("a tail answers") };
+            assert_eq!((answer.class, answer.exit), (alone[at].0.class, alone[at].0.exit), "image {}", first + at);
+            assert!(are_close(logits, &alone[at].1), "image {}: {logits:?}", first + at);
+        })
+        .expect("their width");
+        let served = ask_for_logits(&mut stream, &rows, tail.classes());
+        for ((image, (_, alone)), served) in images.zip(&alone).zip(served.chunks(tail.classes())) {
+            assert!(are_close(served, alone), "image {image}: {served:?}");
+        }
+    }
 }
 
 #[test]

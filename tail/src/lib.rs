@@ -9,12 +9,16 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod answer;
+#[cfg(feature = "server")]
+mod break_even;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]
 mod connections;
+#[cfg(feature = "server")]
+mod datagrams;
 #[cfg(feature = "server")]
 mod engines;
 mod frames;
@@ -39,6 +43,8 @@ mod upstream;
 pub use answer::TailAnswer;
 #[cfg(feature = "server")]
 pub use config::{Addresses, Batching, Config, Limits, Stop};
+#[cfg(feature = "server")]
+pub use datagrams::{Incoming, Outgoing};
 pub use frames::{Frames, encode_frame};
 #[cfg(feature = "server")]
 pub use model_file::{LoadError, ModelFile};

@@ -1,8 +1,6 @@
 //! Packets: whom they are for, and the replies to them.
 
-use lacewing_engine::{Model, Packet, Part, Quantisation, Refusal, Reply, Verdict};
-
-use crate::engines::Finished;
+use lacewing_engine::{Answer, Model, Packet, Part, Quantisation, Refusal, Reply, Verdict};
 
 /// What decides whether a packet is a tail's.
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +97,16 @@ impl Asked {
     }
 
     /// The reply in `out`, with logits where they are asked for and it stays within `room` bytes.
-    pub(crate) fn reply<'o>(&self, finished: &Finished, room: usize, out: &'o mut Vec<u8>) -> &'o [u8] {
-        let verdict = match finished.answers.first() {
-            Some(answer) => Verdict::Answer(*answer),
-            None => Verdict::Refused(Refusal::Busy),
-        };
-        let fit = self.logits && Reply::len_for(finished.logits.len()) <= room;
-        self.encode(verdict, if fit { &finished.logits } else { &[] }, out)
+    pub(crate) fn reply<'o>(
+        &self,
+        answer: Option<&Answer>,
+        logits: &[f32],
+        room: usize,
+        out: &'o mut Vec<u8>,
+    ) -> &'o [u8] {
+        let verdict = answer.map_or(Verdict::Refused(Refusal::Busy), |answer| Verdict::Answer(*answer));
+        let fit = self.logits && Reply::len_for(logits.len()) <= room;
+        self.encode(verdict, if fit { logits } else { &[] }, out)
     }
 
     pub(crate) fn refusal(&self, refusal: Refusal) -> Vec<u8> {

@@ -2,13 +2,13 @@
 
 use core::net::SocketAddr;
 use std::net::UdpSocket;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
 use crate::config::Batching;
+use crate::datagrams::Outgoing;
 use crate::engines::{Engines, Finished};
 use crate::packets::Asked;
 use crate::serve::{Counters, count};
@@ -29,7 +29,7 @@ pub(crate) enum Recipient {
     /// A packet on a stream: it gets the reply's bytes.
     Packet(Asked, oneshot::Sender<Vec<u8>>),
     /// A packet that came as a datagram.
-    Datagram(Asked, Arc<UdpSocket>, SocketAddr),
+    Datagram(Asked, SocketAddr),
 }
 
 impl Recipient {
@@ -64,9 +64,15 @@ impl Pool {
     }
 }
 
-/// Works until the last [`Pool`] is gone.
-pub(crate) fn work(mut engines: Engines<'_>, queue: &Receiver<Job>, batching: Batching, counters: &Counters) {
-    let (mut waiting, mut out) = (Vec::new(), Vec::new());
+/// Works until the last [`Pool`] is gone. Datagrams are answered through `socket`.
+pub(crate) fn work(
+    mut engines: Engines<'_>,
+    queue: &Receiver<Job>,
+    batching: Batching,
+    socket: Option<&UdpSocket>,
+    counters: &Counters,
+) {
+    let (mut waiting, mut replies) = (Vec::new(), Replies::default());
     while let Ok(job) = queue.recv() {
         let until = (!batching.window.is_zero()).then(|| Instant::now() + batching.window);
         waiting.push(job);
@@ -81,9 +87,20 @@ pub(crate) fn work(mut engines: Engines<'_>, queue: &Receiver<Job>, batching: Ba
         waiting.sort_by_key(|job| job.model);
         while let Some(model) = waiting.first().map(|job| job.model) {
             let same = waiting.iter().take_while(|job| job.model == model).count();
-            batch(&mut engines, model, waiting.drain(..same), &mut out, counters);
+            batch(&mut engines, model, waiting.drain(..same), &mut replies, counters);
+            if let Some(socket) = socket {
+                let failed = |to, error| tracing::debug!(%error, %to, "replying to a datagram");
+                replies.datagrams.send(socket, failed);
+            }
         }
     }
+}
+
+/// Replies on their way, and room to write one.
+#[derive(Default)]
+struct Replies {
+    datagrams: Outgoing,
+    out: Vec<u8>,
 }
 
 /// Runs jobs of one model as one.
@@ -91,7 +108,7 @@ fn batch(
     engines: &mut Engines<'_>,
     model: usize,
     jobs: impl Iterator<Item = Job>,
-    out: &mut Vec<u8>,
+    replies: &mut Replies,
     counters: &Counters,
 ) {
     let (mut values, mut recipients) = (Vec::new(), Vec::new());
@@ -104,19 +121,21 @@ fn batch(
         }
     }
     let Some((finished, width)) = engines.run(model, &values) else { return };
-    let mut rest = finished;
+    let mut first = 0;
     for (len, to) in recipients {
-        let mine = rest.split_rows(len / width);
+        let (answers, logits) = finished.rows(first, len / width);
+        first += len / width;
         match to {
-            Recipient::Rows(reply) => drop(reply.send(mine)),
-            Recipient::Packet(asked, reply) => {
-                let _ = reply.send(asked.reply(&mine, usize::MAX, out).to_vec());
+            Recipient::Rows(reply) => {
+                drop(reply.send(Finished { answers: answers.to_vec(), logits: logits.to_vec() }));
             }
-            Recipient::Datagram(asked, socket, from) => {
+            Recipient::Packet(asked, reply) => {
+                let _ = reply.send(asked.reply(answers.first(), logits, usize::MAX, &mut replies.out).to_vec());
+            }
+            Recipient::Datagram(asked, from) => {
                 count(&counters.packets);
-                if let Err(error) = socket.send_to(asked.reply(&mine, crate::DATAGRAM, out), from) {
-                    tracing::debug!(%error, %from, "replying to a datagram");
-                }
+                let reply = asked.reply(answers.first(), logits, crate::DATAGRAM, &mut replies.out);
+                replies.datagrams.push(reply, from);
             }
         }
     }

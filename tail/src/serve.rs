@@ -131,17 +131,22 @@ pub fn serve(
     shared.models = facts.enumerate().map(|(at, facts)| (facts.name.clone(), (at, facts))).collect();
     shared.tails = Tails::of(&models);
     let (tails, counters) = (shared.tails.clone(), Arc::clone(&shared.counters));
+    let least = Engines::break_even(&models)?;
+    for (file, rows) in files.iter().zip(&least) {
+        tracing::debug!(model = file.name(), rows, "run side by side from so many on");
+    }
     let Listeners { http, tcp, udp } = listeners;
+    let udp = udp.as_ref();
     thread::scope(|scope| {
         // However this ends, the threads end as well.
         let ending = stop.on_drop();
         for scratch in &mut scratch {
-            let (engines, queue, counters) = (Engines::new(&models, scratch)?, queue.clone(), &counters);
-            scope.spawn(move || work(engines, &queue, config.batching, counters));
+            let (engines, queue, counters) = (Engines::new(&models, scratch, &least)?, queue.clone(), &counters);
+            scope.spawn(move || work(engines, &queue, config.batching, udp, counters));
         }
         if let Some(socket) = udp {
             let (tails, counters) = (&tails, &counters);
-            scope.spawn(move || udp::receive(&Arc::new(socket), tails, &pool, counters, stop));
+            scope.spawn(move || udp::receive(socket, tails, &pool, counters, stop));
         } else {
             drop(pool);
         }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::DATAGRAM;
 use crate::config::Stop;
+use crate::datagrams::{Incoming, Outgoing};
 use crate::packets::{Asked, Read, Tails};
 use crate::pool::{Job, Pool, Recipient};
 use crate::serve::{Counters, Shared, count};
@@ -18,42 +19,34 @@ use crate::serve::{Counters, Shared, count};
 /// How often the thread looks whether it shall stop, without datagrams.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(crate) fn receive(socket: &Arc<UdpSocket>, tails: &Tails, pool: &Pool, counters: &Counters, stop: &Stop) {
+/// Datagrams taken with one call.
+const MANY: usize = 32;
+
+pub(crate) fn receive(socket: &UdpSocket, tails: &Tails, pool: &Pool, counters: &Counters, stop: &Stop) {
     if let Err(error) = socket.set_read_timeout(Some(LOOK)) {
         tracing::error!(%error, "the UDP socket takes no timeout: not serving packets over it");
         return;
     }
-    let mut datagram = vec![0; usize::from(u16::MAX) + 1];
+    let (mut incoming, mut refusals) = (Incoming::new(MANY), Outgoing::default());
     while !stop.is_stopped() {
-        let (len, from) = match socket.recv_from(&mut datagram) {
-            Ok(received) => received,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
-            Err(error) => {
-                tracing::debug!(%error, "receiving a datagram");
-                continue;
-            }
-        };
-        let refused = match tails.read(datagram.get(..len).unwrap_or_default()) {
+        let received = incoming.receive(socket, |datagram, from| match tails.read(datagram) {
             Read::Work(model, values, asked) => {
-                let to = Recipient::Datagram(asked, Arc::clone(socket), from);
-                if pool.submit(Job { model, values, to }).is_ok() {
-                    continue;
+                if pool.submit(Job { model, values, to: Recipient::Datagram(asked, from) }).is_err() {
+                    count(&counters.busy);
+                    refusals.push(&asked.refusal(Refusal::Busy), from);
                 }
-                count(&counters.busy);
-                Some(asked.refusal(Refusal::Busy))
             }
             Read::Refused(reply) => {
                 count(&counters.refused);
-                Some(reply)
+                refusals.push(&reply, from);
             }
-            Read::NoPacket => {
-                count(&counters.refused);
-                None
-            }
-        };
-        if let Some(Err(error)) = refused.map(|reply| socket.send_to(&reply, from)) {
-            tracing::debug!(%error, %from, "refusing a datagram");
+            Read::NoPacket => count(&counters.refused),
+        });
+        match received.map_err(|error| (error.kind(), error)) {
+            Ok(()) | Err((io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _)) => {}
+            Err((_, error)) => tracing::debug!(%error, "receiving datagrams"),
         }
+        refusals.send(socket, |to, error| tracing::debug!(%error, %to, "refusing a datagram"));
     }
 }
 

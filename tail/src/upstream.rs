@@ -13,7 +13,6 @@ use lacewing_engine::{Answer, ExitId, Model, Q15};
 use thiserror::Error;
 
 use crate::config::Limits;
-use crate::engines::Finished;
 use crate::oip::{self, Described, HEADER_LEN};
 use crate::packets::{Asked, Tail};
 
@@ -152,9 +151,8 @@ impl Requests {
         let answer = answer.inspect_err(|cause| tracing::warn!(cause, "the server gave no answer"))?;
         let confidence = answer.confidence.unwrap_or_else(|| max_probability(&answer.logits));
         let first = Answer { class: answer.class, exit: answer.exit.unwrap_or(self.exit), confidence };
-        let finished = Finished { answers: vec![first], logits: answer.logits };
         let mut out = Vec::new();
-        asked.reply(&finished, room, &mut out);
+        asked.reply(Some(&first), &answer.logits, room, &mut out);
         Ok(out)
     }
 }
