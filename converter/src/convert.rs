@@ -245,7 +245,7 @@ pub fn convert(
         import_reading_with(&mut source, reading, options.reading.unwrap_or(&|_| {}))?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
     let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
-    let scales = given::read(&mut source, &network)?;
+    let scales = given::read(&mut source, &recipe)?;
     let converted = match (&scales, options.dtype) {
         (Some(scales), _) => convert_given(&network, scales, options.quantising.goal)?,
         (None, Dtype::F32) => {

@@ -83,8 +83,8 @@ pub struct SourceJunction {
 /// The file cannot be read or makes no network.
 pub fn inspect_source(source: &mut Source, recipe: Option<Recipe>) -> Result<SourceInspection, ConvertError> {
     let reading = Reading::of(source, recipe, None)?;
-    let Imported { network, mut warnings, .. } = import_reading(source, reading)?;
-    if given::read(source, &network)?.is_some() {
+    let Imported { network, recipe, mut warnings } = import_reading(source, reading)?;
+    if given::read(source, &recipe)?.is_some() {
         warnings.push("it computes in int8: bytes are those of f32 weights, of which convert writes a quarter".into());
     }
     let planned = plan(&network, Goal::Size, &|_, _| {})?;

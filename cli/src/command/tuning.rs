@@ -24,7 +24,7 @@ pub fn import(model: &Path, args: &Tuning) -> Result<Imported, Failure> {
     let mut source = Source::open(model)?;
     let reading = Reading::of(&mut source, recipe, None)?;
     let imported = import_reading(&mut source, reading)?;
-    match given::read(&mut source, &imported.network)? {
+    match given::read(&mut source, &imported.recipe)? {
         None => Ok(imported),
         Some(_) => Err(format!("{}: it computes in int8: train on before it is quantised", model.display()).into()),
     }

@@ -15,14 +15,27 @@ pub fn import(mut bytes: Vec<u8>, start: &[u8]) {
     if let Some(place) = bytes.get_mut(..start.len()) {
         place.copy_from_slice(start);
     }
-    let path = Path::new("/nowhere/fuzzed");
-    let Ok(mut source) = Source::from_bytes(bytes.into(), path) else { return };
+    if let Ok(source) = Source::from_bytes(bytes.into(), Path::new("/nowhere/fuzzed")) {
+        read(source);
+    }
+}
+
+/// As [`import`], from a file with these bytes.
+pub fn import_file(bytes: &[u8]) {
+    let path = std::env::temp_dir().join(format!("lacewing-fuzz-{}", std::process::id()));
+    std::fs::write(&path, bytes).expect("a file");
+    if let Ok(source) = Source::open(&path) {
+        read(source);
+    }
+}
+
+fn read(mut source: Source) {
     if let Ok(reading) = Reading::of(&mut source, None, None) {
         // Large networks take long and have nothing that small ones have not.
         let places: usize = reading.recipe.placed_junctions().iter().map(|placed| placed.n_in * placed.n_out()).sum();
         if places < 1 << 12 {
             let Ok(imported) = import_reading(&mut source, reading) else { return };
-            if let Ok(Some(scales)) = given::read(&mut source, &imported.network) {
+            if let Ok(Some(scales)) = given::read(&mut source, &imported.recipe) {
                 let _ = given::plan(&imported.network, &scales, Int8Goal::Size);
             }
         }

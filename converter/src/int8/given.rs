@@ -5,13 +5,17 @@
 //! Beside a junction's `weight` and `bias`, which hold whole numbers (the biases without the input's zero point), a file has
 //!
 //! ```text
-//! junction.K.weight_scale     one number, or one an output
-//! junction.K.input, .output   two each: scale and zero point
-//! junction.K.rounds           1 or 2; 2 where it is not there
+//! weight_scale     one number, or one an output
+//! input, output    two each: scale and zero point
+//! rounds           1 or 2; 2 where it is not there
 //! ```
+//!
+//! under the weights' name, `junction.K.weight_scale` beside `junction.K.weight`; where that does not end in `weight`, under the name
+//! that the junction's place gives.
 
 use lacewing_engine::Quantisation;
-use lacewing_models::JunctionId;
+use lacewing_models::recipe::PlacedJunction;
+use lacewing_models::{JunctionId, Recipe};
 
 use super::quantise::{Numbers, Quantised, Rounding};
 use super::{Int8Error, Int8Goal};
@@ -32,20 +36,20 @@ pub struct Scales {
     pub rounding: Rounding,
 }
 
-/// The scales of every junction of `network`, in the order of [`Network::junctions`]; `None` where the file has none for the first.
+/// The scales of every junction of the network read by `recipe`, in the order of [`Network::junctions`]; `None` where the file has
+/// none for the first.
 ///
 /// # Errors
 /// The file cannot be read, or lacks some.
-pub fn read(source: &mut Source, network: &Network) -> Result<Option<Vec<Scales>>, GivenError> {
+pub fn read(source: &mut Source, recipe: &Recipe) -> Result<Option<Vec<Scales>>, GivenError> {
     let mut all = Vec::new();
-    for junction in network.junctions() {
-        let name = junction.id.weight();
-        let stem = name.trim_end_matches("weight");
+    for placed in recipe.placed_junctions() {
+        let stem = stem(&placed);
         let mut tensor = |what: &str, most: usize| {
             let name = format!("{stem}{what}");
             Ok::<_, GivenError>(source.tensor(&name, most)?.map(|tensor| tensor.values).ok_or(name))
         };
-        let weights = match tensor("weight_scale", junction.edges.n_out())? {
+        let weights = match tensor("weight_scale", placed.n_out())? {
             Ok(weights) => weights,
             Err(_) if all.is_empty() => return Ok(None),
             Err(name) => return Err(GivenError::Missing(name)),
@@ -65,6 +69,14 @@ pub fn read(source: &mut Source, network: &Network) -> Result<Option<Vec<Scales>
         all.push(Scales { weights, input, output, rounding });
     }
     Ok(Some(all))
+}
+
+/// What the names of a junction's arrays begin with.
+fn stem(placed: &PlacedJunction<'_>) -> String {
+    const WEIGHT: &str = "weight";
+    let (given, placed) = (placed.weight_name(), placed.id.weight());
+    let stem = given.strip_suffix(WEIGHT).or_else(|| placed.strip_suffix(WEIGHT));
+    stem.unwrap_or_default().to_owned()
 }
 
 /// A file of a network quantised elsewhere could not be read.

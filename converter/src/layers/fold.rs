@@ -49,10 +49,14 @@ impl Layers {
             graph.outputs.iter().map(|output| fold(graph, *output, &mut notes)).collect::<Result<Vec<_>, _>>()?;
         // Of several longest ways the last: that is where frameworks put the main output of a multi-exit network.
         let is_named = |at: usize| graph.trunk.is_some() && graph.outputs.get(at).copied() == graph.trunk;
-        let longest = ways.iter().enumerate().max_by_key(|(at, way)| (is_named(*at), way.len()));
-        let Some((trunk_at, trunk)) = longest else {
+        let rank = |(at, way): &(usize, &Vec<Folded>)| (is_named(*at), way.len());
+        let Some((trunk_at, trunk)) = ways.iter().enumerate().max_by_key(rank) else {
             return Err(GraphError::Description("the network has no output".into()));
         };
+        if ways.iter().enumerate().filter(|way| rank(way) == rank(&(trunk_at, trunk))).count() > 1 {
+            let end = graph.outputs.get(trunk_at).map_or_else(String::new, |output| name(graph, *output));
+            notes.push(format!("several outputs have as many layers before them: the last, {end}, ends the trunk"));
+        }
         let mut exits = Vec::new();
         for (way, output) in
             ways.iter().zip(&graph.outputs).enumerate().filter_map(|(at, way)| (at != trunk_at).then_some(way))
@@ -247,6 +251,11 @@ mod tests {
         let layers = Layers::of(&graph).unwrap();
         assert_eq!((layers.trunk.len(), layers.exits[0].junctions.len()), (2, 2));
         graph.trunk = None;
+        // Of two as long the last.
+        graph.nodes[5].input = Some(3);
+        let layers = Layers::of(&graph).unwrap();
+        assert_eq!((layers.trunk[2].node, layers.exits[0].after), (4, 2));
+        assert!(layers.notes[0].contains("the last, layer 4, ends the trunk"), "{:?}", layers.notes);
         // Before the activation.
         graph.nodes[5].input = Some(0);
         assert!(Layers::of(&graph).unwrap_err().to_string().contains("before its activation"));

@@ -225,29 +225,15 @@ impl Walk<'_> {
         Ok(self.graph)
     }
 
-    /// Where one layer computes in int8, all of them do, one after the other in the order of the file, which scales are found by.
+    /// Where one layer computes in int8, all of them do.
     fn check_int8(&self) -> Result<(), GraphError> {
-        let junctions = &self.file.junctions;
-        let Some(first) = junctions.iter().find(|junction| self.file.is_int8(junction)) else { return Ok(()) };
-        let refuse = |reason: &str| Err(GraphError::Description(format!("{reason}: convert it without quantisation")));
-        if !junctions.iter().all(|junction| self.file.is_int8(junction)) {
-            return refuse("it computes partly in int8 and partly in floats, which is not supported");
+        let mut int8 = self.file.junctions.iter().map(|junction| self.file.is_int8(junction));
+        let first = int8.next();
+        if int8.any(|is_int8| Some(is_int8) != first) {
+            let reason = "it computes partly in int8 and partly in floats, which is not supported: convert it without quantisation";
+            return Err(GraphError::Description(reason.into()));
         }
-        if self.file.model.outputs.len() > 1 {
-            return refuse("an int8 network with several outputs is not supported");
-        }
-        let met = self.graph.nodes.iter().filter_map(|node| match &node.layer {
-            Layer::Junction(weights) => Some(weights.weight.as_str()),
-            _ => None,
-        });
-        let names = (1..=junctions.len()).map(|number| JunctionId::Trunk(number).weight());
-        match met.eq(names) {
-            true => Ok(()),
-            false => Err(GraphError::Setting {
-                layer: self.file.model.operators.get(first.operator).map_or_else(String::new, Operator::name),
-                reason: "and those behind it compute in int8, and do not stand in the file in their order".into(),
-            }),
-        }
+        Ok(())
     }
 
     /// Whether an operator hands int8 values on, and what they stand for is another.
