@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
-use crate::encode::{EncodeError, encode};
+use crate::encode::{EncodeError, encode, encode_taking};
 use crate::grouping::Padding;
 use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
@@ -164,7 +164,7 @@ pub struct Converted {
     pub head: Vec<u8>,
     /// The tail, where the network is split.
     pub tail: Option<Vec<u8>>,
-    /// What each junction became.
+    /// What each junction became; of f32 networks the bytes have gone into the files.
     pub junctions: Vec<PlannedJunction>,
     /// How the bytes were compared with the network.
     pub verified: Verified,
@@ -188,8 +188,11 @@ pub fn convert_network_for(
     data: Option<&Dataset>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
-    let junctions = plan(network, goal, progress)?;
-    finish(network, junctions, |head, tail, _| verify(network, head, tail, data))
+    let mut junctions = plan(network, goal, progress)?;
+    // Beside the network either its packed junctions are in memory or the files, not both.
+    let (head, tail) = parts(network, |part| encode_taking(network, &mut junctions, part))?;
+    let verified = verify(network, &head, tail.as_deref(), data)?;
+    Ok(Converted { head, tail, junctions, verified })
 }
 
 /// Quantises a network after training, its ranges calibrated on `data`, splits it, and compares what the engine makes of the bytes
@@ -216,12 +219,20 @@ fn finish(
     junctions: Vec<PlannedJunction>,
     verify: impl FnOnce(&[u8], Option<&[u8]>, &[PlannedJunction]) -> Result<Verified, VerifyError>,
 ) -> Result<Converted, ConvertError> {
-    let (first, second) =
-        if network.split.is_some() { (ModelPart::Head, Some(ModelPart::Tail)) } else { (ModelPart::Whole, None) };
-    let head = encode(network, &junctions, first)?;
-    let tail = second.map(|part| encode(network, &junctions, part)).transpose()?;
+    let (head, tail) = parts(network, |part| encode(network, &junctions, part))?;
     let verified = verify(&head, tail.as_deref(), &junctions)?;
     Ok(Converted { head, tail, junctions, verified })
+}
+
+/// The head, or the whole network, and the tail where there is one.
+fn parts(
+    network: &Network,
+    mut encode: impl FnMut(ModelPart) -> Result<Vec<u8>, EncodeError>,
+) -> Result<(Vec<u8>, Option<Vec<u8>>), EncodeError> {
+    Ok(match network.split {
+        Some(_) => (encode(ModelPart::Head)?, Some(encode(ModelPart::Tail)?)),
+        None => (encode(ModelPart::Whole)?, None),
+    })
 }
 
 /// Reads the trained network in the file `model`, with `recipe` or the one inside the file, and writes [`HEAD`] and, where it is
@@ -246,6 +257,7 @@ pub fn convert(
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
     let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
     let scales = given::read(&mut source, &recipe)?;
+    drop(source);
     let converted = match (&scales, options.dtype) {
         (Some(scales), _) => convert_given(&network, scales, options.quantising.goal)?,
         (None, Dtype::F32) => {

@@ -3,14 +3,23 @@
 /// The edges of a junction with their weights: by output, inputs ascending. An edge may have the weight 0: where a mask was
 /// given, the mask says what an edge is.
 ///
-/// Inputs are below `n_in` and ascend within a row by construction; no weight is negative zero.
+/// Inputs are below `n_in` and ascend within a row by construction; no weight is negative zero. Consecutive rows with the same
+/// inputs share one list of them: a dense junction takes the memory of its weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edges {
     n_in: u16,
-    /// Where each row ends; its length is `n_out`.
-    ends: Vec<usize>,
+    /// Their number is `n_out`.
+    rows: Vec<Row>,
     inputs: Vec<u16>,
     weights: Vec<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    /// Where its inputs begin.
+    inputs: usize,
+    /// Where its weights end, which begin where those of the row before end.
+    end: usize,
 }
 
 impl Edges {
@@ -39,38 +48,50 @@ impl Edges {
     }
 
     pub(crate) const fn without_rows(n_in: u16) -> Self {
-        Self { n_in, ends: Vec::new(), inputs: Vec::new(), weights: Vec::new() }
+        Self { n_in, rows: Vec::new(), inputs: Vec::new(), weights: Vec::new() }
+    }
+
+    /// Makes room for the weights of so many edges, no more.
+    pub(crate) fn reserve(&mut self, nnz: usize) {
+        self.weights.reserve_exact(nnz);
     }
 
     /// One more edge of the row being written; `input` is below `n_in` and above the row's inputs so far.
     pub(crate) fn push(&mut self, input: u16, weight: f32) {
         debug_assert!(input < self.n_in);
-        debug_assert!(self.inputs.get(self.last_end()..).and_then(<[u16]>::last).is_none_or(|last| *last < input));
+        debug_assert!(self.open().1.last().is_none_or(|last| *last < input));
         self.inputs.push(input);
         // −0 + 0 is +0; every other number stays.
         self.weights.push(weight + 0.0);
     }
 
+    /// Where the inputs of the row being written begin, and what they are so far.
+    fn open(&self) -> (usize, &[u16]) {
+        let start = self.inputs.len() - (self.weights.len() - self.rows.last().map_or(0, |row| row.end));
+        (start, self.inputs.get(start..).unwrap_or_default())
+    }
+
     /// Ends the row being written, be it empty.
     pub(crate) fn end_row(&mut self) {
-        self.ends.push(self.inputs.len());
+        let (start, written) = self.open();
+        let before = self.rows.last().map(|row| row.inputs);
+        let shared = before.filter(|before| self.inputs.get(*before..start) == Some(written));
+        if shared.is_some() {
+            self.inputs.truncate(start);
+        }
+        self.rows.push(Row { inputs: shared.unwrap_or(start), end: self.weights.len() });
     }
 
     /// Multiplies each weight with `factor(output, input)`. An edge stays an edge, whatever its weight becomes.
     pub(crate) fn scale(&mut self, factor: impl Fn(usize, usize) -> f64) {
         let mut start = 0;
-        for (output, end) in self.ends.iter().enumerate() {
-            let range = start..*end;
+        for (output, Row { inputs, end }) in self.rows.iter().enumerate() {
+            let weights = self.weights.get_mut(start..*end).unwrap_or_default();
             start = *end;
-            let weights = self.weights.get_mut(range.clone()).unwrap_or_default();
-            for (weight, input) in weights.iter_mut().zip(self.inputs.get(range).unwrap_or_default()) {
+            for (weight, input) in weights.iter_mut().zip(self.inputs.get(*inputs..).unwrap_or_default()) {
                 *weight = (f64::from(*weight) * factor(output, usize::from(*input))) as f32 + 0.0;
             }
         }
-    }
-
-    fn last_end(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Inputs.
@@ -82,13 +103,13 @@ impl Edges {
     /// Outputs.
     #[must_use]
     pub fn n_out(&self) -> usize {
-        self.ends.len()
+        self.rows.len()
     }
 
     /// Edges.
     #[must_use]
     pub fn nnz(&self) -> usize {
-        self.inputs.len()
+        self.weights.len()
     }
 
     /// Density ρ = nnz / (n_in · n_out); 0 where there are no rows.
@@ -100,11 +121,10 @@ impl Edges {
     /// The rows in order of outputs: each row's inputs, ascending, and their weights.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&[u16], &[f32])> + Clone {
         let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let range = start..*end;
-            start = *end;
-            let inputs = self.inputs.get(range.clone()).unwrap_or_default();
-            (inputs, self.weights.get(range).unwrap_or_default())
+        self.rows.iter().map(move |row| {
+            let weights = self.weights.get(start..row.end).unwrap_or_default();
+            start = row.end;
+            (self.inputs.get(row.inputs..row.inputs + weights.len()).unwrap_or_default(), weights)
         })
     }
 
@@ -117,7 +137,7 @@ impl Edges {
     #[must_use]
     pub fn out_degrees(&self) -> Vec<usize> {
         let mut degrees = vec![0; self.n_in()];
-        for input in &self.inputs {
+        for input in self.rows().flat_map(|(inputs, _)| inputs) {
             if let Some(degree) = degrees.get_mut(usize::from(*input)) {
                 *degree += 1;
             }
@@ -168,5 +188,24 @@ mod tests {
         assert_eq!(masked.rows().next(), Some((&[1u16][..], &[0.0f32][..])));
         assert!(masked.to_dense().iter().all(|w| w.to_bits() == 0));
         assert!(Edges::from_dense(3, 2, &dense[1..], |_, _, _| true).is_none());
+    }
+
+    #[test]
+    fn rows_alike_share_their_inputs() {
+        // Twice the same inputs, none, none, others, the first again.
+        let dense: Vec<f32> = [[1, 0, 2], [3, 0, 4], [0, 0, 0], [0, 0, 0], [0, 5, 0], [6, 0, 7]]
+            .as_flattened()
+            .iter()
+            .map(|w| *w as f32)
+            .collect();
+        let mut edges = Edges::from_dense(3, 6, &dense, |_, _, w| w != 0.0).unwrap();
+        assert_eq!(edges.inputs, [0, 2, 1, 0, 2]);
+        assert_eq!((edges.to_dense(), edges.nnz(), edges.out_degrees()), (dense.clone(), 7, vec![3, 1, 3]));
+        assert_eq!(edges.in_degrees().collect::<Vec<_>>(), [2, 2, 0, 0, 1, 2]);
+        edges.scale(|output, input| (10 * output + input) as f64);
+        assert_eq!(
+            edges.rows().map(|(_, weights)| weights).collect::<Vec<_>>(),
+            [&[0.0, 4.0][..], &[30.0, 48.0], &[], &[], &[205.0], &[300.0, 364.0]]
+        );
     }
 }

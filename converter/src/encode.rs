@@ -49,6 +49,44 @@ pub enum EncodeError {
 /// # Errors
 /// Something exceeds the format's limits.
 pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Vec<u8>, EncodeError> {
+    let Records { mut file, here, names } = records(network, junctions, part)?;
+    for junction in here.iter().filter_map(|at| junctions.get(*at)) {
+        file.sections(&junction.packed);
+    }
+    file.section(&names);
+    file.sealed()
+}
+
+/// As [`encode`]; the junctions of the part lose their bytes, some of which become the file without being copied.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_taking(
+    network: &Network,
+    junctions: &mut [PlannedJunction],
+    part: Part,
+) -> Result<Vec<u8>, EncodeError> {
+    let Records { mut file, here, names } = records(network, junctions, part)?;
+    let mut sections = Vec::new();
+    for at in here {
+        let taken = junctions.get_mut(at).map(|junction| junction.packed.take_sections());
+        sections.extend(taken.into_iter().flatten());
+    }
+    sections.push(names);
+    file.take_all(sections);
+    file.sealed()
+}
+
+/// A file without its sections.
+struct Records {
+    file: Bytes,
+    /// The junctions that are in it, by their numbers among the network's.
+    here: Vec<usize>,
+    /// The last section.
+    names: Vec<u8>,
+}
+
+fn records(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Records, EncodeError> {
     let split = network.split.unwrap_or(0);
     let end = network.trunk.len();
     // Trunk junctions of this part: those above `from`, up to `to`.
@@ -60,7 +98,7 @@ pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> R
     let here = |exit: &&TrainedExit| exit.after > from && exit.after <= to;
     let head_exits = network.exits.iter().filter(|exit| exit.after <= from).count();
     let exits: Vec<&TrainedExit> = network.exits.iter().filter(here).collect();
-    let operations = junctions.iter().filter_map(|junction| {
+    let operations = junctions.iter().enumerate().filter_map(|(at, junction)| {
         // The exit's number in this file, 0 in the trunk.
         let number = match junction.id {
             JunctionId::Trunk(k) => (k > from && k <= to).then_some(0),
@@ -68,9 +106,9 @@ pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> R
                 exit.checked_sub(head_exits).filter(|number| (1..=exits.len()).contains(number))
             }
         };
-        number.map(|number| (number, junction))
+        number.map(|number| (at, (number, junction)))
     });
-    let operations: Vec<(usize, &PlannedJunction)> = operations.collect();
+    let (here, operations): (Vec<usize>, Vec<(usize, &PlannedJunction)>) = operations.unzip();
     let names = class_names(network)?;
     let ends = usize::from(part != Part::Head);
     let records = exits.len() + ends;
@@ -130,11 +168,7 @@ pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> R
         let integers = written(0).map(|logits| integers(logits, Metric::MaxProbability, 1.0, 0.0));
         file.exit(end, metric_id(Metric::MaxProbability), 0, (1.0, 0.0), integers)?;
     }
-    for (_, junction) in &operations {
-        file.sections(&junction.packed);
-    }
-    file.section(&names);
-    file.sealed()
+    Ok(Records { file, here, names })
 }
 
 /// The model file `bytes`, which must be proven, with its junctions in other packings: `junctions` are those of the file, in its
@@ -265,6 +299,29 @@ impl Bytes {
         if !bytes.is_empty() {
             self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
             self.put(bytes);
+        }
+    }
+
+    /// These sections. One of them becomes the file where it lies, with what is before it put in front and the others added one
+    /// after the other: the one with which the least is in memory twice at any time.
+    fn take_all(&mut self, sections: Vec<Vec<u8>>) {
+        let copied = |at: &usize| {
+            let (before, from) = sections.split_at_checked(*at).unwrap_or_default();
+            let largest = from.iter().skip(1).map(Vec::len).max().unwrap_or(0);
+            before.iter().map(Vec::len).sum::<usize>().max(largest)
+        };
+        let is_there = |at: &usize| sections.get(*at).is_some_and(|section| !section.is_empty());
+        let stays = (0..sections.len()).filter(is_there).min_by_key(copied);
+        let rest: usize = sections.iter().map(|section| section.len() + ALIGN).sum();
+        for (at, mut section) in sections.into_iter().enumerate() {
+            if Some(at) == stays {
+                self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
+                section.reserve_exact(self.0.len() + rest - section.len());
+                section.splice(0..0, self.0.drain(..));
+                self.0 = section;
+            } else {
+                self.section(&section);
+            }
         }
     }
 

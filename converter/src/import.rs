@@ -204,7 +204,9 @@ pub fn import_reading_with(
         match placed.id {
             JunctionId::Trunk(_) => network.trunk.push(junction),
             JunctionId::Exit { exit, .. } => {
-                network.exits.get_mut(exit - 1).into_iter().for_each(|exit| exit.branch.push(junction.clone()));
+                if let Some(exit) = network.exits.get_mut(exit - 1) {
+                    exit.branch.push(junction);
+                }
             }
         }
     }
@@ -291,6 +293,10 @@ impl Reader<'_> {
         // The recipe was checked: widths fit.
         let width = u16::try_from(n_in).unwrap_or(u16::MAX);
         let (mut edges, mut dropped) = (Edges::without_rows(width), 0usize);
+        edges.reserve(match &mask {
+            None => weights.values.iter().filter(|weight| **weight != 0.0).count(),
+            Some((_, mask)) => mask.nnz(),
+        });
         for_rows(&weights.values, layout, (n_in, n_out), |output, row| {
             for (input, weight) in (0..width).zip(row) {
                 let edge = match &mask {

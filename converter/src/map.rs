@@ -4,14 +4,38 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use memmap2::Mmap;
+
+/// A file mapped for reading; clones share the one map.
+#[derive(Clone, Debug)]
+pub(crate) struct Map(Arc<Mmap>);
+
+impl AsRef<[u8]> for Map {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Map {
+    /// Lets go of the memory behind the file's pages, which come back from the file when they are looked at again.
+    pub(crate) fn release(&self) {
+        // SAFETY: the map is shared with the file and never written through, so that its pages hold what the file holds, before
+        // and after.
+        #[cfg(unix)]
+        let told = unsafe { self.0.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        // Advice that is not taken costs memory alone.
+        #[cfg(unix)]
+        drop(told);
+    }
+}
 
 /// Maps a file for reading; an empty file is an error, and so is what is no regular file.
 ///
 /// # Errors
 /// The file cannot be opened or mapped, or is empty.
-pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
+pub(crate) fn map(path: &Path) -> io::Result<Map> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -24,5 +48,5 @@ pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
     // bytes change between two reads, which every reader of a map here can bear, because it checks each access against the
     // map's fixed length, copies numbers out before it judges them, and keeps no proof about the bytes. A file that is cut
     // short meanwhile ends the process with SIGBUS; it cannot make it read elsewhere.
-    unsafe { Mmap::map(&file) }
+    unsafe { Mmap::map(&file) }.map(|map| Map(Arc::new(map)))
 }

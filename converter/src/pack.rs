@@ -110,6 +110,14 @@ impl Packed {
         self.weights.len() + self.counts.len() + self.index.len() + self.bias.len() + rescale
     }
 
+    /// Takes the bytes of the sections out, in the order of the model format.
+    pub(crate) fn take_sections(&mut self) -> [Vec<u8>; 5] {
+        let rescale = self.int8.as_mut().map(|int8| core::mem::take(&mut int8.rescale)).unwrap_or_default();
+        let [weights, counts, index, bias] =
+            [&mut self.weights, &mut self.counts, &mut self.index, &mut self.bias].map(core::mem::take);
+        [weights, counts, index, bias, rescale]
+    }
+
     /// Whether there are no bytes at all: no edges and no biases.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -154,7 +162,7 @@ pub fn pack_with(
         int8: None,
     };
     match packing {
-        Packing::Dense => packed.put_weights(&edges.to_dense()),
+        Packing::Dense => packed.put_dense(edges),
         Packing::Rows { in_degree, index } => packed.put_rows(edges, Some(usize::from(in_degree)), index)?,
         Packing::Csr { index } => packed.put_rows(edges, None, index)?,
         Packing::Block { rows, cols, blocks } => packed.put_blocks(edges, rows, cols, blocks)?,
@@ -175,6 +183,19 @@ pub fn pack_with(
 impl Packed {
     fn put_weights(&mut self, weights: &[f32]) {
         self.weights.extend(weights.iter().flat_map(|w| w.to_le_bytes()));
+    }
+
+    /// Every weight, row by row, zeros included.
+    fn put_dense(&mut self, edges: &Edges) {
+        self.weights.reserve_exact(4 * edges.n_in() * edges.n_out());
+        let mut row = vec![0.0; edges.n_in()];
+        for (inputs, weights) in edges.rows() {
+            row.fill(0.0);
+            for (input, weight) in inputs.iter().zip(weights) {
+                row.get_mut(usize::from(*input)).into_iter().for_each(|place| *place = *weight);
+            }
+            self.put_weights(&row);
+        }
     }
 
     fn misfit(&self, row: usize) -> DoesNotFit {

@@ -3,7 +3,7 @@
 mod support;
 
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::agrees;
+use support::frameworks::{self, agrees, agrees_with, framework};
 use support::{Raw, Trained, names, recipe};
 
 #[test]
@@ -15,6 +15,28 @@ fn exits_by_name() {
         assert!(note.contains("ReLU between layers") && note.contains("fc1.weight, fc2.weight, out.weight"), "{note}");
         let split = Options { split_after: Some(1), exit_after: Some(&[1]), ..Options::default() };
         agrees(file, "torch-exits.expected.npz", &["exit1", "end"], &split);
+    }
+}
+
+/// A folder with a file for each array, and one file alone.
+#[test]
+fn arrays_in_files_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (arrays, out) = (dir.path().join("arrays"), dir.path().join("out"));
+    std::fs::create_dir(&arrays).unwrap();
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(framework("torch-exits.npz")).unwrap()).unwrap();
+    archive.extract(&arrays).unwrap();
+    std::fs::write(arrays.join("notes.txt"), "passed over").unwrap();
+    let options = Options { split_after: Some(1), exit_after: Some(&[1]), ..Options::default() };
+    convert(&arrays, None, &out, &options).unwrap();
+    agrees_with(&out, "torch-exits.expected.npz", &["exit1", "end"]);
+    std::fs::remove_dir_all(&out).unwrap();
+    let report = convert(&arrays.join("fc1.weight.npy"), None, &out, &Options::default()).unwrap();
+    assert_eq!((report.junctions.len(), report.junctions[0].n_out), (1, 9));
+    // Cut off, and empty.
+    for bytes in [&b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9, 12), }"[..], b""] {
+        std::fs::write(arrays.join("fc1.weight.npy"), bytes).unwrap();
+        frameworks::refused(&arrays, &Options::default(), &["damaged: tensor fc1.weight"]);
     }
 }
 

@@ -3,8 +3,8 @@
 mod support;
 
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::{agrees, framework};
-use support::names;
+use support::frameworks::{agrees, framework, refused};
+use support::{archive, names};
 
 /// State dicts as PyTorch writes them today and as it did before 1.6, and a whole module.
 #[test]
@@ -31,6 +31,20 @@ fn a_hostile_pickle_is_refused_and_does_nothing() {
     assert!(error.contains("posix.system") && error.contains("state_dict"), "{error}");
     assert!(names(out.path()).is_empty());
     // What the pickle would have made, had it been executed.
+    assert!(!std::path::Path::new("executed").exists());
+}
+
+/// What the call gives is thrown away: nothing of it is in the values.
+#[test]
+fn an_import_that_leaves_no_trace_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("network.pt");
+    let pickle = b"\x80\x02cposix\nsystem\n(S'touch executed'\ntR0}.";
+    let stored = zip::CompressionMethod::Stored;
+    for bytes in [archive([("network/data.pkl", &pickle[..])], stored), [&b"\x80\x02}0"[..], &pickle[2..]].concat()] {
+        std::fs::write(&file, bytes).unwrap();
+        refused(&file, &Options::default(), &["imports posix.system", "nothing of it was executed"]);
+    }
     assert!(!std::path::Path::new("executed").exists());
 }
 

@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::io::Write;
 use std::path::Path;
 
 use lacewing_converter::convert::{Options, convert};
 use lacewing_models::Recipe;
 use safetensors::Dtype;
-use support::{Raw, Trained, fixture, names, recipe};
+use support::{Raw, Trained, archive, fixture, names, recipe};
 
 /// Converts, expects a refusal with all of `words`, and no file.
 fn refused(dir: &Path, file: &Path, recipe: Option<Recipe>, words: &[&str]) {
@@ -154,13 +153,8 @@ fn npz_cut_off_or_flipped() {
 }
 
 fn npz(members: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(method);
-    for (name, bytes) in members {
-        archive.start_file(format!("{name}.npy"), options).unwrap();
-        archive.write_all(bytes).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
+    let named: Vec<_> = members.iter().map(|(name, bytes)| (format!("{name}.npy"), bytes)).collect();
+    archive(named.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())), method)
 }
 
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -202,6 +196,12 @@ fn zip_bombs_are_not_unpacked() {
     let file = dir.path().join("bomb.npz");
     std::fs::write(&file, bytes).unwrap();
     refused(dir.path(), &file, None, &["fc1.weight", "unpacks to more than 200 times its size"]);
+    // The weights of a Keras archive, and the pickle of a PyTorch one.
+    let (deflated, zeros) = (zip::CompressionMethod::Deflated, vec![0; 80_000_000]);
+    std::fs::write(&file, archive([("config.json", &b"{}"[..]), ("model.weights.h5", &zeros[..])], deflated)).unwrap();
+    refused(dir.path(), &file, None, &["model.weights.h5", "unpacks to more than 200 times its size"]);
+    std::fs::write(&file, archive([("net/data.pkl", &zeros[..])], deflated)).unwrap();
+    refused(dir.path(), &file, None, &["a pickle that breaks off"]);
 }
 
 #[test]

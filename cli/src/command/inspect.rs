@@ -20,8 +20,11 @@ const MAGIC: &[u8] = b"LACE";
 pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
     let path = args.model.display();
     let mut first = Vec::new();
-    let read = File::open(&args.model).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
-    read.map_err(|error| format!("{path}: {error}"))?;
+    // A folder can be one of arrays.
+    if !args.model.is_dir() {
+        let read = File::open(&args.model).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
+        read.map_err(|error| format!("{path}: {error}"))?;
+    }
     let is_model = first == MAGIC;
     let source = if is_model { None } else { Source::open(&args.model).ok() };
     if let Some(source) = source {

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
+use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -33,14 +34,18 @@ pub(super) fn open(bytes: Bytes) -> Result<Archive, String> {
 
 pub(super) fn contents(archive: &Archive) -> Contents {
     let has = |wanted: &str| archive.file_names().any(|name| name == wanted);
-    // The checkpoint's own name is the folder in front of data.pkl.
-    if archive.file_names().any(|name| name == "data.pkl" || name.ends_with("/data.pkl")) {
+    if archive.file_names().any(is_pickle) {
         Contents::PyTorch
     } else if has("config.json") && has("model.weights.h5") {
         Contents::Keras
     } else {
         Contents::Numpy
     }
+}
+
+/// Whether a member is the pickle of a checkpoint, whose own name is the folder in front.
+pub(super) fn is_pickle(name: &str) -> bool {
+    name == "data.pkl" || name.ends_with("/data.pkl")
 }
 
 /// Memory for numbers of any type: bytes at an address that is a multiple of 8.
@@ -74,21 +79,52 @@ impl Aligned {
     }
 }
 
+/// A member that is being unpacked.
+pub(super) struct Member<'a> {
+    file: ZipFile<'a, Cursor<Bytes>>,
+    /// What it may unpack to.
+    sane: u64,
+}
+
+impl Member<'_> {
+    /// Bytes that it says it has.
+    pub(super) fn claims(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// Whether so many bytes can be what it unpacks to.
+    pub(super) fn check(&self, bytes: u64) -> Result<(), TensorError> {
+        match bytes > self.sane {
+            true => Err(TensorError::Damaged(format!("it unpacks to more than {MAX_EXPANSION} times its size"))),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Read for Member<'_> {
+    fn read(&mut self, place: &mut [u8]) -> std::io::Result<usize> {
+        self.file.read(place)
+    }
+}
+
+/// The member of this name; `None` where there is none.
+pub(super) fn member<'a>(archive: &'a mut Archive, name: &str) -> Result<Option<Member<'a>>, TensorError> {
+    let file = match archive.by_name(name) {
+        Ok(file) => file,
+        Err(ZipError::FileNotFound) => return Ok(None),
+        Err(error) => return Err(TensorError::Damaged(error.to_string())),
+    };
+    let sane = FREE_BYTES.max(file.compressed_size().saturating_mul(MAX_EXPANSION));
+    Ok(Some(Member { file, sane }))
+}
+
 /// The first `limit` bytes of a member, whatever size it claims; `None` where there is none of that name.
 pub(super) fn read(archive: &mut Archive, name: &str, limit: u64) -> Result<Option<Aligned>, TensorError> {
-    let damaged = |error: String| TensorError::Damaged(error);
-    let member = match archive.by_name(name) {
-        Ok(member) => member,
-        Err(ZipError::FileNotFound) => return Ok(None),
-        Err(error) => return Err(damaged(error.to_string())),
-    };
-    let sane = FREE_BYTES.max(member.compressed_size().saturating_mul(MAX_EXPANSION));
-    let hint = member.size().min(limit).min(sane);
-    let read = Aligned::read(member.take(limit.min(sane.saturating_add(1))), hint);
-    let read = read.map_err(|error| damaged(error.to_string()))?;
-    if read.len as u64 > sane {
-        return Err(damaged(format!("it unpacks to more than {MAX_EXPANSION} times its size")));
-    }
+    let Some(mut member) = member(archive, name)? else { return Ok(None) };
+    let (sane, claims) = (member.sane, member.claims());
+    let read = Aligned::read((&mut member).take(limit.min(sane.saturating_add(1))), claims.min(limit).min(sane));
+    let read = read.map_err(|error| TensorError::Damaged(error.to_string()))?;
+    member.check(read.len as u64)?;
     Ok(Some(read))
 }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod hdf5;
 mod keras;
+mod npy;
 mod npz;
 mod onnx;
 mod pytorch;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::layers::{Graph, GraphError};
-use crate::map;
+use crate::map::{self, Map};
 use archive::Contents;
 
 /// A tensor, whatever its stored element type, as f32 in row-major order.
@@ -33,6 +34,8 @@ pub struct Tensor {
 pub struct Source {
     path: PathBuf,
     format: Box<dyn Format>,
+    /// The file, where it is mapped.
+    map: Option<Map>,
 }
 
 /// What a kind of file can be asked.
@@ -111,7 +114,10 @@ pub enum SourceError {
 }
 
 /// The kinds of files, for messages.
-const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), ONNX, TensorFlow Lite, safetensors and NumPy (.npz)";
+const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), ONNX, TensorFlow Lite, safetensors and NumPy (.npz, .npy)";
+
+/// Values of a tensor behind which the file's pages are let go.
+const LARGE: usize = 1 << 18;
 
 /// Why one tensor could not be read; [`Source`] adds the file and the name.
 enum TensorError {
@@ -133,17 +139,26 @@ impl From<GraphError> for LayersError {
 }
 
 impl Source {
-    /// Opens a file; its tensors are read when asked for.
+    /// Opens a file, or a folder of .npy files; tensors are read when asked for.
     ///
     /// # Errors
     /// The file cannot be read, is of no known kind, or its list of tensors is broken.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let map = map::map(path).map_err(|error| SourceError::Io { path: path.into(), error })?;
-        Self::from_bytes(Bytes::from_owner(map), path)
+        let failed = |error| SourceError::Io { path: path.into(), error };
+        if path.is_dir() {
+            let files = npy::Files::in_folder(path).map_err(failed)?;
+            return match files.is_empty() {
+                true => Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "a directory without .npy files"))),
+                false => Ok(Self { path: path.into(), format: Box::new(files), map: None }),
+            };
+        }
+        let map = map::map(path).map_err(failed)?;
+        let source = Self::from_bytes(Bytes::from_owner(map.clone()), path)?;
+        Ok(Self { map: Some(map), ..source })
     }
 
     /// Opens a file whose bytes are in memory. `path` is for messages, for what ONNX files have beside them, and for PyTorch
-    /// checkpoints, which are read there.
+    /// checkpoints and .npy files, which are read there.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -156,12 +171,13 @@ impl Source {
             [b'P', b'K', 3 | 5, 4 | 6, ..] => {
                 let mut archive = archive::open(map.clone()).map_err(damaged)?;
                 match archive::contents(&archive) {
-                    Contents::PyTorch => Box::new(pytorch::File::open(path).map_err(damaged)?),
+                    Contents::PyTorch => Box::new(pytorch::File::open_archive(&mut archive, path).map_err(damaged)?),
                     Contents::Keras => Box::new(keras::File::open_archive(&mut archive, &map).map_err(damaged)?),
                     Contents::Numpy => Box::new(npz::File::new(archive)),
                 }
             }
-            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open(path).map_err(damaged)?),
+            bytes if bytes.starts_with(npy::MAGIC) => Box::new(npy::Files::one(path)),
+            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open_pickles(bytes, path).map_err(damaged)?),
             // Eight bytes of header length, then JSON; ONNX, which has no magic number, may have a brace there, but not the zeros.
             [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             bytes if tflite::is_tflite(bytes) => Box::new(tflite::File::open(map).map_err(damaged)?),
@@ -169,7 +185,7 @@ impl Source {
             [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             _ => return Err(SourceError::UnknownKind(path.into())),
         };
-        Ok(Self { path: path.into(), format })
+        Ok(Self { path: path.into(), format, map: None })
     }
 
     /// The file.
@@ -207,7 +223,11 @@ impl Source {
     /// The tensor is broken, far too large or of an element type that is not read.
     pub fn tensor(&mut self, name: &str, wanted: usize) -> Result<Option<Tensor>, SourceError> {
         let limit = (wanted as u64).saturating_mul(8 * 16).saturating_add(1 << 20);
-        self.format.tensor(name, limit).map_err(|error| self.error(name, error))
+        let tensor = self.format.tensor(name, limit).map_err(|error| self.error(name, error))?;
+        // What was read is not looked at again: its pages need not stay beside the values.
+        let is_large = |tensor: &Tensor| tensor.values.len() >= LARGE;
+        self.map.iter().filter(|_| tensor.as_ref().is_some_and(is_large)).for_each(Map::release);
+        Ok(tensor)
     }
 
     /// The layers, where the file describes them; files that only name tensors do not.

@@ -1,9 +1,10 @@
 //! NumPy .npz archives, stored or deflated. Reading a member stops at a limit, whatever sizes the archive claims.
 
 use core::fmt;
+use std::io::Read;
 
-use ndarray::ArrayViewD;
-use ndarray_npy::{ViewNpyError, ViewNpyExt};
+use ndarray::{ArrayD, ArrayViewD};
+use ndarray_npy::{ReadNpyExt, ViewNpyError, ViewNpyExt};
 
 use super::archive::{self, Aligned, Archive};
 use super::{Format, Tensor, TensorError};
@@ -42,6 +43,10 @@ impl Format for File {
     }
 
     fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+        let Some(start) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
+        if let Some(values) = floats_in(plain_header(start.bytes()).ok_or_else(no_numbers)?)? {
+            return self.floats(name, values, limit).map(Some);
+        }
         let Some(bytes) = self.read(name, limit.saturating_add(1))? else { return Ok(None) };
         let bytes = bytes.bytes();
         if bytes.len() as u64 > limit {
@@ -51,15 +56,54 @@ impl Format for File {
     }
 }
 
-/// Bytes that a header and what is before it can have.
-const HEADER_LIMIT: u64 = 4096 + 12;
+impl File {
+    /// An array of so many f32: read to where it stays.
+    fn floats(&mut self, name: &str, values: u64, limit: u64) -> Result<Tensor, TensorError> {
+        let Some(mut member) = archive::member(&mut self.archive, &format!("{name}.npy"))? else {
+            return Err(no_numbers());
+        };
+        let (bytes, claims) = (values.saturating_mul(4), member.claims());
+        if bytes > claims {
+            return Err(TensorError::Damaged(format!("its shape needs {bytes} bytes, there are {claims}")));
+        }
+        if claims.saturating_sub(HEADER_LIMIT) > limit {
+            return Err(TensorError::TooLarge(limit));
+        }
+        member.check(bytes)?;
+        let array = ArrayD::<f32>::read_npy((&mut member).take(bytes + HEADER_LIMIT));
+        let array = array.map_err(|error| TensorError::Damaged(error.to_string()))?;
+        let shape = array.shape().to_vec();
+        let values = match array.is_standard_layout() {
+            true => array.into_raw_vec_and_offset().0,
+            false => array.into_iter().collect(),
+        };
+        Ok(Tensor { shape, values })
+    }
+}
 
-fn no_numbers() -> TensorError {
+/// The number of values under a header of f32; `None` where it is one of other elements.
+fn floats_in(header: &[u8]) -> Result<Option<u64>, TensorError> {
+    let is_f32 = header.windows(FLOATS.len()).any(|there| there == FLOATS);
+    if !is_f32 || cfg!(target_endian = "big") {
+        return Ok(None);
+    }
+    let shape = shape_in(header).ok_or_else(no_numbers)?;
+    let places = shape.iter().try_fold(1u64, |places, length| places.checked_mul(*length as u64));
+    let beyond = || TensorError::Damaged(format!("its shape {shape:?} is beyond this machine"));
+    places.filter(|places| *places <= u64::MAX / 8).map(Some).ok_or_else(beyond)
+}
+
+/// What a header of f32 has in it, as NumPy writes it.
+const FLOATS: &[u8] = b"'descr': '<f4'";
+/// Bytes that a header and what is before it can have.
+pub(super) const HEADER_LIMIT: u64 = 4096 + 12;
+
+pub(super) fn no_numbers() -> TensorError {
     TensorError::Damaged("not an array of numbers".into())
 }
 
 /// The lengths in a header like `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
-fn shape_in(header: &[u8]) -> Option<Vec<usize>> {
+pub(super) fn shape_in(header: &[u8]) -> Option<Vec<usize>> {
     let header = core::str::from_utf8(header).ok()?;
     let (_, rest) = header.split_once("'shape'")?;
     let (_, rest) = rest.split_once('(')?;
@@ -68,7 +112,7 @@ fn shape_in(header: &[u8]) -> Option<Vec<usize>> {
 }
 
 /// A header has about 100 bytes. A long or deeply nested one is no array of numbers, and would only cost its parser stack.
-fn plain_header(npy: &[u8]) -> Option<&[u8]> {
+pub(super) fn plain_header(npy: &[u8]) -> Option<&[u8]> {
     let (header, length) = match npy {
         // Versions above 1 have four bytes of length.
         [_, _, _, _, _, _, 1, _, a, b, rest @ ..] => (rest, u32::from_le_bytes([*a, *b, 0, 0])),
@@ -80,7 +124,7 @@ fn plain_header(npy: &[u8]) -> Option<&[u8]> {
     (header.iter().filter(nests).count() <= 4).then_some(header)
 }
 
-fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
+pub(super) fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
     plain_header(bytes).ok_or_else(no_numbers)?;
     let mut unread = match view::<f32>(bytes, |value| *value) {
         Ok(tensor) => return Ok(tensor),

@@ -1,18 +1,21 @@
 //! PyTorch checkpoints: state dicts, whole modules, and checkpoints that have one of these under a key. Pickles are parsed,
-//! never executed: nothing is imported, nothing called. A file that holds the result of a call to anything but PyTorch's and
-//! NumPy's own is refused as well, as `torch.load` does with `weights_only`.
+//! never executed: nothing is imported, nothing called. A file that would import anything but PyTorch's and NumPy's own is
+//! refused as well, as `torch.load` does with `weights_only`.
+
+mod imports;
 
 use std::path::Path;
 
-use pytorch_reader::{DType, PickleValue, PytorchReader};
+use pytorch_reader::{DType, PytorchReader};
 
+use super::archive::{self, Archive};
 use super::{Format, Tensor, TensorError};
 
 /// Keys under which training scripts put the state dict, beside epoch and optimizer.
 const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model", "net"];
 
-/// What the objects in a checkpoint may be called.
-const OBJECTS: [&str; 3] = ["torch.", "collections.", "numpy."];
+/// Bytes of a pickle.
+const MAX_PICKLE: u64 = 64 << 20;
 
 /// An open checkpoint.
 #[derive(Debug)]
@@ -21,15 +24,26 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file at `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
-        let mut reader = PytorchReader::new(path).map_err(|error| error.to_string())?;
-        let objects = PytorchReader::read_pickle_data(path, None).map_err(|error| error.to_string())?;
-        if let Some(name) = stranger(&objects) {
-            return Err(format!(
-                "it holds a {name}, which is no tensor: save model.state_dict() alone; nothing of it was executed"
-            ));
+    /// Opens the archive at `path`, which is known to have a pickle.
+    pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, String> {
+        let is_pickle = |name: &&str| archive::is_pickle(name);
+        let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
+        for name in names {
+            let unread = |_| format!("{name} cannot be read");
+            let Some(pickle) = archive::read(archive, &name, MAX_PICKLE).map_err(unread)? else { continue };
+            check(pickle.bytes())?;
         }
+        Self::open(path)
+    }
+
+    /// Opens the file at `path`, which has these bytes and is no archive.
+    pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, String> {
+        check(bytes)?;
+        Self::open(path)
+    }
+
+    fn open(path: &Path) -> Result<Self, String> {
+        let mut reader = PytorchReader::new(path).map_err(|error| error.to_string())?;
         let inner = KEYS.iter().find(|key| reader.keys().iter().any(|name| is_under(name, key)));
         if let Some(key) = inner {
             reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
@@ -38,20 +52,13 @@ impl File {
     }
 }
 
-/// The first object that is neither data nor of PyTorch: what a pickle would have imported or called.
-fn stranger(value: &PickleValue) -> Option<&str> {
-    let mut left = vec![value];
-    while let Some(value) = left.pop() {
-        match value {
-            PickleValue::Unsupported(name) if !OBJECTS.iter().any(|known| name.starts_with(known)) => {
-                return Some(name);
-            }
-            PickleValue::List(items) => left.extend(items),
-            PickleValue::Dict(entries) => left.extend(entries.values()),
-            _ => {}
-        }
+fn check(pickle: &[u8]) -> Result<(), String> {
+    match imports::stranger(pickle)? {
+        Some(name) => Err(format!(
+            "it imports {name}, which no tensor needs: save model.state_dict() alone; nothing of it was executed"
+        )),
+        None => Ok(()),
     }
-    None
 }
 
 fn is_under(name: &str, key: &str) -> bool {

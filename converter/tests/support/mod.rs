@@ -4,6 +4,7 @@
 pub mod frameworks;
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use lacewing_models::{Mask, Recipe};
@@ -35,6 +36,16 @@ impl Random {
         all.truncate(k);
         all
     }
+}
+
+/// A zip archive.
+pub fn archive<'m>(members: impl IntoIterator<Item = (&'m str, &'m [u8])>, method: zip::CompressionMethod) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive.start_file(name, zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 /// A tensor to be written.

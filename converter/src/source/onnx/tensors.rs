@@ -4,9 +4,7 @@ use core::fmt;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use memmap2::Mmap;
-
-use crate::map;
+use crate::map::{self, Map};
 use crate::onnx::{SparseTensorProto, TensorProto, element};
 use crate::source::{Tensor, TensorError};
 
@@ -28,7 +26,7 @@ pub(super) struct Tensors {
     /// The folder of the file: values outside the file are beside it.
     folder: PathBuf,
     /// Files beside it that have been opened.
-    maps: HashMap<String, Mmap>,
+    maps: HashMap<String, Map>,
 }
 
 impl fmt::Debug for Tensors {
@@ -71,11 +69,13 @@ impl Tensors {
     /// Reads a tensor, unless it is larger than `limit` bytes.
     pub(super) fn read(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
         let (folder, maps) = (&self.folder, &mut self.maps);
-        match self.stored.get(name) {
+        let read = match self.stored.get(name) {
             None => Ok(None),
             Some(Stored::Dense(tensor)) => dense(tensor, limit, folder, maps).map(Some),
             Some(Stored::Sparse(tensor)) => sparse(tensor, limit, folder, maps).map(Some),
-        }
+        };
+        maps.values().for_each(Map::release);
+        read
     }
 }
 
@@ -89,7 +89,7 @@ fn shape(dims: &[i64]) -> Result<Vec<usize>, TensorError> {
     }
 }
 
-type Maps = HashMap<String, Mmap>;
+type Maps = HashMap<String, Map>;
 
 fn dense(tensor: &TensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Result<Tensor, TensorError> {
     let shape = shape(&tensor.dims)?;
@@ -132,7 +132,14 @@ fn numbers(data_type: Option<i32>, bytes: &[u8]) -> Result<Vec<f32>, TensorError
 /// Values in the field of their type.
 fn typed(tensor: &TensorProto) -> Result<Vec<f32>, TensorError> {
     let pieces = |pieces: &[bytes::Bytes]| {
-        pieces.iter().map(|piece| numbers(tensor.data_type, piece)).collect::<Result<Vec<_>, _>>().map(|v| v.concat())
+        match pieces {
+            // Writers make one of each tensor: it is not copied.
+            [whole] => numbers(tensor.data_type, whole),
+            pieces => {
+                let pieces = pieces.iter().map(|piece| numbers(tensor.data_type, piece)).collect::<Result<Vec<_>, _>>();
+                pieces.map(|pieces| pieces.concat())
+            }
+        }
     };
     match tensor.data_type {
         Some(element::FLOAT) => pieces(&tensor.float_data),
@@ -187,7 +194,7 @@ fn external<'m>(tensor: &TensorProto, folder: &Path, maps: &'m mut Maps) -> Resu
         let map = open_beside(folder, location).map_err(TensorError::Damaged)?;
         maps.insert(location.to_owned(), map);
     }
-    let bytes = maps.get(location).map(|map| &map[..]).unwrap_or_default();
+    let bytes = maps.get(location).map(Map::as_ref).unwrap_or_default();
     let end = length.map_or(Some(bytes.len()), |length| offset.checked_add(length));
     match end.and_then(|end| bytes.get(offset..end)) {
         Some(bytes) => Ok(bytes),
@@ -195,7 +202,7 @@ fn external<'m>(tensor: &TensorProto, folder: &Path, maps: &'m mut Maps) -> Resu
     }
 }
 
-fn open_beside(folder: &Path, location: &str) -> Result<Mmap, String> {
+fn open_beside(folder: &Path, location: &str) -> Result<Map, String> {
     let plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let refused = || format!("its values are said to be in {location:?}, which is not in the folder of the model");
     if location.is_empty() || location.contains('\\') || !plain(Path::new(location)) {
