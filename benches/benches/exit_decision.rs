@@ -1,4 +1,5 @@
-//! What the decision at an exit costs: the flagship's head with each metric, f32 and int8, beside its kernels alone.
+//! What the decision at an exit costs: the flagship's head with each metric, f32 and int8, beside the same junctions as a head
+//! without an exit, and beside their kernels alone.
 //!
 //! `cargo bench --bench exit_decision`; `-- --table` leaves criterion out, `-- --test` runs everything once.
 
@@ -6,17 +7,21 @@ use core::hint::black_box;
 use core::time::Duration;
 use std::io::Write;
 
+use bytemuck::cast_slice_mut;
 use criterion::{BenchmarkId, Criterion};
 use lacewing_converter::bench::measure::{Effort, interleaved};
 use lacewing_converter::convert::{convert_network, convert_network_i8};
+use lacewing_converter::edges::Edges;
 use lacewing_converter::import::{Imported, embedded_recipe, import};
 use lacewing_converter::int8::Quantising;
-use lacewing_converter::network::Network;
+use lacewing_converter::network::{Network, TrainedJunction};
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_converter::source::Source;
 use lacewing_engine::{AsTrained, Engine, KernelSet, Model};
+use lacewing_kernels::Activation;
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Metric;
-use lacewing_models::{Dataset, bundled};
+use lacewing_models::{Dataset, JunctionId, bundled};
 
 const METRICS: [(&str, Metric); 3] =
     [("max probability", Metric::MaxProbability), ("margin", Metric::Margin), ("entropy", Metric::Entropy)];
@@ -39,8 +44,13 @@ fn main() -> Result<(), Failure> {
     });
     let mut out = std::io::stdout().lock();
     for int8 in [false, true] {
-        let heads = METRICS.map(|(_, metric)| head(&network, metric, int8.then_some(&images)));
-        let heads = heads.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let ranges = int8.then_some(&images);
+        let mut heads = vec![head(&without_exit(&network)?, ranges)?];
+        for (_, metric) in METRICS {
+            let mut network = network.clone();
+            network.exits.iter_mut().for_each(|exit| exit.metric = metric);
+            heads.push(head(&network, ranges)?);
+        }
         let name = if int8 { "int8" } else { "f32" };
         measure(name, &heads, images.sample(0), effort, criterion.as_mut(), &mut out)?;
     }
@@ -50,14 +60,31 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The head's model file with this metric at its exit; int8, ranges from `images`, where these are given.
-fn head(network: &Network, metric: Metric, images: Option<&Dataset>) -> Result<Vec<u8>, Failure> {
-    let mut network = network.clone();
-    network.exits.iter_mut().for_each(|exit| exit.metric = metric);
+/// The head's model file; int8, ranges from `images`, where these are given.
+fn head(network: &Network, images: Option<&Dataset>) -> Result<Vec<u8>, Failure> {
     Ok(match images {
-        None => convert_network(&network, None)?.head,
-        Some(images) => convert_network_i8(&network, images, &Quantising::default())?.head,
+        None => convert_network(network, None)?.head,
+        Some(images) => convert_network_i8(network, images, &Quantising::default())?.head,
     })
+}
+
+/// The network whose head runs the same junctions and hands the exit's logits over: one trunk of them, and a tail of next to
+/// nothing.
+fn without_exit(network: &Network) -> Result<Network, Failure> {
+    let exit = network.exits.first().ok_or("the network has no exit")?;
+    let classes = u16::try_from(network.classes)?;
+    let diagonal = vec![1.0; network.classes * network.classes];
+    let last = TrainedJunction {
+        id: JunctionId::Trunk(0),
+        edges: Edges::from_dense(classes, classes, &diagonal, |output, input, _| output == input)
+            .ok_or("a diagonal does not fit a junction")?,
+        bias: Vec::new(),
+        activation: Activation::None,
+    };
+    let junctions = network.trunk.iter().take(exit.after).chain(&exit.branch).cloned().chain([last]);
+    let trunk: Vec<_> =
+        (1..).zip(junctions).map(|(k, junction)| TrainedJunction { id: JunctionId::Trunk(k), ..junction }).collect();
+    Ok(Network { split: Some(trunk.len() - 1), trunk, exits: Vec::new(), ..network.clone() })
 }
 
 /// A way to run the head on one image.
@@ -71,21 +98,26 @@ fn measure(
     criterion: Option<&mut Criterion>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let models = heads.iter().map(|head| Model::parse(head, &KernelSet::ALL)).collect::<Result<Vec<_>, _>>()?;
-    let mut scratch: Vec<Vec<u128>> = models.iter().map(|m| vec![0; m.scratch_len().div_ceil(16)]).collect();
+    let mut files: Vec<_> = heads.iter().map(|head| HeapScratch::holding(head)).collect();
+    let models: Vec<_> =
+        files.iter_mut().map(|file| Model::parse(file.bytes(), &KernelSet::ALL)).collect::<Result<_, _>>()?;
+    let mut scratch: Vec<_> = models.iter().map(|model| HeapScratch::new(model.scratch_len())).collect();
     let mut calls: Vec<(&str, Call<'_>)> = Vec::new();
     calls.extend(models.first().map(|model| ("kernels alone", kernels(model, image))));
-    for ((model, scratch), (metric, _)) in models.iter().zip(&mut scratch).zip(METRICS) {
-        calls.push((metric, whole(model, bytemuck::cast_slice_mut(scratch), image)?));
+    let names = core::iter::once("engine, no exit").chain(METRICS.map(|(metric, _)| metric));
+    for ((model, scratch), name) in models.iter().zip(&mut scratch).zip(names) {
+        calls.push((name, whole(model, scratch.bytes(), image)?));
     }
     let mut contenders: Vec<&mut dyn FnMut()> = calls.iter_mut().map(|(_, call)| &mut **call as _).collect();
     let times = interleaved(&mut contenders, effort);
     writeln!(out, "\nmnist-flagship's head, {name}")?;
-    writeln!(out, "  {:<18} {:>9} {:>9} {:>9}", "exit by", "median ns", "least ns", "more")?;
-    for (at, (metric, _)) in calls.iter().enumerate() {
+    writeln!(out, "  {:<18} {:>9} {:>9} {:>12} {:>12}", "exit by", "median ns", "least ns", "decision", "and engine")?;
+    for (at, (name, _)) in calls.iter().enumerate() {
         // Round by round, so that a noisy moment of the machine meets both.
-        let more = 100.0 * (1.0 / times.ratio(0, at) - 1.0);
-        writeln!(out, "  {metric:<18} {:>9.0} {:>9.0} {more:>+7.1} %", times.median(at), times.least(at))?;
+        let more = |than| 100.0 * (1.0 / times.ratio(than, at) - 1.0);
+        let decision = if at > 1 { format!("{:+.1} %", more(1)) } else { String::new() };
+        let (median, least, engine) = (times.median(at), times.least(at), more(0));
+        writeln!(out, "  {name:<18} {median:>9.0} {least:>9.0} {decision:>12} {engine:>+10.1} %")?;
     }
     out.flush()?;
     if let Some(criterion) = criterion {
@@ -127,29 +159,32 @@ fn kernels<'m>(model: &'m Model<'m>, image: &'m [f32]) -> Call<'m> {
         .collect();
     match model.input() {
         None => {
-            let mut values: Vec<Vec<f32>> = core::iter::once(image.to_vec())
-                .chain(ready.iter().map(|(junction, _)| vec![0.0; junction.n_out()]))
-                .collect();
+            let mut values = buffers(size_of_val(image), ready.iter().map(|(junction, _)| 4 * junction.n_out()));
             Box::new(move || {
-                values[0].copy_from_slice(black_box(image));
+                cast_slice_mut(values[0].bytes()).copy_from_slice(black_box(image));
                 for (at, (junction, kernel)) in ready.iter().enumerate() {
                     let (from, to) = values.split_at_mut(at + 1);
-                    let _ = black_box(kernel.run(junction, &from[at], &mut to[0]));
+                    let (from, to) = (cast_slice_mut(from[at].bytes()), cast_slice_mut(to[0].bytes()));
+                    let _ = black_box(kernel.run(junction, from, to));
                 }
             })
         }
         Some(input) => {
             let image: Vec<i8> = image.iter().map(|value| input.quantise(*value)).collect();
-            let mut values: Vec<Vec<i8>> = core::iter::once(image.clone())
-                .chain(ready.iter().map(|(junction, _)| vec![0; junction.n_out()]))
-                .collect();
+            let mut values = buffers(image.len(), ready.iter().map(|(junction, _)| junction.n_out()));
             Box::new(move || {
-                values[0].copy_from_slice(black_box(&image));
+                cast_slice_mut(values[0].bytes()).copy_from_slice(black_box(&image));
                 for (at, (junction, kernel)) in ready.iter().enumerate() {
                     let (from, to) = values.split_at_mut(at + 1);
-                    let _ = black_box(kernel.run_i8(junction, &from[at], &mut to[0]));
+                    let (from, to) = (cast_slice_mut(from[at].bytes()), cast_slice_mut(to[0].bytes()));
+                    let _ = black_box(kernel.run_i8(junction, from, to));
                 }
             })
         }
     }
+}
+
+/// One for the input and one for each output, of so many bytes.
+fn buffers(input: usize, outputs: impl Iterator<Item = usize>) -> Vec<HeapScratch> {
+    core::iter::once(input).chain(outputs).map(HeapScratch::new).collect()
 }

@@ -91,6 +91,59 @@ fn a_plan_says_where_to_cut() {
     );
 }
 
+/// A data set of 1,200 images, of which 200 are for validation.
+fn few_images(folder: &Path) {
+    use lacewing_models::data::{Part, bundled_mnist, load_for};
+    let recipe = lacewing_models::Recipe::parse(include_str!("../../models/recipes/mnist-flagship.toml"));
+    let images =
+        load_for(bundled_mnist(), Part::Validation, &recipe.expect("sound")).expect("it comes with the project");
+    let header = |axes: &[u32]| -> Vec<u8> {
+        let axes_count = u32::try_from(axes.len()).expect("few");
+        core::iter::once(0x0800 + axes_count).chain(axes.iter().copied()).flat_map(u32::to_be_bytes).collect()
+    };
+    let (mut pixels, mut labels) = (header(&[1200, 28, 28]), header(&[1200]));
+    for image in 0..1200 {
+        pixels.extend(images.sample(image).iter().take(784).map(|value| (value * 255.0).round() as u8));
+        labels.push(images.label(image) as u8);
+    }
+    std::fs::create_dir(folder).expect("a folder");
+    std::fs::write(folder.join("train-images-idx3-ubyte"), pixels).expect("written");
+    std::fs::write(folder.join("train-labels-idx1-ubyte"), labels).expect("written");
+}
+
+#[test]
+fn a_plan_for_loopback_is_run_as_two_processes() {
+    let folder = flagship();
+    few_images(&folder.path().join("few"));
+    let plan = json(folder.path(), "plan flagship.safetensors --data few --loopback --json");
+    let ran = plan["ran"].as_array().expect("a list");
+    let places: Vec<_> = ran.iter().map(|run| (run["split"].as_u64(), run["exit"].as_u64())).collect();
+    assert_eq!(places, [(Some(1), None), (Some(1), Some(1)), (Some(2), None), (Some(2), Some(1))]);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    assert!(number(&plan["link"]["round_trip"]) > 0.0 && number(&plan["link"]["bandwidth"]) > 0.0);
+    for run in ran {
+        let same = |choice: &&Value| ["split", "exit", "threshold"].iter().all(|key| choice[key] == run[key]);
+        let planned = plan["choices"].as_array().expect("a list").iter().find(same).expect("it was planned");
+        // The samples are the same ones: as many exits were taken as planned.
+        assert_eq!(run["exit_rate"], planned["exit_rate"]);
+        assert!(number(&run["measured"]) > 0.0 && number(&planned["latency"]) > 0.0);
+    }
+    // The server's operations stay measured here; a device's times would be another machine's.
+    assert_eq!(plan["device_operations"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn data_without_labels_are_refused() {
+    let folder = flagship();
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    let images = "train-images-idx3-ubyte.gz";
+    let from = lacewing_models::data::bundled_mnist().join(images);
+    std::fs::copy(from, folder.path().join("data").join(images)).expect("it comes with the project");
+    let words = "calibrate model/head.lace --tail model/tail.lace --data data --risk 1% --confidence 95%";
+    let error = refused(folder.path(), words);
+    assert!(error.contains("train-labels-idx1-ubyte"), "{error}");
+}
+
 #[test]
 fn a_report_is_one_page_that_needs_nothing_else() {
     let folder = flagship();

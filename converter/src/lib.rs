@@ -55,7 +55,7 @@ mod reference;
 pub mod repack;
 pub mod report;
 mod runner;
-mod scratch;
+pub mod scratch;
 pub mod source;
 pub mod thresholds;
 pub mod trained;

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use lacewing_converter::convert::{convert_network, convert_network_i8};
+use lacewing_converter::edges::Edges;
 use lacewing_converter::import::{Imported, embedded_recipe, import};
 use lacewing_converter::int8::Quantising;
 use lacewing_converter::source::Source;
@@ -32,10 +33,16 @@ fn named(variable: &str) -> Option<PathBuf> {
 }
 
 fn flagship() -> Network {
+    changed(|_| ())
+}
+
+/// The flagship, changed before it is converted.
+fn changed(change: impl FnOnce(&mut lacewing_converter::network::Network)) -> Network {
     let weights = named("LACEWING_PROMISE_WEIGHTS").unwrap_or_else(|| bundled::weights("mnist-flagship"));
     let mut source = Source::open(&weights).expect("it comes with the project");
     let recipe = embedded_recipe(&source).expect("readable").expect("a recipe");
-    let Imported { network, .. } = import(&mut source, recipe.clone()).expect("a network");
+    let Imported { mut network, .. } = import(&mut source, recipe.clone()).expect("a network");
+    change(&mut network);
     let files = convert_network(&network, None).expect("model files");
     Network { recipe, head: files.head, tail: files.tail.expect("it is split") }
 }
@@ -197,4 +204,36 @@ fn what_does_not_bear_a_promise_is_refused() {
     let alone = choose(&network.head, None, &validation, &request(0.01, 0.9), &|_| ()).expect_err("no tail");
     assert!(matches!(alone, ThresholdError::NoTail), "{alone}");
     assert!(head.exits().count() == 1);
+}
+
+/// Samples so large that an exit's logits are no finite numbers any more: whatever is asked for, they are handed over.
+#[test]
+fn samples_whose_logits_overflow_are_handed_over() {
+    const LARGE: usize = 4;
+    let network = changed(|network| {
+        let edges = &mut network.exits[0].branch[0].edges;
+        let weights: Vec<f32> = edges.to_dense().into_iter().map(|weight| weight * 1e36).collect();
+        *edges = Edges::from_dense(edges.n_in() as u16, edges.n_out() as u16, &weights, |_, _, w| w != 0.0)
+            .expect("as many");
+    });
+    let (head, tail) = (parse(&network.head), parse(&network.tail));
+    let validation = load(&network, Part::Validation);
+    let samples = 0..2000;
+    let is_large = |at: usize| at.is_multiple_of(LARGE);
+    let scale = |at: usize| if is_large(at) { 1e4 } else { 1.0 };
+    let values = samples.clone().flat_map(|at| validation.sample(at).iter().map(move |value| value * scale(at)));
+    let labels = samples.clone().map(|at| validation.label(at) as u16).collect();
+    let data = Dataset::new(validation.width(), values.collect(), labels).expect("finite values");
+    let request = |metric| Request { target: Target::OffloadBudget { most: 0.3 }, metric: Some(metric), seed: 1 };
+    let observed = observe(&head, Some(&tail), &data, &|_| ()).expect("they go together");
+    for metric in [Metric::MaxProbability, Metric::Margin, Metric::Entropy] {
+        let chosen = choose(&network.head, Some(&tail), &data, &request(metric), &|_| ());
+        let (_, calibrated) = chosen.expect("within the budget");
+        let finite = 1.0 - 1.0 / LARGE as f64;
+        assert!((0.69..=finite).contains(&calibrated.joint.exit_rate), "{metric:?}: {:?}", calibrated.joint);
+        for (at, observation) in samples.clone().zip(&observed) {
+            let taken = calibrated.figures_on(&[observation]).exit_rate;
+            assert!(taken == 0.0 || !is_large(at), "{metric:?}: sample {at}");
+        }
+    }
 }

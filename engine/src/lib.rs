@@ -45,6 +45,7 @@ mod quantisation;
 mod read;
 mod reply;
 mod scratch;
+mod softmax;
 mod stream;
 
 pub use answer::{Answer, Outcome, Q15, Step};

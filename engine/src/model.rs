@@ -164,6 +164,8 @@ pub struct Model<'m> {
     pub(crate) input: Option<Quantisation>,
     pub(crate) output_scaling: Scaling,
     pub(crate) operations: [Option<Operation<'m>>; MAX_OPERATIONS],
+    pub(crate) features_len: u16,
+    pub(crate) output: Option<Quantisation>,
     pub(crate) exits: [Option<Exit>; MAX_EXITS],
     pub(crate) names: &'m [u8],
     pub(crate) layout: Layout,
@@ -221,12 +223,8 @@ impl<'m> Model<'m> {
 
     /// What the features are, and the end of the trunk: int8, or f32 where `None`.
     #[must_use]
-    pub fn output(&self) -> Option<Quantisation> {
-        self.trunk_end().and_then(|operation| operation.output)
-    }
-
-    fn trunk_end(&self) -> Option<&Operation<'m>> {
-        self.operations().filter(|op| op.exit.is_none()).last()
+    pub const fn output(&self) -> Option<Quantisation> {
+        self.output
     }
 
     /// How what the end of the trunk writes relates to the network's numbers; 1 and 0 where that is f32.
@@ -266,8 +264,8 @@ impl<'m> Model<'m> {
 
     /// Values handed over by a head, or the width of the trunk's end.
     #[must_use]
-    pub fn features_len(&self) -> usize {
-        self.trunk_end().map_or(0, |op| op.junction.n_out())
+    pub const fn features_len(&self) -> usize {
+        self.features_len as usize
     }
 
     /// Whether this tail can finish `len` features that a head of pair `pair_id` took behind trunk junction `split`.

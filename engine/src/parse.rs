@@ -79,6 +79,8 @@ impl<'m> Model<'m> {
             input: header.input,
             output_scaling: header.output_scaling,
             operations: plan.operations,
+            features_len: plan.trunk.width,
+            output: plan.trunk.quantisation,
             exits,
             names,
             layout: plan.layout,

@@ -6,6 +6,7 @@ use crate::answer::{Answer, Q15};
 use crate::confidence;
 use crate::element::Element;
 use crate::model::{Exit, Metric};
+use crate::softmax::{self, Top};
 
 /// What to do at an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,15 +177,8 @@ impl<'e> ExitView<'e, i8> {
 
 impl<'e> ExitView<'e> {
     pub(crate) fn new(exit: &'e Exit, logits: &'e [f32]) -> Self {
-        let (mut class, mut top, mut second, mut finite) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY, true);
-        for (k, logit) in logits.iter().enumerate() {
-            finite &= logit.is_finite();
-            if *logit > top {
-                (second, top, class) = (top, *logit, k as u16);
-            } else if *logit > second {
-                second = *logit;
-            }
-        }
+        let Top { first: top, second, finite } = Top::of(logits);
+        let class = logits.iter().position(|logit| *logit == top).unwrap_or(0) as u16;
         let mut view = Self { exit, logits, class, top, second, finite, metric: f32::NAN, confidence: Q15::ZERO };
         view.metric = match exit.metric {
             Metric::MaxProbability => view.max_probability(),
@@ -216,7 +210,7 @@ impl<'e> ExitView<'e> {
         if !self.finite {
             return f32::NAN;
         }
-        1.0 / self.scaled().map(math::exp).sum::<f32>()
+        1.0 / softmax::sums(self.logits, self.top, self.exit.temperature).0
     }
 
     /// The two largest logits' distance over the temperature; infinite for one class, NaN where a logit is not finite.
@@ -224,6 +218,9 @@ impl<'e> ExitView<'e> {
     pub fn margin(&self) -> f32 {
         if !self.finite {
             return f32::NAN;
+        }
+        if self.logits.len() < 2 {
+            return f32::INFINITY;
         }
         (self.top - self.second) / self.exit.temperature
     }
@@ -238,23 +235,9 @@ impl<'e> ExitView<'e> {
             return 0.0;
         }
         // With s = (z − max)/T: H = ln Σ e^s − Σ s·e^s / Σ e^s.
-        let (mut sum, mut weighted) = (0.0, 0.0);
-        for s in self.scaled() {
-            let e = math::exp(s);
-            sum += e;
-            // Far below the top, e is 0 and s may be −∞ once divided by a small temperature: the limit of s·e^s is 0.
-            if e > 0.0 {
-                weighted += s * e;
-            }
-        }
+        let (sum, weighted) = softmax::sums(self.logits, self.top, self.exit.temperature);
         let entropy = (math::ln(sum) - weighted / sum) / math::ln(self.logits.len() as f32);
         entropy.clamp(0.0, 1.0)
-    }
-
-    /// `(logit − top) / temperature`: at most 0.
-    fn scaled(&self) -> impl Iterator<Item = f32> {
-        let (top, temperature) = (self.top, self.exit.temperature);
-        self.logits.iter().map(move |logit| (*logit - top) / temperature)
     }
 
     fn sureness(&self) -> Q15 {

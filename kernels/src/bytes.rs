@@ -13,6 +13,7 @@ pub const fn groups_of_2(bytes: &[u8]) -> &[[u8; 2]] {
 }
 
 /// The same memory as numbers: `None` where `bytes` does not start at a multiple of 4 or is no multiple of 4 long.
+#[inline]
 #[must_use]
 pub fn as_f32_mut(bytes: &mut [u8]) -> Option<&mut [f32]> {
     // SAFETY: every bit pattern is a valid f32 and every f32 is four valid bytes; align_to_mut cares for alignment.
@@ -21,6 +22,7 @@ pub fn as_f32_mut(bytes: &mut [u8]) -> Option<&mut [f32]> {
 }
 
 /// The same memory as numbers: `None` where `bytes` does not start at a multiple of 4 or is no multiple of 4 long.
+#[inline]
 #[must_use]
 pub fn as_f32(bytes: &[u8]) -> Option<&[f32]> {
     // SAFETY: every bit pattern is a valid f32; align_to cares for alignment.
@@ -29,6 +31,7 @@ pub fn as_f32(bytes: &[u8]) -> Option<&[f32]> {
 }
 
 /// The same memory as int8 numbers.
+#[inline]
 #[must_use]
 pub const fn as_i8(bytes: &[u8]) -> &[i8] {
     // SAFETY: both types have size and alignment 1, and every bit pattern is valid for both.
@@ -36,6 +39,7 @@ pub const fn as_i8(bytes: &[u8]) -> &[i8] {
 }
 
 /// The same memory as int8 numbers.
+#[inline]
 #[must_use]
 pub const fn as_i8_mut(bytes: &mut [u8]) -> &mut [i8] {
     // SAFETY: as in as_i8; the borrow is handed on.

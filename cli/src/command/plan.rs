@@ -12,7 +12,7 @@ use lacewing_models::{Dataset, Recipe};
 use crate::Failure;
 use crate::args::{ObjectiveName, Plan};
 use crate::command::data_or_bundled;
-use crate::command::loopback::{self, Ran};
+use crate::command::loopback::{self, Ran, Surroundings};
 use crate::progress;
 use crate::show::{percent, table};
 
@@ -41,7 +41,15 @@ pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
     let mut placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
     let mut ran = Vec::new();
     if args.loopback {
-        (ran, costs.link) = run_choices(args, &network, &validation, &placement)?;
+        let surroundings;
+        (ran, surroundings) = run_choices(args, &network, &validation, &placement)?;
+        costs.link = surroundings.link;
+        costs.device = Device {
+            operations: Some(surroundings.operations),
+            pair_id: Some(placement.pair_id.clone()),
+            is_here: true,
+            ..costs.device
+        };
         placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
     }
     if args.json {
@@ -62,7 +70,7 @@ fn run_choices(
     network: &Network,
     data: &Dataset,
     placement: &Placement,
-) -> Result<(Vec<Ran>, Link), Failure> {
+) -> Result<(Vec<Ran>, Surroundings), Failure> {
     let bar =
         progress::bar("running every split point", loopback::steps(network, placement, args.max_accuracy_drop) as u64);
     let ran = loopback::run(network, data, placement, args.max_accuracy_drop, &|| bar.inc(1))?;
@@ -134,7 +142,8 @@ fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Wr
         Some(_) => writeln!(out, "*: recommended; full network {}", percent(placement.accuracy_full))?,
         None => writeln!(out, "nothing is accurate enough: allow a larger --max-accuracy-drop")?,
     }
-    let device = if costs.device.operations.is_some() { "given" } else { "measured on this machine" };
+    let given = costs.device.operations.is_some() && !costs.device.is_here;
+    let device = if given { "given" } else { "measured on this machine" };
     let server = if costs.server.operations.is_some() { "given" } else { "measured on this machine" };
     writeln!(
         out,

@@ -49,6 +49,9 @@ pub struct Device {
     pub pair_id: Option<String>,
     /// Watts while it computes.
     pub power: Option<f64>,
+    /// It is this machine all the same: what its packets take is measured.
+    #[serde(skip)]
+    pub is_here: bool,
 }
 
 /// A server.

@@ -151,7 +151,7 @@ pub fn place(
         } else {
             packets(network, split, data)?
         };
-        if costs.device.operations.is_some() {
+        if costs.device.operations.is_some() && !costs.device.is_here {
             // What writing a packet takes on another machine is not known.
             packet.seconds = 0.0;
         }

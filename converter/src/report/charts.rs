@@ -7,7 +7,8 @@ use plotters::prelude::*;
 use super::ReportError;
 use crate::thresholds::Curve;
 
-const SIZE: (u32, u32) = (640, 360);
+/// So wide that labels can be read where a phone makes it smaller.
+const SIZE: (u32, u32) = (480, 320);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 90, 160), RGBColor(200, 80, 0), RGBColor(0, 130, 90), RGBColor(120, 120, 120)];
 
@@ -21,6 +22,8 @@ struct Lines<'l> {
     y: (&'l str, Range<f64>),
     lines: Vec<(&'l str, Vec<(f64, f64)>)>,
     points: Vec<(f64, f64)>,
+    /// Where the lines' names are.
+    legend: SeriesLabelPosition,
 }
 
 fn draw(lines: Lines<'_>) -> Result<String, ReportError> {
@@ -28,13 +31,13 @@ fn draw(lines: Lines<'_>) -> Result<String, ReportError> {
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut builder = ChartBuilder::on(&area);
-        builder.margin(10).x_label_area_size(50).y_label_area_size(65);
+        builder.margin(12).margin_right(24).x_label_area_size(50).y_label_area_size(65);
         let mut chart = builder.build_cartesian_2d(lines.x.1, lines.y.1).map_err(failed)?;
         let mesh = &mut chart.configure_mesh();
         mesh.x_desc(lines.x.0)
             .y_desc(lines.y.0)
             .light_line_style(TRANSPARENT)
-            .label_style(("sans-serif", 15))
+            .label_style(("sans-serif", 18))
             .draw()
             .map_err(failed)?;
         for ((name, line), colour) in lines.lines.into_iter().zip(COLOURS) {
@@ -45,8 +48,8 @@ fn draw(lines: Lines<'_>) -> Result<String, ReportError> {
         chart.draw_series(points).map_err(failed)?;
         let labels = &mut chart.configure_series_labels();
         labels
-            .label_font(("sans-serif", 15))
-            .position(SeriesLabelPosition::LowerLeft)
+            .label_font(("sans-serif", 18))
+            .position(lines.legend)
             .border_style(BLACK.mix(0.2))
             .background_style(WHITE.mix(0.8));
         labels.draw().map_err(failed)?;
@@ -77,6 +80,7 @@ pub(super) fn accuracy(curves: &[Curve], chosen: (f64, f64)) -> Result<String, R
         y: ("accuracy, %", low - room..high + room),
         lines,
         points: vec![(100.0 * chosen.0, 100.0 * chosen.1)],
+        legend: SeriesLabelPosition::LowerLeft,
     })
 }
 
@@ -97,20 +101,21 @@ pub(super) fn reliability(samples: impl Iterator<Item = (f32, bool)>) -> Result<
         y: ("share that is right", 0.0..1.0),
         lines: vec![("measured", points.clone()), ("as it should be", vec![(0.0, 0.0), (1.0, 1.0)])],
         points,
+        legend: SeriesLabelPosition::LowerRight,
     })
 }
 
 /// Horizontal bars with their numbers.
 pub(super) fn bars(rows: &[(String, f64)], unit: &str) -> String {
     let most = rows.iter().map(|(_, value)| *value).fold(1.0, f64::max);
-    let mut svg = format!("<svg role=\"img\" viewBox=\"0 0 720 {}\">", 26 * rows.len() + 4);
+    let mut svg = format!("<svg role=\"img\" viewBox=\"0 0 480 {}\">", 26 * rows.len() + 4);
     for (at, (name, value)) in rows.iter().enumerate() {
-        let (y, width) = (26 * at + 2, 300.0 * value / most);
+        let (y, width) = (26 * at + 2, 165.0 * value / most);
         svg.push_str(&format!(
-            "<text x=\"240\" y=\"{}\" text-anchor=\"end\">{name}</text><rect x=\"250\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" \
+            "<text x=\"155\" y=\"{}\" text-anchor=\"end\">{name}</text><rect x=\"165\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" \
              fill=\"#005aa0\"/><text x=\"{:.1}\" y=\"{}\">{} {unit}</text>",
             y + 15,
-            256.0 + width,
+            171.0 + width,
             y + 15,
             grouped(*value)
         ));

@@ -12,10 +12,11 @@ use crate::inspect::inspect;
 const EXAMPLES: usize = 12;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color:#111;background:#fff}\
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}svg{width:100%;height:auto}\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}svg{width:100%;max-width:36rem;height:auto}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.15rem .5rem;text-align:right;border:1px solid #ddd}\
 th{font-weight:600}.scroll{overflow-x:auto}figure{margin:0 .5rem .5rem 0;display:inline-block}figcaption{font-size:.8rem;text-align:center}\
 img{image-rendering:pixelated;border:1px solid #ddd}.mask{width:10rem}.sample{width:3.5rem}.note{color:#555;font-size:.9rem}\
+@media(max-width:30rem){.scroll td,.scroll th{padding:.1rem .2rem;font-size:.7rem}}\
 @media print{body{max-width:none}h2,figure,svg,table{break-inside:avoid}h2{break-after:avoid}}";
 
 pub(super) fn page(facts: &Facts<'_, '_>) -> Result<String, ReportError> {

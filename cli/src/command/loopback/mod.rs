@@ -35,16 +35,25 @@ pub struct Ran {
     pub measured: f64,
 }
 
+/// What there is between choices.
+pub struct Surroundings {
+    /// A server's queue and threads included.
+    pub link: Link,
+    /// Seconds of each operation of the whole network with its exits, as they take between requests.
+    pub operations: Vec<f64>,
+}
+
 /// Runs the network's choices as two processes: for every split point the fastest one of every exit that loses at most
 /// `accuracy_drop`, and the one without an exit. Between its samples the link is measured, a server's queue and threads
-/// included, by requests with next to nothing to compute: so they find both processors as the network leaves them.
+/// included, by requests with next to nothing to compute: so they find both processors as the network leaves them. Between other
+/// such requests the whole network's operations are timed, which then find their caches as a server beside them leaves them.
 pub fn run(
     network: &Network,
     data: &Dataset,
     placement: &Placement,
     accuracy_drop: f64,
     progress: &dyn Fn(),
-) -> Result<(Vec<Ran>, Link), Failure> {
+) -> Result<(Vec<Ran>, Surroundings), Failure> {
     let folder = tempfile::tempdir()?;
     let (mut cuts, mut tails) = (Vec::new(), Vec::new());
     let mut serve = |tail: &[u8]| -> Result<(), Failure> {
@@ -61,8 +70,12 @@ pub fn run(
     probes.iter().try_for_each(|probe| serve(&probe.tail))?;
     let server = TailProcess::start(&tails)?;
     let mut client = Client::new(UdpLink::new(server.at())?, Patience::default());
+    let whole = convert_network(&Network { split: None, ..network.clone() }, None)?.head;
+    let whole = Model::parse(&whole, &KernelSet::ALL)?;
+    let mut operations = vec![Vec::new(); whole.operations().count()];
     // Round by round, so that a noisy moment of the machine meets every choice.
     for _ in 0..ROUNDS {
+        time_operations(&whole, &mut client, &probes, data, &mut operations)?;
         for (choice, head, times) in &mut cuts {
             let model = Model::parse(head, &KernelSet::ALL)?;
             match choice.threshold {
@@ -89,7 +102,8 @@ pub fn run(
         (probe.bytes(), mean_of_medians(&mut times))
     });
     let (short, long) = requests.next().zip(requests.next()).ok_or("loopback was not measured")?;
-    Ok((ran, Link::through([short, long])))
+    let link = Link::through([short, long]);
+    Ok((ran, Surroundings { link, operations: operations.iter_mut().map(|times| median(times)).collect() }))
 }
 
 /// Seconds, by sample and round; of probes, which take turns.
@@ -160,6 +174,30 @@ fn samples(
     Ok(())
 }
 
+/// Times the operations of single samples, behind a request each.
+fn time_operations(
+    whole: &Model<'_>,
+    client: &mut Client<UdpLink>,
+    probes: &[Probe],
+    data: &Dataset,
+    operations: &mut [Vec<f64>],
+) -> Result<(), Failure> {
+    let mut scratch = vec![0u128; whole.scratch_len().div_ceil(16)];
+    let mut engine = Engine::new(whole, bytemuck::cast_slice_mut(&mut scratch))?;
+    let mut clock: Vec<f64> = (0..1001).map(|_| Instant::now().elapsed().as_secs_f64()).collect();
+    let clock = median(&mut clock);
+    for (sample, probe) in (0..data.len()).step_by(PROBED).zip(probes.iter().cycle()) {
+        ask(client, &Features::new(&vec![1.0; usize::from(probe.width)], probe.pair_id, 1), None)?;
+        engine.load(data.sample(sample))?;
+        for times in &mut *operations {
+            let start = Instant::now();
+            core::hint::black_box(engine.step(&mut Never));
+            times.push((start.elapsed().as_secs_f64() - clock).max(0.0));
+        }
+    }
+    Ok(())
+}
+
 /// Seconds until the tail answers.
 fn ask(client: &mut Client<UdpLink>, features: &Features<'_>, fallback: Option<Answer>) -> Result<f64, Failure> {
     let start = Instant::now();
@@ -180,11 +218,13 @@ fn pause() {
     }
 }
 
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(0.0)
+}
+
 fn mean_of_medians(times: &mut [Vec<f64>]) -> f64 {
-    let taken = times.iter_mut().filter(|times| !times.is_empty()).map(|times| {
-        times.sort_by(f64::total_cmp);
-        times.get(times.len() / 2).copied().unwrap_or(0.0)
-    });
+    let taken = times.iter_mut().filter(|times| !times.is_empty()).map(|times| median(times));
     let (sum, count) = taken.fold((0.0, 0usize), |(sum, count), time| (sum + time, count + 1));
     sum / count.max(1) as f64
 }
