@@ -76,12 +76,20 @@ pub fn run(shape: usize, name: &str, runs: usize) -> Result<(), CountError> {
     let contender = contenders.iter().find(|contender| contender.name() == name);
     let contender = contender.ok_or_else(|| CountError::Unknown(name.into()))?;
     let mut y = vec![0.0; drawn.edges.n_out()];
+    watched(contender, &drawn.x, &mut y, runs);
+    Ok(())
+}
+
+/// The function in which callgrind counts, by its name: drawing the junction takes as many instructions as its threads happen to.
+const WATCHED: &str = "lacewing_benches::instructions::watched";
+
+#[inline(never)]
+fn watched(contender: &Contender<'_>, x: &[f32], y: &mut [f32], runs: usize) {
     for _ in 0..runs {
         // Lengths are the junction's own.
-        let ran = contender.run(core::hint::black_box(&drawn.x), &mut y);
+        let ran = contender.run(core::hint::black_box(x), y);
         debug_assert!(ran.is_ok());
     }
-    Ok(())
 }
 
 /// Counts every kernel of every shape; `program` is asked to [`run`] them by `--one SHAPE NAME RUNS`.
@@ -94,7 +102,7 @@ pub fn count(program: &Path, progress: &mut dyn FnMut(&str, u64)) -> Result<Reco
         let drawn = drawn(shape)?;
         for contender in Contender::all(&drawn, Kernels::Vector)?.iter().filter(|one| one.kernel().is_some()) {
             let name = contender.name();
-            // What comes before and after is the same in both.
+            // What a first run does besides is the same in both.
             let (one, three) = (collected(program, at, name, 1)?, collected(program, at, name, 3)?);
             let each = three.saturating_sub(one) / 2;
             progress(&format!("{}: {name}", shape.name), each);
@@ -104,10 +112,11 @@ pub fn count(program: &Path, progress: &mut dyn FnMut(&str, u64)) -> Result<Reco
     Ok(Record { compiler: compiler()?, instructions })
 }
 
-/// Instructions that callgrind sees in all.
+/// Instructions that callgrind sees in all `runs`.
 fn collected(program: &Path, shape: usize, name: &str, runs: usize) -> Result<u64, CountError> {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg(format!("--toggle-collect={WATCHED}")).arg(program);
     valgrind.args(["--one", &shape.to_string(), name, &runs.to_string()]);
     let output = valgrind.output().map_err(|error| CountError::Start { program: "valgrind".into(), error })?;
     let said = String::from_utf8_lossy(&output.stderr);
