@@ -33,6 +33,8 @@ pub struct Evaluation {
     pub bytes_per_sample: f64,
     /// Bytes of packets handed over, features and frame, over *all* samples.
     pub packet_bytes_per_sample: f64,
+    /// The same where the packets leave zeros out, if that makes them smaller.
+    pub packet_bytes_without_zeros_per_sample: f64,
     /// The exits of the first model, in order.
     pub exits: Vec<ExitScore>,
     /// What was handed over, as the tail answered it; absent without a tail.
@@ -251,6 +253,7 @@ fn side_by_side(
             counts.offloaded += 1;
             counts.bytes += features.payload_len();
             counts.packet_bytes += features.packet_len();
+            counts.without_zeros += features.without_zeros().packet_len();
             match tail {
                 Some(_) => handed_over.push((first + at, features.values().to_vec())),
                 None => counts.fallback += usize::from(fallback.is_some_and(|answer| right(first + at, &answer))),
@@ -290,10 +293,11 @@ fn one_by_one(
         runner.load(data.sample(sample))?;
         match runner.run(&mut policy, &mut packet)? {
             Ran::Answer(answer) => counts.head.add(answer.exit.0, usize::from(answer.class) == label),
-            Ran::Offload { fallback, payload } => {
+            Ran::Offload { fallback, payload, without_zeros } => {
                 counts.offloaded += 1;
                 counts.bytes += payload;
                 counts.packet_bytes += packet.len();
+                counts.without_zeros += without_zeros;
                 match &mut tail_runner {
                     Some(tail) => {
                         // A tail has an end, so it always answers.
@@ -373,12 +377,13 @@ struct Counts {
     fallback: usize,
     bytes: usize,
     packet_bytes: usize,
+    without_zeros: usize,
 }
 
 impl Counts {
     fn new(head: &Model<'_>, tail: Option<&Model<'_>>) -> Self {
         let (head, tail) = (Tally::new(Some(head)), Tally::new(tail));
-        Self { head, tail, offloaded: 0, fallback: 0, bytes: 0, packet_bytes: 0 }
+        Self { head, tail, offloaded: 0, fallback: 0, bytes: 0, packet_bytes: 0, without_zeros: 0 }
     }
 
     fn plus(self, other: &Self) -> Self {
@@ -389,6 +394,7 @@ impl Counts {
             fallback: self.fallback + other.fallback,
             bytes: self.bytes + other.bytes,
             packet_bytes: self.packet_bytes + other.packet_bytes,
+            without_zeros: self.without_zeros + other.without_zeros,
         }
     }
 
@@ -410,6 +416,7 @@ impl Counts {
             offloaded: self.offloaded,
             bytes_per_sample: per_sample(self.bytes),
             packet_bytes_per_sample: per_sample(self.packet_bytes),
+            packet_bytes_without_zeros_per_sample: per_sample(self.without_zeros),
             exits: self.head.scores(head, threshold),
             tail: tail.map(|tail| TailScore { score: self.tail.total(), exits: self.tail.scores(tail, threshold) }),
             fallback: (tail.is_none() && head.part() == Part::Head).then(|| Score::new(self.offloaded, self.fallback)),

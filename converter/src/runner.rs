@@ -23,6 +23,8 @@ pub(crate) enum Ran {
         fallback: Option<Answer>,
         /// Bytes of the features alone.
         payload: usize,
+        /// Bytes of the packet without its zeros, where that makes it smaller.
+        without_zeros: usize,
     },
 }
 
@@ -193,7 +195,8 @@ fn ended<T: lacewing_engine::Element>(outcome: Outcome<'_, T>, packet: &mut Vec<
         Outcome::Answer(answer) => Ok(Ran::Answer(answer)),
         Outcome::Offload { features, fallback } => {
             write(&features, packet)?;
-            Ok(Ran::Offload { fallback, payload: features.payload_len() })
+            let (payload, without_zeros) = (features.payload_len(), features.without_zeros().packet_len());
+            Ok(Ran::Offload { fallback, payload, without_zeros })
         }
     }
 }

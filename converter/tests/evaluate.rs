@@ -62,6 +62,7 @@ fn with_the_tail() {
     let want = serde_json::json!({
         "samples": 3, "correct": 2, "accuracy": 2.0 / 3.0, "answered_on_device": 2.0 / 3.0, "offloaded": 1,
         "bytes_per_sample": 8.0 / 3.0, "packet_bytes_per_sample": 28.0 / 3.0,
+        "packet_bytes_without_zeros_per_sample": 28.0 / 3.0,
         "exits": [{"exit": 1, "after": 1, "metric": "margin", "threshold": 0.5, "answered": 2, "correct": 1, "accuracy": 0.5}],
         "tail": {"answered": 1, "correct": 1, "accuracy": 1.0, "exits": [
             {"exit": 2, "after": 2, "metric": "max_probability", "answered": 1, "correct": 1, "accuracy": 1.0}]},

@@ -99,10 +99,11 @@ fn show(evaluation: &Evaluation, out: &mut dyn Write) -> Result<(), Failure> {
     }
     writeln!(
         out,
-        "answered on the device: {}; handed over: {:.1} bytes a sample ({:.1} as packets), over all samples",
+        "answered on the device: {}; handed over: {:.1} bytes a sample ({:.1} as packets, {:.1} without zeros), over all samples",
         percent(evaluation.answered_on_device),
         evaluation.bytes_per_sample,
-        evaluation.packet_bytes_per_sample
+        evaluation.packet_bytes_per_sample,
+        evaluation.packet_bytes_without_zeros_per_sample
     )?;
     Ok(())
 }

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     devices: usize,
     /// Packets that a device has in flight; answers come as often.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 64)]
     window: usize,
     /// Datagrams a system call; 1 for a device that has a call for one only.
     #[arg(long, default_value_t = 32)]
