@@ -16,8 +16,8 @@ cd "$(dirname "$0")"
 
 # Two lanes, one beside the other, since compilers and emulators leave a processor idle by turns: what is built for this
 # machine, and what is built for others or by the nightly compiler.
-HOST_STEPS="format lint docs msrv tests no_std isa"
-OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards"
+HOST_STEPS="format lint docs msrv tests no_std"
+OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
 # The long ones in two lanes as well, and those that want a quiet machine after them.
 LONG_STEPS="avx512_long asan instructions assembly miri"
 FUZZ_STEPS="fuzz_long fuzz_import"
