@@ -1,6 +1,6 @@
 //! Bundled networks at batch 1, sparse beside dense: a table of ratios, then criterion's groups.
 //!
-//! `cargo bench --bench network`; `-- --table` leaves criterion out, `-- --test` runs everything once.
+//! `cargo bench -p lacewing-benches --bench network`; `-- --table` leaves criterion out, `-- --test` runs everything once.
 
 use core::hint::black_box;
 use core::time::Duration;

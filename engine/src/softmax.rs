@@ -56,15 +56,14 @@ impl Top {
 
 /// With `s = (logit − top) / temperature` of finite logits: Σ e^s and Σ s·e^s.
 pub(crate) fn sums(logits: &[f32], top: f32, temperature: f32) -> (f32, f32) {
-    // A weight of next to nothing, in place of 0 · −∞.
-    const LEAST: f32 = -86.0;
     let (mut weights, mut weighted) = ([0.0; 4], [0.0; 4]);
     let (whole, rest) = logits.as_chunks();
     let last = last_four(rest);
     for four in whole.iter().chain((!rest.is_empty()).then_some(&last)) {
         let mut s = *four;
         for s in &mut s {
-            *s = larger((*s - top) / temperature, LEAST);
+            // A weight of next to nothing, in place of 0 · −∞.
+            *s = larger((*s - top) / temperature, math::LEAST_OF_FOUR);
         }
         let four = math::exp_of_four(s);
         for (sum, weight) in weights.iter_mut().zip(&four) {

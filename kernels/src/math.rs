@@ -31,8 +31,11 @@ pub fn exp(x: f32) -> f32 {
     p * power_of_two(half) * power_of_two(n - half)
 }
 
+/// What [`exp_of_four`] takes anything below it for.
+pub const LEAST_OF_FOUR: f32 = -86.0;
+
 /// `e^s` of four numbers that are at most 0, in a processor's lanes where it has them: relative error below 3e-7; what is below
-/// −86 counts as −86, the weight of nothing in a softmax.
+/// [`LEAST_OF_FOUR`] counts as that, the weight of nothing in a softmax.
 #[inline]
 #[must_use]
 pub fn exp_of_four(s: [f32; 4]) -> [f32; 4] {
@@ -41,7 +44,7 @@ pub fn exp_of_four(s: [f32; 4]) -> [f32; 4] {
     // As in `exp`, without a branch, step by step for all four, and with the polynomial's halves side by side.
     let mut r = s;
     for r in &mut r {
-        *r = if *r > -86.0 { *r } else { -86.0 };
+        *r = if *r > LEAST_OF_FOUR { *r } else { LEAST_OF_FOUR };
     }
     let mut whole = r;
     for whole in &mut whole {

@@ -6,16 +6,18 @@
 //! round trip, its bytes over the bandwidth, and the tail. Nothing queues, nothing is lost.
 
 mod costs;
+mod operations;
 mod probe;
 
 use std::time::Instant;
 
-use lacewing_engine::{Engine, ExitPolicy, KernelSet, Model, Never, Outcome, Packet, Step};
+use lacewing_engine::{Engine, KernelSet, Model, Never, Outcome, Packet};
 use lacewing_models::Dataset;
 use serde::Serialize;
 use thiserror::Error;
 
 pub use costs::{Costs, CostsError, Device, Link, Server};
+pub use operations::{OperationTimes, median};
 pub use probe::Probe;
 
 use crate::convert::{ConvertError, convert_network};
@@ -302,34 +304,12 @@ fn packets(network: &Network, split: usize, data: &Dataset) -> Result<Handed, Pl
 fn time_operations(model: &Model<'_>, data: &Dataset) -> Result<Vec<f64>, EvaluateError> {
     let mut scratch = HeapScratch::new(model.scratch_len());
     let mut engine = Engine::new(model, scratch.bytes())?;
-    let mut times: Vec<Vec<f64>> = vec![Vec::with_capacity(RUNS); model.operations().count()];
-    // What looking at the clock costs is not the operations'.
-    let mut clock: Vec<f64> = (0..RUNS).map(|_| Instant::now().elapsed().as_secs_f64()).collect();
-    let clock = median(&mut clock);
+    let mut times = OperationTimes::of(model);
     for run in 0..RUNS {
         engine.load(data.sample(run % data.len()))?;
-        for times in &mut times {
-            let start = Instant::now();
-            let done = step(&mut engine, &mut Never);
-            times.push((start.elapsed().as_secs_f64() - clock).max(0.0));
-            if done {
-                break;
-            }
-        }
+        times.take(&mut engine);
     }
-    Ok(times.iter_mut().map(|times| median(times)).collect())
-}
-
-fn step(engine: &mut Engine<'_>, policy: &mut impl ExitPolicy) -> bool {
-    match core::hint::black_box(engine.step(policy)) {
-        Step::More => false,
-        Step::Done(_) => true,
-    }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    Ok(times.medians())
 }
 
 /// Marks what is not beaten in latency, bytes, energy and accuracy at once.

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use lacewing_converter::convert::convert_network;
 use lacewing_converter::network::Network;
-use lacewing_converter::placement::{Choice, Link, Placement, Probe};
+use lacewing_converter::placement::{Choice, Link, OperationTimes, Placement, Probe, median};
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{Answer, Engine, ExitPolicy, Features, KernelSet, Model, Never, Outcome, Threshold};
 use lacewing_models::Dataset;
 use lacewing_tail::client::{Client, Finished, Patience, UdpLink};
@@ -72,7 +73,7 @@ pub fn run(
     let mut client = Client::new(UdpLink::new(server.at())?, Patience::default());
     let whole = convert_network(&Network { split: None, ..network.clone() }, None)?.head;
     let whole = Model::parse(&whole, &KernelSet::ALL)?;
-    let mut operations = vec![Vec::new(); whole.operations().count()];
+    let mut operations = OperationTimes::of(&whole);
     // Round by round, so that a noisy moment of the machine meets every choice.
     for _ in 0..ROUNDS {
         time_operations(&whole, &mut client, &probes, data, &mut operations)?;
@@ -103,7 +104,7 @@ pub fn run(
     });
     let (short, long) = requests.next().zip(requests.next()).ok_or("loopback was not measured")?;
     let link = Link::through([short, long]);
-    Ok((ran, Surroundings { link, operations: operations.iter_mut().map(|times| median(times)).collect() }))
+    Ok((ran, Surroundings { link, operations: operations.medians() }))
 }
 
 /// Seconds, by sample and round; of probes, which take turns.
@@ -148,8 +149,8 @@ fn samples(
     data: &Dataset,
     times: &mut Times,
 ) -> Result<(), Failure> {
-    let mut scratch = vec![0u128; head.scratch_len().div_ceil(16)];
-    let mut engine = Engine::new(head, bytemuck::cast_slice_mut(&mut scratch))?;
+    let mut scratch = HeapScratch::new(head.scratch_len());
+    let mut engine = Engine::new(head, scratch.bytes())?;
     let ones = vec![1.0; usize::from(Probe::WIDTHS.into_iter().max().unwrap_or(0))];
     let mut asked = times.probes.iter_mut().zip(probes.iter().cycle());
     for (sample, times) in times.samples.iter_mut().enumerate() {
@@ -180,20 +181,14 @@ fn time_operations(
     client: &mut Client<UdpLink>,
     probes: &[Probe],
     data: &Dataset,
-    operations: &mut [Vec<f64>],
+    operations: &mut OperationTimes,
 ) -> Result<(), Failure> {
-    let mut scratch = vec![0u128; whole.scratch_len().div_ceil(16)];
-    let mut engine = Engine::new(whole, bytemuck::cast_slice_mut(&mut scratch))?;
-    let mut clock: Vec<f64> = (0..1001).map(|_| Instant::now().elapsed().as_secs_f64()).collect();
-    let clock = median(&mut clock);
+    let mut scratch = HeapScratch::new(whole.scratch_len());
+    let mut engine = Engine::new(whole, scratch.bytes())?;
     for (sample, probe) in (0..data.len()).step_by(PROBED).zip(probes.iter().cycle()) {
         ask(client, &Features::new(&vec![1.0; usize::from(probe.width)], probe.pair_id, 1), None)?;
         engine.load(data.sample(sample))?;
-        for times in &mut *operations {
-            let start = Instant::now();
-            core::hint::black_box(engine.step(&mut Never));
-            times.push((start.elapsed().as_secs_f64() - clock).max(0.0));
-        }
+        operations.take(&mut engine);
     }
     Ok(())
 }
@@ -216,11 +211,6 @@ fn pause() {
     while start.elapsed() < PAUSE {
         core::hint::spin_loop();
     }
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn mean_of_medians(times: &mut [Vec<f64>]) -> f64 {

@@ -97,6 +97,15 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// The place in the memo that belongs to an opcode for it: a line, a byte, or four.
+    fn place(&mut self, code: u8) -> Option<usize> {
+        match code {
+            b'g' | b'p' => self.line_number(),
+            b'h' | b'q' => self.number(1),
+            _ => self.number(4),
+        }
+    }
+
     fn remember(&mut self, place: usize) {
         self.memo.insert(place, self.strings.last().copied());
     }
@@ -131,20 +140,12 @@ impl<'b> Reader<'b> {
                 self.strings.push(text);
             }
             // What was remembered, and remembering it.
-            b'g' => {
-                let place = self.line_number()?;
+            b'g' | b'h' | b'j' => {
+                let place = self.place(code)?;
                 self.recall(place);
             }
-            b'h' | b'j' => {
-                let place = self.number(if code == b'h' { 1 } else { 4 })?;
-                self.recall(place);
-            }
-            b'p' => {
-                let place = self.line_number()?;
-                self.remember(place);
-            }
-            b'q' | b'r' => {
-                let place = self.number(if code == b'q' { 1 } else { 4 })?;
+            b'p' | b'q' | b'r' => {
+                let place = self.place(code)?;
                 self.remember(place);
             }
             0x94 => self.remember(self.memo.len()),
