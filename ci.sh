@@ -19,8 +19,8 @@ cd "$(dirname "$0")"
 HOST_STEPS="format lint docs msrv tests no_std"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
 # The long ones in two lanes as well, and those that want a quiet machine after them.
-LONG_STEPS="avx512_long asan instructions assembly miri"
-FUZZ_STEPS="fuzz_long fuzz_import"
+LONG_STEPS="avx512_long asan instructions assembly miri fuzz_long"
+IMPORT_STEPS="fuzz_import"
 QUIET_STEPS="soak peers"
 
 export CARGO_INCREMENTAL=0
@@ -263,16 +263,16 @@ run_lanes() {
 run_long() {
   lane "$RECORDS" tee setup
   beside "$HOST_STEPS" "$OTHER_STEPS"
-  beside "$LONG_STEPS" "$FUZZ_STEPS"
+  beside "$LONG_STEPS" "$IMPORT_STEPS"
   lane "$RECORDS" tee $QUIET_STEPS
-  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS $LONG_STEPS $FUZZ_STEPS $QUIET_STEPS
+  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS $LONG_STEPS $IMPORT_STEPS $QUIET_STEPS
 }
 keep() { cat > "$1"; }
 
 case ${1:-} in
   '') run_lanes;;
   --long) run_long;;
-  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS $FUZZ_STEPS $QUIET_STEPS";;
+  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS $IMPORT_STEPS $QUIET_STEPS";;
   -*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2;;
   *)
     for name in "$@"; do
