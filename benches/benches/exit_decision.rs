@@ -1,7 +1,7 @@
 //! What the decision at an exit costs: the flagship's head with each metric, f32 and int8, beside the same junctions as a head
 //! without an exit, and beside their kernels alone.
 //!
-//! `cargo bench -p lacewing-benches --bench exit_decision`; `-- --table` leaves criterion out, `-- --test` runs everything once.
+//! `cargo bench --bench exit_decision`; `-- --table` leaves criterion out, `-- --test` runs everything once.
 
 use core::hint::black_box;
 use core::time::Duration;

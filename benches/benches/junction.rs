@@ -1,6 +1,6 @@
 //! Every packing and kernel of a junction beside the best dense: a table of ratios, then criterion's groups.
 //!
-//! `cargo bench -p lacewing-benches --bench junction` measures all shapes of `converter/shapes/junctions.txt`; `LACEWING_BENCH_SHAPES` names another
+//! `cargo bench --bench junction` measures all shapes of `converter/shapes/junctions.txt`; `LACEWING_BENCH_SHAPES` names another
 //! file.
 //! `-- --table` leaves criterion out, `-- --test` runs everything once and checks the answers.
 

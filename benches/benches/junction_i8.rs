@@ -1,6 +1,6 @@
 //! int8: every packing and kernel of a junction beside the best int8 dense of the same run, and f32 dense and blocks.
 //!
-//! `cargo bench -p lacewing-benches --bench junction_i8` measures all shapes of `shapes/junctions_i8.txt`; `LACEWING_BENCH_SHAPES` names another file.
+//! `cargo bench --bench junction_i8` measures all shapes of `shapes/junctions_i8.txt`; `LACEWING_BENCH_SHAPES` names another file.
 //! `-- --test` runs everything once and checks the answers.
 
 use lacewing_benches::int8;

@@ -1,6 +1,6 @@
 //! Bundled networks at batch 1, sparse beside dense: a table of ratios, then criterion's groups.
 //!
-//! `cargo bench -p lacewing-benches --bench network`; `-- --table` leaves criterion out, `-- --test` runs everything once.
+//! `cargo bench --bench network`; `-- --table` leaves criterion out, `-- --test` runs everything once.
 
 use core::hint::black_box;
 use core::time::Duration;
@@ -18,7 +18,7 @@ type Failure = Box<dyn core::error::Error>;
 fn main() -> Result<(), Failure> {
     let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
     let effort = if asked("--test") { Effort::TEST } else { Effort::RECORD };
-    let images = data::load(data::bundled_mnist(), Part::Test, &Input::plain(800))?;
+    let images = data::load(data::bundled_mnist(), Part::Validation, &Input::plain(800))?;
     let profile = Profile::of_this_machine();
     let networks = NETWORKS.iter().map(|name| Bundled::load(name, profile.as_ref(), &images));
     let networks = networks.collect::<Result<Vec<_>, _>>()?;

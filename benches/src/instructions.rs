@@ -10,6 +10,7 @@ use lacewing_converter::bench::contender::{Contender, Kernels};
 use lacewing_converter::bench::draw::{Drawn, draw_with};
 use lacewing_converter::bench::shapes::{self, Shape, ShapeError};
 use lacewing_converter::grouping::Effort;
+use lacewing_kernels::Isa;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -92,6 +93,9 @@ fn watched(contender: &Contender<'_>, x: &[f32], y: &mut [f32], runs: usize) {
     }
 }
 
+/// The widest that valgrind's processor has, whatever this one has.
+const WIDEST: Isa = Isa::Avx2;
+
 /// Counts every kernel of every shape; `program` is asked to [`run`] them by `--one SHAPE NAME RUNS`.
 ///
 /// # Errors
@@ -100,7 +104,8 @@ pub fn count(program: &Path, progress: &mut dyn FnMut(&str, u64)) -> Result<Reco
     let mut instructions = BTreeMap::new();
     for (at, shape) in shapes()?.iter().enumerate() {
         let drawn = drawn(shape)?;
-        for contender in Contender::all(&drawn, Kernels::Vector)?.iter().filter(|one| one.kernel().is_some()) {
+        let counted = |one: &&Contender<'_>| one.kernel().is_some_and(|ready| ready.kernel().isa() <= WIDEST);
+        for contender in Contender::all(&drawn, Kernels::Vector)?.iter().filter(counted) {
             let name = contender.name();
             // What a first run does besides is the same in both.
             let (one, three) = (collected(program, at, name, 1)?, collected(program, at, name, 3)?);

@@ -21,7 +21,7 @@ mod tuning;
 
 use std::path::{Path, PathBuf};
 
-use lacewing_engine::{KernelSet, Model};
+use lacewing_engine::{KernelSet, Model, ParseError};
 
 use crate::Failure;
 
@@ -30,11 +30,23 @@ fn data_or_bundled(data: Option<&Path>) -> PathBuf {
     data.map_or_else(lacewing_models::data::bundled_mnist, Path::to_path_buf)
 }
 
-/// Reads a model file whole: what is parsed has to stay as it is, so it is never mapped.
 fn read_model(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+    lacewing_tail::read_model(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// Whether `path`, which is written after much work, can be: its folder is there, and its name says what it will hold.
+fn will_hold_a_network(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(format!("{}: there is no folder {}: make it", path.display(), folder.display()).into());
+    }
+    if path.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err(format!("{}: trained networks are safetensors files: name it .safetensors", path.display()).into());
+    }
+    Ok(())
 }
 
 fn parse_model<'m>(path: &Path, bytes: &'m [u8]) -> Result<Model<'m>, Failure> {
-    Model::parse(bytes, &KernelSet::ALL).map_err(|error| format!("{}: {error}", path.display()).into())
+    let refused = |error: ParseError| format!("{}: {error}{}", path.display(), error.advice()).into();
+    Model::parse(bytes, &KernelSet::ALL).map_err(refused)
 }

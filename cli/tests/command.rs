@@ -207,6 +207,10 @@ fn a_mask_is_written_and_read_back() {
     }
     place.refuses("mask --pattern random --inputs 800 --outputs 70 --out-degree 3 --out m.npz", &["34.29", "7"]);
     place.refuses("mask --pattern nm --inputs 800 --outputs 70 --n 3 --out m.npz", &["pattern nm needs --m"]);
+    place.refuses(
+        "mask --pattern random --inputs 800 --outputs 40 --out-degree 2 --density 0.1 --out m.npz",
+        &["pattern random has no --density"],
+    );
     assert_eq!(names(place.0.path()), ["mask.npz", "mask.safetensors"]);
 }
 
@@ -242,6 +246,18 @@ fn model_files_that_are_none() {
         }
     }
     place.refuses("inspect nowhere.lace", &["nowhere.lace", "No such file"]);
+    // A terabyte behind a sound header, and bytes without end: neither is read.
+    place.write("terabyte", &sound);
+    std::fs::File::options()
+        .append(true)
+        .open(place.path("terabyte"))
+        .and_then(|f| f.set_len(1 << 40))
+        .expect("sparse");
+    place.refuses("eval terabyte --data halves.npz", &["terabyte", "byte 8: ", "length"]);
+    #[cfg(unix)]
+    for words in ["inspect /dev/zero", "eval /dev/zero --data halves.npz"] {
+        place.refuses(words, &["/dev/zero", "no model"]);
+    }
 }
 
 #[test]
@@ -276,12 +292,14 @@ fn recipes_that_are_none() {
     for (old, new, said) in cases {
         assert!(RECIPE.contains(old));
         place.write("bad.toml", RECIPE.replace(old, new));
-        place.refuses("train bad.toml --data halves.npz --out bad.safetensors", &[said]);
-        place.refuses("convert halves.npz --recipe bad.toml --out bad", &[said]);
+        place.refuses("train bad.toml --data halves.npz --out bad.safetensors", &["bad.toml", said]);
+        place.refuses("convert halves.npz --recipe bad.toml --out bad", &["bad.toml", said]);
     }
     place.write("good.toml", RECIPE);
     place.refuses("train nowhere.toml --out bad.safetensors", &["nowhere.toml"]);
     place.refuses("train good.toml --data nowhere --out bad.safetensors", &["nowhere"]);
+    place.refuses("train good.toml --data halves.npz --out missing/bad.safetensors", &["no folder missing"]);
+    place.refuses("train good.toml --data halves.npz --out bad.npz", &["bad.npz", ".safetensors"]);
     place.refuses("convert halves.npz --recipe good.toml --out bad", &["junction.1.weight"]);
     place.refuses("convert halves.npz --out bad", &["no tensor is named like weights", "recipe"]);
     assert_eq!(names(place.0.path()), ["bad.toml", "good.toml", "halves.npz"]);

@@ -16,11 +16,8 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// A sparse packing has to save a fifth of the dense bytes, or dense is taken: dense kernels need no index at run time.
-const WORTH: (usize, usize) = (4, 5);
-
-/// Takes the packing of the fewest bytes among those that the structure allows; of equals the first in the order of
-/// [`candidates`], which is that of the kernels' speed.
+/// Takes the packing of the fewest bytes among dense and those that the structure allows; of equals dense, then the first in the
+/// order of [`candidates`], which is that of the kernels' speed.
 #[must_use]
 pub fn choose(edges: &Edges, structure: &Structure) -> Choice {
     let dense = dense_bytes(edges);
@@ -29,9 +26,8 @@ pub fn choose(edges: &Edges, structure: &Structure) -> Choice {
     }
     let (packing, bytes) =
         candidates(edges, structure).into_iter().min_by_key(|(_, bytes)| *bytes).unwrap_or((Packing::Dense, dense));
-    if bytes * WORTH.1 > dense * WORTH.0 {
-        let reason =
-            format!("the best sparse packing, {packing}, would save less than a fifth: {bytes} of {dense} bytes");
+    if bytes >= dense {
+        let reason = format!("the smallest sparse packing, {packing}, would take {bytes} bytes, dense takes {dense}");
         return Choice { packing: Packing::Dense, bytes: dense, reason };
     }
     let why = match packing {

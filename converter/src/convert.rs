@@ -252,7 +252,7 @@ pub fn convert(
         reading.recipe.split = (after > 0).then_some(after);
         reading.recipe.check()?;
     }
-    let Imported { network, recipe, warnings } =
+    let Imported { network, recipe, mut warnings } =
         import_reading_with(&mut source, reading, options.reading.unwrap_or(&|_| {}))?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
     let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
@@ -272,6 +272,9 @@ pub fn convert(
     let mut files = vec![(HEAD, converted.head.as_slice())];
     files.extend(converted.tail.as_ref().map(|tail| (TAIL, tail.as_slice())));
     let paths = write_all(out, &files)?;
+    if converted.tail.is_none() && out.join(TAIL).exists() {
+        warnings.push(format!("{} is of another conversion: remove it", out.join(TAIL).display()));
+    }
     let parts =
         if converted.tail.is_some() { [ModelPart::Head, ModelPart::Tail] } else { [ModelPart::Whole, ModelPart::Tail] };
     let files = paths.into_iter().zip(parts).zip(&files).map(|((path, part), (_, bytes))| FileReport {

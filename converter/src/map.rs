@@ -1,4 +1,4 @@
-//! The one place that maps files into memory, for reading sources of import and data. Model files are never mapped: they are
+//! The one place that maps files into memory, for reading sources of import. Model files are never mapped: they are
 //! read into private memory before they are proven.
 
 use std::fs::File;

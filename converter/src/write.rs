@@ -28,6 +28,10 @@ pub fn write_all(dir: &Path, files: &[(&str, &[u8])]) -> Result<Vec<PathBuf>, Wr
         move |error| WriteError { path, error }
     };
     fs::create_dir_all(dir).map_err(failed(dir))?;
+    // Said before anything is replaced.
+    if let Some((name, _)) = files.iter().find(|(name, _)| dir.join(name).is_dir()) {
+        return Err(failed(&dir.join(name))(io::ErrorKind::IsADirectory.into()));
+    }
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = dir.join(name);
@@ -89,9 +93,14 @@ mod tests {
         assert_eq!((names(&dir), fs::read(dir.join("b")).unwrap()), (vec!["a".into(), "b".into()], b"2".to_vec()));
         // A folder in the way of the second: the first is taken back.
         fs::create_dir(dir.join("d")).unwrap();
+        fs::write(dir.join("c"), b"0").unwrap();
         let error = write_all(&dir, &[("c", b"3"), ("d", b"4")]).unwrap_err();
         assert_eq!(error.path, dir.join("d"));
-        assert_eq!(names(&dir), ["a", "b", "d"]);
+        assert_eq!(
+            (names(&dir), fs::read(dir.join("c")).unwrap()),
+            (["a", "b", "c", "d"].map(String::from).into(), b"0".to_vec())
+        );
+        fs::remove_file(dir.join("c")).unwrap();
         // One file alone.
         write(&dir.join("a"), b"4").unwrap();
         assert_eq!(fs::read(dir.join("a")).unwrap(), b"4");

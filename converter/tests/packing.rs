@@ -195,13 +195,17 @@ fn windows_stay_within_their_bounds() {
 }
 
 #[test]
-fn dense_is_kept_where_little_is_saved() {
-    let mut random = Random(3);
-    let mask: Vec<bool> = (0..100 * 50).map(|_| random.below(10) < 7).collect();
-    let edges = Edges::from_dense(100, 50, &[0.5; 5000], |o, i, _| mask[o * 100 + i]).unwrap();
-    let choice = choose(&edges, &Structure::of(&edges));
-    assert_eq!(choice.packing, Packing::Dense);
-    assert!(choice.reason.contains("less than a fifth"), "{}", choice.reason);
+fn dense_is_kept_where_nothing_is_saved() {
+    let choice_of = |edges_in_ten| {
+        let mut random = Random(3);
+        let mask: Vec<bool> = (0..100 * 50).map(|_| random.below(10) < edges_in_ten).collect();
+        let edges = Edges::from_dense(100, 50, &[0.5; 5000], |o, i, _| mask[o * 100 + i]).unwrap();
+        choose(&edges, &Structure::of(&edges))
+    };
+    assert_eq!(choice_of(7).packing, Packing::Csr { index: IndexWidth::Delta8 });
+    let choice = choice_of(9);
+    assert_eq!((choice.packing, choice.bytes), (Packing::Dense, 20_000));
+    assert!(choice.reason.contains("dense takes 20000"), "{}", choice.reason);
 }
 
 #[test]

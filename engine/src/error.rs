@@ -171,6 +171,29 @@ impl Rule {
     }
 }
 
+impl ParseError {
+    /// What to do where the rule's text does not say it, to be printed behind the error; empty where it does. Apart, so that
+    /// firmware need not carry it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self.rule {
+            Rule::TooShort
+            | Rule::NotAModel
+            | Rule::WrongEndian
+            | Rule::UnknownVersion
+            | Rule::WrongFileLength
+            | Rule::WrongChecksum
+            | Rule::UnknownElement
+            | Rule::UnknownOperation
+            | Rule::UnknownPacking
+            | Rule::UnknownActivation
+            | Rule::UnknownMetric
+            | Rule::NoKernel(_) => "",
+            _ => "; convert the network again",
+        }
+    }
+}
+
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "byte {}: {}", self.at, self.rule.text())?;

@@ -251,6 +251,44 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
     ]
 }
 
+/// What each packing asks of its sections: name, packing, the change that breaks it, rule.
+type Broken = (&'static str, &'static str, fn(&mut Op), JunctionError);
+
+fn hostile_packings() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
+    let not_finite = |section| JunctionError::NotFinite { section };
+    let wrong_length = |section, needed, found| JunctionError::WrongLength { section, needed, found };
+    let broken: [Broken; 14] = [
+        ("no-outputs", "dense", |op| op.shape.1 = 0, JunctionError::ZeroWidth),
+        ("weights-short", "dense", |op| op.weights.truncate(3), wrong_length(Section::Weights, 16, 12)),
+        ("bias-long", "dense", |op| op.bias.push(0.0), wrong_length(Section::Bias, 8, 12)),
+        ("bias-infinite", "dense", |op| op.bias[1] = f32::INFINITY, not_finite(Section::Bias)),
+        ("in-degree-3", "rows8", |op| op.packing.3 = 3, JunctionError::BadPacking),
+        ("counts-short", "csr8", |op| op.counts.truncate(2), wrong_length(Section::Counts, 4, 2)),
+        ("csr-twice-the-same", "csr8", |op| op.index[2] = 0, JunctionError::InputsNotAscending { row: 1 }),
+        ("block-past-end", "block", |op| op.index[0] = 2, JunctionError::InputOutOfRange { row: 0 }),
+        (
+            "block-padding",
+            "block",
+            |op| (op.packing.1, op.weights) = (4, vec![1.0, 0.5, 0.0, 1.0]),
+            JunctionError::PaddingNotZero,
+        ),
+        ("nm-unused-bits", "nm", |op| op.index[0] |= 4, JunctionError::PaddingNotZero),
+        ("nm-out-of-range", "nm", |op| op.index[1] = 2, JunctionError::InputOutOfRange { row: 1 }),
+        ("nm-lanes-padding", "nm_lanes", |op| op.weights[3] = 1.0, JunctionError::PaddingNotZero),
+        ("windows-order", "windows", |op| op.index[2] = 0, JunctionError::NotAPermutation),
+        ("input-major-out-of-range", "input_major8", |op| op.index[1] = 2, JunctionError::InputOutOfRange { row: 1 }),
+    ];
+    let of = |name| packed().into_iter().find(|(packing, _)| *packing == name).expect("it is there").1;
+    let file = |(name, packing, change, error): Broken| {
+        (name, changed(of(packing), |f| change(&mut f.operations[0])), Rule::Junction(error), HEADER)
+    };
+    broken.map(file).into()
+}
+
+fn all_hostile() -> impl Iterator<Item = (&'static str, Vec<u8>, Rule, usize)> {
+    hostile().into_iter().chain(hostile_packings())
+}
+
 /// An index section of another length than its edges need.
 const fn index(needed: usize, found: usize) -> Rule {
     Rule::Junction(JunctionError::WrongLength { section: Section::Index, needed, found })
@@ -300,10 +338,12 @@ fn names_at() -> usize {
 
 #[test]
 fn every_rule_refuses_its_file() {
-    for (name, bytes, rule, at) in hostile() {
+    for (name, bytes, rule, at) in all_hostile() {
         let found = Model::parse(&bytes, &KernelSet::ALL).map(|_| ()).expect_err(name);
         assert_eq!(found, ParseError { rule, at }, "{name}");
         assert!(found.to_string().starts_with(&format!("byte {at}: ")) && found.to_string().len() > 20, "{found}");
+        let told = format!("{found}{}", found.advice());
+        assert!(["again", "update it", "convert'"].iter().any(|advice| told.contains(advice)), "{told}");
     }
 }
 
@@ -473,7 +513,7 @@ fn the_hostile_files_are_checked_in() {
         ("sound-mixed", mixed()),
         ("sound-mixed-head", mixed_head()),
     ];
-    let mut files: Vec<(&str, Vec<u8>)> = hostile().into_iter().map(|(name, bytes, ..)| (name, bytes)).collect();
+    let mut files: Vec<(&str, Vec<u8>)> = all_hostile().map(|(name, bytes, ..)| (name, bytes)).collect();
     files.extend(sound.map(|(name, file)| (name, file.bytes())));
     for (name, bytes) in &files {
         let path = folder.join(format!("{name}.lace"));

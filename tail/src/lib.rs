@@ -47,7 +47,7 @@ pub use config::{Addresses, Batching, Config, Limits, Stop};
 pub use datagrams::{Incoming, Outgoing};
 pub use frames::{Frames, encode_frame};
 #[cfg(feature = "server")]
-pub use model_file::{LoadError, ModelFile};
+pub use model_file::{LoadError, ModelFile, read_model};
 #[cfg(feature = "server")]
 pub use serve::{ServeError, gateway, serve};
 #[cfg(feature = "server")]

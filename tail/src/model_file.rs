@@ -1,6 +1,7 @@
 //! Model files: read whole, proven before they serve.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use lacewing_engine::{KernelSet, Model, ParseError, Part};
@@ -26,7 +27,7 @@ pub enum LoadError {
         cause: io::Error,
     },
     /// The file breaks a rule of the format.
-    #[error("model {name}: {cause}")]
+    #[error("model {name}: {cause}{}", cause.advice())]
     Parse {
         /// Its name.
         name: String,
@@ -58,7 +59,7 @@ impl ModelFile {
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let name = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| is_name(name));
         let name = name.ok_or_else(|| LoadError::Name(path.to_owned()))?;
-        let bytes = std::fs::read(path).map_err(|cause| LoadError::Read { path: path.to_owned(), cause })?;
+        let bytes = read_model(path).map_err(|cause| LoadError::Read { path: path.to_owned(), cause })?;
         Ok(Self { name: name.to_owned(), bytes })
     }
 
@@ -113,6 +114,26 @@ impl ModelFile {
     fn parse(&self) -> Result<Model<'_>, LoadError> {
         Model::parse(&self.bytes, &KernelSet::ALL).map_err(|cause| LoadError::Parse { name: self.name.clone(), cause })
     }
+}
+
+/// Where a model file states its length, and the end of its header.
+const LENGTH: core::ops::Range<usize> = 8..12;
+const HEADER: u64 = 64;
+
+/// Reads a model file whole: what is parsed has to stay as it is, so it is never mapped. Of a file that is none by its first bytes
+/// only these are read, of one that is longer than it says one byte more than that: enough for `Model::parse` to refuse it.
+///
+/// # Errors
+/// What the system says.
+pub fn read_model(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(HEADER).read_to_end(&mut bytes)?;
+    let stated = bytes.get(LENGTH).and_then(|field| field.as_array()).map_or(0, |field| u32::from_le_bytes(*field));
+    if bytes.starts_with(b"LACE") {
+        file.take((u64::from(stated) + 1).saturating_sub(HEADER)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn read_folder(folder: &Path) -> Result<Vec<ModelFile>, LoadError> {

@@ -59,12 +59,14 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let mut record =
         Record { target: TARGET.into(), machine: MACHINE.into(), rustc, date, inputs: INPUTS, networks: Vec::new() };
     for file in trained_files(&root.join(&arguments.weights))? {
-        let subject = Subject::trained(&file)?;
-        if subject.name == arguments.flagship {
-            complaints.extend(keep_in_tree(&root, &subject, arguments.record)?);
+        let subjects = Subject::trained(&file)?;
+        if let Some(device) = subjects.first().filter(|device| device.name == arguments.flagship) {
+            complaints.extend(keep_in_tree(&root, device, arguments.record)?);
         }
-        let run = run(&board, &subject, &mut complaints)?;
-        record.networks.push(count(&subject, &run)?);
+        for subject in subjects {
+            let run = run(&board, &subject, &mut complaints)?;
+            record.networks.push(count(&subject, &run)?);
+        }
     }
     let in_tree = run(&board, &Subject::in_tree(&root.join(IN_TREE))?, &mut complaints)?;
     let mut programs = vec![ProgramSize { name: "firmware/qemu".into(), sections: in_tree.sizes }];
@@ -139,16 +141,17 @@ fn keep_in_tree(root: &Path, flagship: &Subject, record: bool) -> Result<Option<
 fn compare_counts(recorded: &Record, found: &Record) -> Vec<String> {
     let percent = allowance(&recorded.rustc, &found.rustc);
     let mut complaints = Vec::new();
+    let same = |one: &Count, other: &Count| one.name == other.name && one.part == other.part;
     for network in &found.networks {
-        match recorded.networks.iter().find(|recorded| recorded.name == network.name) {
+        match recorded.networks.iter().find(|recorded| same(recorded, network)) {
             Some(recorded) => {
-                let what = format!("instructions of {}", network.name);
+                let what = format!("instructions of {} ({})", network.name, network.part);
                 complaints.extend(differs(&what, recorded.instructions, network.instructions, percent));
             }
             None => complaints.push(format!("{} is not in the record: run with --record", network.name)),
         }
     }
-    let gone = recorded.networks.iter().filter(|old| found.networks.iter().all(|network| network.name != old.name));
+    let gone = recorded.networks.iter().filter(|old| !found.networks.iter().any(|network| same(network, old)));
     complaints.extend(gone.map(|old| format!("{} is in the record and not among the networks", old.name)));
     complaints
 }

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
 }
 
 fn times(model: &Model<'_>) -> Result<(f64, f64), Box<dyn core::error::Error>> {
-    let images = data::load(data::bundled_mnist(), Part::Test, &Input::plain(model.n_in()))?;
+    let images = data::load(data::bundled_mnist(), Part::Validation, &Input::plain(model.n_in()))?;
     let image = images.sample(0);
     let mut scratches = [0, 1].map(|_| vec![0u128; model.scratch_len().div_ceil(16)]);
     let [one, other] = scratches.each_mut().map(|scratch| bytemuck::cast_slice_mut(scratch));

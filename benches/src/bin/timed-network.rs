@@ -20,7 +20,7 @@ const IMAGES: usize = 64;
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let name = std::env::args().nth(1).ok_or("usage: timed-network NAME, a network of models/weights")?;
-    let images = load(bundled_mnist(), Part::Test, &Input::plain(800))?;
+    let images = load(bundled_mnist(), Part::Validation, &Input::plain(800))?;
     let network = Bundled::load(&name, Profile::of_this_machine().as_ref(), &images)?;
     let models: Vec<(&str, &[u8])> = network.models().1.collect();
     let parsed = models.iter().map(|(_, bytes)| Model::parse(bytes, &KernelSet::ALL)).collect::<Result<Vec<_>, _>>()?;

@@ -66,18 +66,24 @@ pub enum SubjectError {
 }
 
 impl Subject {
-    /// The trained network in a file that holds its own recipe, converted.
+    /// The trained network in a file that holds its own recipe, converted: what the device runs of it, and, where that is a head,
+    /// the trunk as a whole network as well.
     ///
     /// # Errors
     /// The file or the images cannot be read, or the network cannot be converted.
-    pub fn trained(file: &Path) -> Result<Self, SubjectError> {
+    pub fn trained(file: &Path) -> Result<Vec<Self>, SubjectError> {
         let mut source = Source::open(file)?;
         let recipe = embedded_recipe(&source)?.ok_or_else(|| SubjectError::NoRecipe(file.into()))?;
         let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let model = convert_network(&import(&mut source, recipe)?.network, None)?.head;
-        let inputs = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
-        Ok(Self { name, model, inputs })
+        let mut network = import(&mut source, recipe)?.network;
+        let inputs: Vec<f32> = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
+        let mut models = vec![convert_network(&network, None)?.head];
+        if network.split.take().is_some() {
+            network.exits.clear();
+            models.push(convert_network(&network, None)?.head);
+        }
+        Ok(models.into_iter().map(|model| Self { name: name.clone(), model, inputs: inputs.clone() }).collect())
     }
 
     /// What the firmware carries in its tree: `head.lace` and `inputs.f32` of a folder.

@@ -66,7 +66,7 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<(), Failure> {
         report.batches.push(compared);
     }
     if !names.is_empty() {
-        let images = load(bundled_mnist(), Part::Test, &Input::plain(800))?;
+        let images = load(bundled_mnist(), Part::Validation, &Input::plain(800))?;
         for name in names {
             let compared = Bundled::load(name, profile.as_ref(), &images)?.compare(&images, effort)?;
             show(args, &compared, &bar, out)?;

@@ -34,7 +34,7 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
     let model = Model::parse(&bytes, &KernelSet::ALL).map_err(|error| match (is_model, Source::open(&args.model)) {
         // Neither of both: what keeps it from being the one, and from being the other.
         (false, Err(other)) => format!("{path}: {error}; {other}"),
-        _ => format!("{path}: {error}"),
+        _ => format!("{path}: {error}{}", error.advice()),
     })?;
     let inspection = inspect(&model);
     if args.json {

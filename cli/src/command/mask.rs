@@ -34,6 +34,28 @@ pub fn run(args: &Mask, out: &mut dyn Write) -> Result<(), Failure> {
 fn pattern(args: &Mask) -> Result<Pattern, Failure> {
     let name = args.pattern.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     let needs = |option: &str| format!("pattern {name} needs --{option}");
+    let of_use: &[&str] = match args.pattern {
+        PatternName::Dense => &[],
+        PatternName::Random => &["out-degree"],
+        PatternName::RandomDensity => &["density"],
+        PatternName::ClashFree => &["out-degree", "z", "type", "dither"],
+        PatternName::Block => &["rows", "cols", "density"],
+        PatternName::Nm => &["n", "m"],
+    };
+    let given = [
+        ("out-degree", args.out_degree.is_some()),
+        ("density", args.density.is_some()),
+        ("z", args.z.is_some()),
+        ("type", args.kind.is_some()),
+        ("dither", args.dither),
+        ("rows", args.rows.is_some()),
+        ("cols", args.cols.is_some()),
+        ("n", args.n.is_some()),
+        ("m", args.m.is_some()),
+    ];
+    if let Some((stray, _)) = given.iter().find(|(option, given)| *given && !of_use.contains(option)) {
+        return Err(format!("pattern {name} has no --{stray}: leave it out").into());
+    }
     Ok(match args.pattern {
         PatternName::Dense => Pattern::Dense,
         PatternName::Random => Pattern::Random { out_degree: args.out_degree.ok_or_else(|| needs("out-degree"))? },

@@ -38,7 +38,8 @@ pub fn run(args: &Serve, out: &mut dyn Write) -> Result<(), Failure> {
 
 fn head_facts(path: &Path) -> Result<HeadFacts, Failure> {
     let bytes = read_model(path)?;
-    let model = Model::parse(&bytes, &KernelSet::ALL).map_err(|error| format!("{}: {error}", path.display()))?;
+    let model = Model::parse(&bytes, &KernelSet::ALL)
+        .map_err(|error| format!("{}: {error}{}", path.display(), error.advice()))?;
     if model.part() == Part::Head {
         Ok(HeadFacts::of(&model))
     } else {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::Failure;
 use crate::args::Train;
-use crate::command::data_or_bundled;
+use crate::command::{data_or_bundled, will_hold_a_network};
 use crate::progress;
 use crate::show::percent;
 
@@ -22,6 +22,7 @@ use crate::show::percent;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: &Train, out: &mut dyn Write) -> Result<(), Failure> {
+    will_hold_a_network(&args.out)?;
     let mut recipe = Recipe::read(&args.recipe)?;
     if let Some(seed) = args.seed {
         recipe.training.seed = seed;

@@ -176,7 +176,7 @@ fn nonzero_or_zero(nonzero: f64, random: &mut ChaCha8Rng) -> f32 {
 
 /// The first test image of the bundled MNIST whose number of nonzero pixels is the median, zero-padded to `width`.
 fn median_image(width: usize) -> Result<Vec<f32>, DataError> {
-    let images = load(bundled_mnist(), Part::Test, &Input::plain(width))?;
+    let images = load(bundled_mnist(), Part::Validation, &Input::plain(width))?;
     let nonzero = |i: &usize| images.sample(*i).iter().filter(|x| **x != 0.0).count();
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.sort_by_key(nonzero);

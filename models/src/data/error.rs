@@ -1,6 +1,6 @@
 //! What can be wrong with data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -8,6 +8,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// What was read from files is refused.
+    #[error("{path}: {error}")]
+    Of {
+        /// The set.
+        path: PathBuf,
+        /// Why.
+        error: Box<DataError>,
+    },
     /// A file of the set is missing.
     #[error(
         "there is no {expected} (nor {expected}.gz) in {directory}: an image set is a directory of the IDX files \
@@ -81,7 +89,7 @@ pub enum DataError {
         labels: usize,
     },
     /// A label that is not below the number of classes.
-    #[error("sample {sample} (from 0) has label {label}: with {classes} classes labels are 0 to {}", classes.saturating_sub(1))]
+    #[error("sample {sample} (from 0) has label {label}: with {classes} classes labels are 0 to {}; mend it or leave the sample out", classes.saturating_sub(1))]
     Label {
         /// The sample, from 0.
         sample: usize,
@@ -91,7 +99,7 @@ pub enum DataError {
         classes: usize,
     },
     /// A value that is NaN or infinite.
-    #[error("sample {sample}, value {position} (both from 0) is NaN or infinite")]
+    #[error("sample {sample}, value {position} (both from 0) is NaN or infinite; mend it or leave the sample out")]
     NotFinite {
         /// The sample, from 0.
         sample: usize,
@@ -109,7 +117,9 @@ pub enum DataError {
         labels: usize,
     },
     /// An image has more pixels than the network has inputs.
-    #[error("images have {pixels} pixels for a network of {width} inputs: set [input] width, crop or average_pool")]
+    #[error(
+        "images have {pixels} pixels for a network of {width} inputs: set [input] width, crop or average_pool in the recipe (--recipe)"
+    )]
     TooWide {
         /// Pixels, after crop and pooling.
         pixels: usize,
@@ -130,4 +140,11 @@ pub enum DataError {
         /// What would fit.
         rule: &'static str,
     },
+}
+
+impl DataError {
+    /// Of the set in `path`.
+    pub(super) fn of(self, path: &Path) -> Self {
+        Self::Of { path: path.to_path_buf(), error: Box::new(self) }
+    }
 }

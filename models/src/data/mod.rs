@@ -2,7 +2,7 @@
 //!
 //! A set has training and test images. The last sixth of the training images (10,000 of MNIST's 60,000) is the fixed
 //! validation part, from which epochs, learning rates, thresholds and temperatures are chosen; the test part is opened
-//! by evaluation alone.
+//! by evaluation, the demo and reports, and by what compares a board's answers with the host's.
 
 mod error;
 mod idx;
@@ -132,7 +132,7 @@ pub fn load(path: impl AsRef<Path>, part: Part, input: &Input) -> Result<Dataset
         Some(archive) => npz::load(&archive, part)?,
         None => idx::load(path, part)?,
     };
-    transform::apply(&raw.of(part), input)
+    transform::apply(&raw.of(part), input).map_err(|error| error.of(path))
 }
 
 /// The NumPy archive that `path` is, or the only one in it where it has no IDX files.
@@ -154,8 +154,8 @@ fn archive(path: &Path) -> Option<PathBuf> {
 /// # Errors
 /// As [`load`], and if a label is not below the recipe's class count.
 pub fn load_for(path: impl AsRef<Path>, part: Part, recipe: &Recipe) -> Result<Dataset, DataError> {
-    let dataset = load(path, part, &recipe.input)?;
-    dataset.check_classes(recipe.classes)?;
+    let dataset = load(&path, part, &recipe.input)?;
+    dataset.check_classes(recipe.classes).map_err(|error| error.of(path.as_ref()))?;
     Ok(dataset)
 }
 

@@ -20,6 +20,14 @@ pub enum RecipeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What the file holds is refused.
+    #[error("recipe {path}: {error}")]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<RecipeError>,
+    },
     /// Not TOML, an unknown key, a missing key or a wrong type; the message shows the line.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),

@@ -317,7 +317,7 @@ impl Recipe {
         let path = path.as_ref();
         let toml =
             std::fs::read_to_string(path).map_err(|source| RecipeError::Read { path: path.to_path_buf(), source })?;
-        Self::parse(&toml)
+        Self::parse(&toml).map_err(|error| RecipeError::In { path: path.to_path_buf(), error: Box::new(error) })
     }
 
     /// A checked recipe as TOML; [`parse`](Self::parse) makes the same recipe of it.

@@ -22,7 +22,7 @@ struct Point {
     instructions: Option<usize>,
 }
 
-/// What was counted under QEMU; a network is counted as the device runs it: the head where it is split.
+/// What was counted under QEMU: whole networks, and heads of those that are split.
 const RECORD: &str = include_str!("../../../../benches/record/cortex-m4/instructions.toml");
 
 #[derive(Deserialize)]
@@ -98,7 +98,8 @@ pub fn show(
     writeln!(
         out,
         "every network on one front (*: none is as accurate for less)\n{rows}\n\
-         instructions: one image, mean of {}, {} under QEMU ({}), counted {}; pooling the input is not counted",
+         instructions: one image, mean of {}, {} under QEMU ({}), counted {}; pooling the input is not counted;\n\
+         of the head with its tail elsewhere, what the device holds and runs: the tail's bytes and work are the server's",
         record.inputs, record.target, record.machine, record.date
     )?;
     Ok(())
