@@ -183,8 +183,8 @@ fuzz() { # "ROOM ..." LIMIT ...
 }
 step_fuzz() { fuzz "engine tail" -max_total_time=10; }
 step_fuzz_long() { fuzz "engine tail" -runs=10000000; }
-# Readers of other people's files, up to a thousand times slower to run: a million executions of each, or ten minutes.
-step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=600 -max_len=16384; }
+# Readers of other people's files, up to a thousand times slower to run: a million executions of each, or five minutes.
+step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=300 -max_len=16384; }
 
 # Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
 step_soak() {

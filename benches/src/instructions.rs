@@ -104,7 +104,7 @@ pub fn count(program: &Path, progress: &mut dyn FnMut(&str, u64)) -> Result<Reco
     let mut instructions = BTreeMap::new();
     for (at, shape) in shapes()?.iter().enumerate() {
         let drawn = drawn(shape)?;
-        let counted = |one: &&Contender<'_>| one.kernel().is_some_and(|ready| ready.kernel().isa() <= WIDEST);
+        let counted = |one: &&Contender<'_>| one.kernel().is_some_and(|kernel| kernel.isa() <= WIDEST);
         for contender in Contender::all(&drawn, Kernels::Vector)?.iter().filter(counted) {
             let name = contender.name();
             // What a first run does besides is the same in both.
