@@ -236,7 +236,7 @@ impl<'e> ExitView<'e> {
         }
         // With s = (z − max)/T: H = ln Σ e^s − Σ s·e^s / Σ e^s.
         let (sum, weighted) = softmax::sums(self.logits, self.top, self.exit.temperature);
-        let entropy = (math::ln(sum) - weighted / sum) / math::ln(self.logits.len() as f32);
+        let entropy = (math::ln(sum) - weighted / sum) * softmax::inverse_ln(self.logits.len());
         entropy.clamp(0.0, 1.0)
     }
 

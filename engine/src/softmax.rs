@@ -50,12 +50,14 @@ impl Top {
         let merge = |(a, below_a), (b, below_b)| (larger(a, b), larger(smaller(a, b), larger(below_a, below_b)));
         let ([a, b, c, d], [below_a, below_b, below_c, below_d]) = (first, second);
         let (first, second) = merge(merge((a, below_a), (b, below_b)), merge((c, below_c), (d, below_d)));
-        Self { first, second, finite: zero.iter().sum::<f32>() == 0.0 }
+        Self { first, second, finite: sum(zero) == 0.0 }
     }
 }
 
 /// With `s = (logit − top) / temperature` of finite logits: Σ e^s and Σ s·e^s.
 pub(crate) fn sums(logits: &[f32], top: f32, temperature: f32) -> (f32, f32) {
+    // Made while the largest logit is looked for. One of a tiny temperature is beyond f32, and 0 times that no number.
+    let inverse = smaller(1.0 / temperature, f32::MAX);
     let (mut weights, mut weighted) = ([0.0; 4], [0.0; 4]);
     let (whole, rest) = logits.as_chunks();
     let last = last_four(rest);
@@ -63,7 +65,7 @@ pub(crate) fn sums(logits: &[f32], top: f32, temperature: f32) -> (f32, f32) {
         let mut s = *four;
         for s in &mut s {
             // A weight of next to nothing, in place of 0 · −∞.
-            *s = larger((*s - top) / temperature, math::LEAST_OF_FOUR);
+            *s = larger((*s - top) * inverse, math::LEAST_OF_FOUR);
         }
         let four = math::exp_of_four(s);
         for (sum, weight) in weights.iter_mut().zip(&four) {
@@ -73,5 +75,26 @@ pub(crate) fn sums(logits: &[f32], top: f32, temperature: f32) -> (f32, f32) {
             *sum += *s * *weight;
         }
     }
-    (weights.iter().sum(), weighted.iter().sum())
+    (sum(weights), sum(weighted))
+}
+
+/// Up to so many classes [`inverse_ln`] is a constant.
+const FEW: usize = 16;
+
+/// 1 / ln C.
+pub(crate) const fn inverse_ln(classes: usize) -> f32 {
+    const OF_FEW: [f32; FEW + 1] = {
+        let (mut inverses, mut classes) = ([0.0; FEW + 1], 2);
+        while classes <= FEW {
+            inverses[classes] = 1.0 / math::ln(classes as f32);
+            classes += 1;
+        }
+        inverses
+    };
+    if classes <= FEW { OF_FEW[classes] } else { 1.0 / math::ln(classes as f32) }
+}
+
+/// Two additions behind each other, not four.
+const fn sum([a, b, c, d]: [f32; 4]) -> f32 {
+    (a + c) + (b + d)
 }

@@ -64,7 +64,7 @@ impl Packed {
             let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();
             let mut columns = vec![Lane::default(); usize::from(lanes)];
             let before = starts.len();
-            put_steps(&rows, self.n_in, width, &mut columns, &mut starts);
+            put_steps(&rows, self.n_in, (width, grouping::alignment(lanes, width)), &mut columns, &mut starts);
             let steps = starts.len() - before;
             let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;
             self.counts.extend(count.to_le_bytes());
@@ -128,12 +128,18 @@ impl Packed {
 
 /// Runs one group's rows through their windows: a weight and a position a lane and step, −0 and 0 where it has no edge, and
 /// the window's first input.
-fn put_steps(rows: &[(&[u16], &[f32])], n_in: u16, width: u8, columns: &mut [Lane], starts: &mut Vec<u16>) {
+fn put_steps(
+    rows: &[(&[u16], &[f32])],
+    n_in: u16,
+    (width, alignment): (u8, u16),
+    columns: &mut [Lane],
+    starts: &mut Vec<u16>,
+) {
     let mut inputs: [&[u16]; MAX_LANES] = [&[]; MAX_LANES];
     inputs.iter_mut().zip(rows).for_each(|(inputs, row)| *inputs = row.0);
     let mut weights: [&[f32]; MAX_LANES] = [&[]; MAX_LANES];
     weights.iter_mut().zip(rows).for_each(|(weights, row)| *weights = row.1);
-    while let Some(start) = grouping::next_window(&inputs, n_in, width) {
+    while let Some(start) = grouping::next_window(&inputs, n_in, width, alignment) {
         starts.push(start);
         for ((inputs, weights), column) in inputs.iter_mut().zip(&mut weights).zip(&mut *columns) {
             let (mut weight, mut position) = (-0.0, 0);

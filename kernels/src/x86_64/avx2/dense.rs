@@ -5,7 +5,6 @@
 
 use core::arch::x86_64::*;
 
-use super::sum;
 use crate::junction::Junction;
 
 /// Pseudo-code: for each 4 rows: for each 8 inputs: load x once; four accumulators += weights · x. Two steps of 8 are taken
@@ -19,22 +18,26 @@ pub(super) unsafe fn dense(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let mut o = 0;
     while o + 4 <= y.len() {
         // SAFETY: rows o..o+4 exist, each of n_in weights.
-        unsafe { dense_tile::<4>(j, o, n_in, x, y) };
+        unsafe { tile::<4>(j, o, n_in, x, y) };
         o += 4;
     }
-    while o < y.len() {
-        // SAFETY: row o exists.
-        unsafe { dense_tile::<1>(j, o, n_in, x, y) };
-        o += 1;
+    // SAFETY: as above, of as many rows as are left.
+    unsafe {
+        match y.len() - o {
+            3 => tile::<3>(j, o, n_in, x, y),
+            2 => tile::<2>(j, o, n_in, x, y),
+            1 => tile::<1>(j, o, n_in, x, y),
+            _ => {}
+        }
     }
     j.activation().apply(y);
 }
 
 /// # Safety
-/// AVX2 and FMA; `o + R ≤ n_out`; `x.len() == n_in`; `y.len() == n_out`; packing dense.
+/// AVX2 and FMA; `o + R ≤ n_out`, R at most 4; `x.len() == n_in`; `y.len() == n_out`; packing dense.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn dense_tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x: &[f32], y: &mut [f32]) {
+unsafe fn tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x: &[f32], y: &mut [f32]) {
     // SAFETY: dense has n_in·n_out weights, so rows o..o+R are inside; inputs are read below n_in; 8 at a time only where
     // 8 are left; loads are unaligned ones.
     unsafe {
@@ -57,12 +60,46 @@ unsafe fn dense_tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x:
             }
             i += 8;
         }
+        let mut sums = [_mm256_setzero_ps(); 4];
+        let mut rest = [0.0; 4];
         for r in 0..R {
-            let mut total = j.bias(o + r) + sum(_mm256_add_ps(acc[0][r], acc[1][r]));
+            sums[r] = _mm256_add_ps(acc[0][r], acc[1][r]);
+            rest[r] = j.bias(o + r);
             for i in i..n_in {
-                total += row[r].add(i).read_unaligned() * *x.get_unchecked(i);
+                rest[r] += row[r].add(i).read_unaligned() * *x.get_unchecked(i);
             }
-            *y.get_unchecked_mut(o + r) = total;
+        }
+        let [a, b, c, d] = rest;
+        store::<R>(_mm_add_ps(sum_of_each(sums), _mm_set_ps(d, c, b, a)), y.as_mut_ptr().add(o));
+    }
+}
+
+/// The sum of the lanes of each.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn sum_of_each([a, b, c, d]: [__m256; 4]) -> __m128 {
+    let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves))
+}
+
+/// Stores the first R of four. One store where there are two or four: whoever loads a vector from there at once, as an exit does
+/// with its logits, waits for several stores until they have reached the cache, but not for one.
+///
+/// # Safety
+/// R values at `y`, at most 4, are the caller's to write.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn store<const R: usize>(four: __m128, y: *mut f32) {
+    // SAFETY: as many values as the caller gave; stores are unaligned ones.
+    unsafe {
+        match R {
+            1 => _mm_store_ss(y, four),
+            2 => _mm_storel_epi64(y.cast(), _mm_castps_si128(four)),
+            3 => {
+                _mm_storel_epi64(y.cast(), _mm_castps_si128(four));
+                _mm_store_ss(y.add(2), _mm_movehl_ps(four, four));
+            }
+            _ => _mm_storeu_ps(y, four),
         }
     }
 }

@@ -53,6 +53,31 @@ impl Stream {
         }
         self.positions = next_positions::<M>(self.positions);
     }
+
+    /// The steps of word W of a turn whose pages begin at `first`; `inputs` is the page of the step before. W is a constant, and the
+    /// loop one of six or eight steps: in a longer one the accumulators would be kept in memory.
+    ///
+    /// # Safety
+    /// AVX-512; there are these steps and their pages.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn word<const M: usize, const N: usize, const W: usize>(
+        &mut self,
+        first: *const f32,
+        mut inputs: Page<M>,
+    ) -> Page<M> {
+        // SAFETY: the caller's.
+        unsafe {
+            self.next_word();
+            for k in W * word_of(M)..(W + 1) * word_of(M) {
+                if k > 0 && k.is_multiple_of(N) {
+                    inputs = Page::load(first.add(k / N * M));
+                }
+                self.step(inputs, k);
+            }
+        }
+        inputs
+    }
 }
 
 /// # Safety
@@ -102,15 +127,12 @@ unsafe fn groups<const M: usize, const N: usize>(j: &Junction<'_>, x: &[f32], y:
         unsafe {
             if let Some(pages) = turn.checked_div(N) {
                 while page + pages <= row.whole_pages {
-                    let mut inputs = Page::<M>::load(x.as_ptr().add(page * M));
-                    for k in 0..turn {
-                        if k % word == 0 {
-                            stream.next_word();
-                        }
-                        if k > 0 && k % N == 0 {
-                            inputs = Page::<M>::load(x.as_ptr().add((page + k / N) * M));
-                        }
-                        stream.step(inputs, k);
+                    let first = x.as_ptr().add(page * M);
+                    let inputs = stream.word::<M, N, 0>(first, Page::<M>::load(first));
+                    let inputs = if turn > word { stream.word::<M, N, 1>(first, inputs) } else { inputs };
+                    let inputs = if turn > 2 * word { stream.word::<M, N, 2>(first, inputs) } else { inputs };
+                    if turn > 3 * word {
+                        stream.word::<M, N, 3>(first, inputs);
                     }
                     page += pages;
                 }
