@@ -78,20 +78,18 @@ pub(crate) fn sums(logits: &[f32], top: f32, temperature: f32) -> (f32, f32) {
     (sum(weights), sum(weighted))
 }
 
-/// Up to so many classes [`inverse_ln`] is a constant.
-const FEW: usize = 16;
-
-/// 1 / ln C.
-pub(crate) const fn inverse_ln(classes: usize) -> f32 {
-    const OF_FEW: [f32; FEW + 1] = {
-        let (mut inverses, mut classes) = ([0.0; FEW + 1], 2);
-        while classes <= FEW {
+/// 1 / ln C; a constant up to sixteen classes.
+pub(crate) fn inverse_ln(classes: usize) -> f32 {
+    #[expect(clippy::indexing_slicing, reason = "an index out of range would be an error of compilation")]
+    const OF_FEW: [f32; 17] = {
+        let (mut inverses, mut classes) = ([0.0; 17], 2);
+        while classes < inverses.len() {
             inverses[classes] = 1.0 / math::ln(classes as f32);
             classes += 1;
         }
         inverses
     };
-    if classes <= FEW { OF_FEW[classes] } else { 1.0 / math::ln(classes as f32) }
+    OF_FEW.get(classes).copied().unwrap_or_else(|| 1.0 / math::ln(classes as f32))
 }
 
 /// Two additions behind each other, not four.
