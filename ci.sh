@@ -20,7 +20,7 @@ HOST_STEPS="format lint docs msrv tests no_std"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
 # The long ones in two lanes as well, and those that want a quiet machine after them.
 LONG_STEPS="avx512_long asan instructions assembly miri fuzz_long"
-IMPORT_STEPS="fuzz_import"
+BESIDE_STEPS="fuzz_import fuzz_tail"
 QUIET_STEPS="soak peers"
 
 # No debug information: it is a tenth of what compiling costs.
@@ -182,9 +182,10 @@ fuzz() { # "ROOM ..." LIMIT ...
   done
 }
 step_fuzz() { fuzz "engine tail" -max_total_time=10; }
-step_fuzz_long() { fuzz "engine tail" -runs=10000000; }
-# Readers of other people's files, up to a thousand times slower to run: a million executions of each, or five minutes.
-step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=300 -max_len=16384; }
+step_fuzz_long() { fuzz engine -runs=10000000; }
+# Slower to run, readers of other people's files up to a thousand times: a time for each.
+step_fuzz_tail() { fuzz tail -runs=10000000 -max_total_time=300; }
+step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=180 -max_len=16384; }
 
 # Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
 step_soak() {
@@ -264,16 +265,16 @@ run_lanes() {
 run_long() {
   lane "$RECORDS" tee setup
   beside "$HOST_STEPS" "$OTHER_STEPS"
-  beside "$LONG_STEPS" "$IMPORT_STEPS"
+  beside "$LONG_STEPS" "$BESIDE_STEPS"
   lane "$RECORDS" tee $QUIET_STEPS
-  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS $LONG_STEPS $IMPORT_STEPS $QUIET_STEPS
+  sum_up "$RECORDS" setup $HOST_STEPS $OTHER_STEPS $LONG_STEPS $BESIDE_STEPS $QUIET_STEPS
 }
 keep() { cat > "$1"; }
 
 case ${1:-} in
   '') run_lanes;;
   --long) run_long;;
-  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS $IMPORT_STEPS $QUIET_STEPS";;
+  --list) echo "steps: setup $HOST_STEPS $OTHER_STEPS"; echo "with --long: $LONG_STEPS $BESIDE_STEPS $QUIET_STEPS";;
   -*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2;;
   *)
     for name in "$@"; do
