@@ -124,8 +124,8 @@ impl<T: Element> Features<'_, T> {
     /// Writes the packet to the front of `out` and gives its length.
     ///
     /// # Errors
-    /// `out` is shorter than [`packet_len`](Self::packet_len); more values than a packet's 65,535; a value that half precision
-    /// does not hold, or a scale of more than 16 bits. Nothing is written then.
+    /// `out` is shorter than [`packet_len`](Self::packet_len); more values than a packet's 65,535; a value that is NaN or
+    /// infinite, or that half precision does not hold; a scale of more than 16 bits. Nothing is written then.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, PacketError> {
         packet::encode(
             &T::payload(self.values, self.quantisation),

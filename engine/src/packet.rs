@@ -113,6 +113,10 @@ impl Payload<'_> {
                     None => Ok(()),
                 }
             }
+            (Self::Floats(values), Encoding::F32) => match values.iter().position(|value| !value.is_finite()) {
+                Some(at) => Err(PacketError::NotFinite { at }),
+                None => Ok(()),
+            },
             (Self::Floats(_), Encoding::I8) => Err(PacketError::NotInt8),
             (Self::I8(_, quantisation), _) if !quantisation.packs() => Err(PacketError::BadScale),
             _ => Ok(()),
@@ -240,10 +244,12 @@ impl<'p> Packet<'p> {
         HEADER + 4 * count + CHECKSUM
     }
 
-    /// The most bytes that a packet of `count` values can have, whatever they are and however they are written.
+    /// The most bytes that [`Features::encode`](crate::Features::encode) writes for `count` values, whatever they are and
+    /// however they are written.
     #[must_use]
     pub const fn max_len(count: usize) -> usize {
-        Self::len_for(count) + CONFIDENCE
+        let (floats, int8) = (Self::len_for(count), Self::len_for_i8(count));
+        CONFIDENCE + if floats > int8 { floats } else { int8 }
     }
 
     /// Checks that `bytes` are exactly one packet.

@@ -1,5 +1,7 @@
 //! The packet that answers a packet of features (PACKET.md).
 
+use core::fmt;
+
 use crate::answer::{Answer, Q15};
 use crate::crc;
 use crate::model::ExitId;
@@ -47,6 +49,18 @@ pub enum Refusal {
     WrongCount,
     /// More work than the tail takes on: again a little later.
     Busy,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUnderstood => "it did not understand the packet: send it again, or update the tail",
+            Self::WrongPair => "it serves no tail of this head: serve the tail.lace of the same conversion",
+            Self::WrongSplit => "its tail is of another split: serve the tail.lace of the same conversion",
+            Self::WrongCount => "its tail takes another number of values, or int8 ones of another scale",
+            Self::Busy => "it has too much work, or the server behind it does not answer: again a little later",
+        })
+    }
 }
 
 impl Refusal {

@@ -1,9 +1,11 @@
 //! Packets of features in every form, and their replies.
 
-use lacewing_engine::{Answer, Encoding, ExitId, Features, Packet, PacketError, Q15, Refusal, Reply, Verdict};
+use lacewing_engine::{
+    Answer, Element, Encoding, ExitId, Features, Packet, PacketError, Q15, Quantisation, Refusal, Reply, Verdict,
+};
 use proptest::prelude::*;
 
-fn encode(features: &Features<'_>) -> Vec<u8> {
+fn encode<T: Element>(features: &Features<'_, T>) -> Vec<u8> {
     let mut packet = vec![0xa5; features.packet_len()];
     assert_eq!(features.encode(&mut packet), Ok(packet.len()));
     packet
@@ -45,11 +47,39 @@ fn the_bytes_of_each_form() {
 }
 
 #[test]
-fn forty_features_take_sixty_bytes_and_less() {
-    let half_zero: Vec<f32> = (0..40).map(|k| if k % 2 == 0 { 0.0 } else { 1.0 }).collect();
-    let features = Features::new(&half_zero, 1, 1).with_encoding(Encoding::F16);
-    assert_eq!(features.packet_len(), 100);
-    assert_eq!(features.without_zeros().packet_len(), 65);
+fn forty_int8_features_take_sixty_four_bytes_and_less() {
+    let all = [1; 40];
+    let half_zero: [i8; 40] = core::array::from_fn(|at| (at % 2) as i8);
+    let step = Quantisation { scale: 0.5, zero: 0 };
+    assert_eq!(encode(&Features::new_i8(&all, step, 1, 1).without_zeros()).len(), 40 + 24);
+    assert_eq!(encode(&Features::new_i8(&half_zero, step, 1, 1).without_zeros()).len(), 24 + 5 + 20);
+    let half = half_zero.map(f32::from);
+    let half = Features::new(&half, 1, 1).with_encoding(Encoding::F16);
+    assert_eq!((half.packet_len(), half.without_zeros().packet_len()), (100, 65));
+}
+
+#[test]
+fn the_longest_packet_has_the_length_that_is_promised() {
+    for count in 0..20 {
+        let step = Quantisation { scale: 0.5, zero: 0 };
+        let (floats, int8) = (vec![1.5; count], vec![1; count]);
+        let floats = encode(&Features::new(&floats, 1, 1).with_confidence(half())).len();
+        let int8 = encode(&Features::new_i8(&int8, step, 1, 1).with_confidence(half())).len();
+        assert_eq!(floats.max(int8), Packet::max_len(count), "{count} values");
+    }
+}
+
+#[test]
+fn seeds_of_the_fuzzer_are_sound() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/packet");
+    let mut kinds = [0; 4];
+    for seed in std::fs::read_dir(seeds).expect("they are there") {
+        let bytes = std::fs::read(seed.expect("readable").path()).expect("readable");
+        let kind = Packet::parse(&bytes).map_or(0, |packet| 1 + packet.encoding() as usize);
+        assert!(kind > 0 || Reply::parse(&bytes).is_ok());
+        kinds[kind] += 1;
+    }
+    assert!(kinds.iter().all(|count| *count > 0), "replies, and packets of each encoding: {kinds:?}");
 }
 
 #[test]
@@ -89,6 +119,17 @@ fn half_precision_refuses_what_it_cannot_hold() {
     }
 }
 
+#[test]
+fn what_is_not_finite_is_not_sent() {
+    for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
+        let values = [1.0, -0.0, value];
+        let features = Features::new(&values, 1, 1).without_zeros();
+        let mut out = [0xa5; 64];
+        assert_eq!(features.encode(&mut out), Err(PacketError::NotFinite { at: 2 }));
+        assert_eq!(out, [0xa5; 64]);
+    }
+}
+
 fn answer() -> Reply {
     let answer = Answer { class: 2, exit: ExitId(3), confidence: half() };
     Reply { pair_id: 7, sequence: 8, request: 9, verdict: Verdict::Answer(answer) }
@@ -111,6 +152,7 @@ fn replies_come_back() {
         assert_eq!(sent.encode(&logits, &mut out), Ok(28));
         let (reply, logits) = Reply::parse(&out[..28]).expect("sound");
         assert_eq!((reply, logits.len()), (sent, 0));
+        assert!(refusal.to_string().len() > 10, "in words");
     }
 }
 
