@@ -1,5 +1,5 @@
 /* Runs a head on each input in flash, prints what came of it (by semihosting, one line an input) and sends the features of what it is
- * unsure of over UART 0, one packet each (engine/PACKET.md):
+ * unsure of over UART 0, one packet each, framed (engine/PACKET.md):
  *
  *     0 answer 7 exit 1
  *     1 offload 256 fallback 4
@@ -27,12 +27,31 @@ static lacewing_engine engine;
 static _Alignas(16) uint8_t scratch[8192];
 static uint8_t packet[4 * 512 + 22];
 
-static void send(const uint8_t *bytes, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        while (UART_STATE & 1) {
-        }
-        UART_DATA = bytes[i];
+static void put(size_t byte) {
+    while (UART_STATE & 1) {
     }
+    UART_DATA = (uint8_t)byte;
+}
+
+/* A packet as a COBS frame (PACKET.md, "Framing"): runs of at most 254 bytes without a zero, each behind its length and one. A run that is
+ * shorter stands for the zero behind it too; the zero behind the last ends the frame. */
+static void send(const uint8_t *bytes, size_t len) {
+    size_t run;
+    do {
+        for (run = 0; run < len && run < 254 && bytes[run] != 0; run++) {
+        }
+        put(run + 1);
+        for (size_t i = 0; i < run; i++) put(bytes[i]);
+        bytes += run;
+        len -= run;
+        /* Without one behind it the run was the last. */
+        if (run == 254) continue;
+        if (len == 0) break;
+        bytes++;
+        len--;
+        if (len == 0) put(1);
+    } while (len > 0);
+    put(0);
 }
 
 static void require(lacewing_status status, const char *what, size_t offset) {
