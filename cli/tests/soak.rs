@@ -5,7 +5,7 @@
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,6 +44,7 @@ fn flagship() -> Files {
 struct TailProcess {
     file: PathBuf,
     at: [SocketAddr; 3],
+    idle: u32,
     child: Child,
 }
 
@@ -52,16 +53,21 @@ const KINDS: [&str; 3] = ["--listen", "--udp", "--tcp"];
 
 impl TailProcess {
     fn start(file: &Path) -> Self {
+        Self::with(file, 2000)
+    }
+
+    /// With milliseconds for which a connection may be silent.
+    fn with(file: &Path, idle: u32) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
         let at = [free(), free(), free()];
-        let child = Self::spawn(file, &at);
-        Self { file: file.to_owned(), at, child }
+        let child = Self::spawn(file, &at, idle);
+        Self { file: file.to_owned(), at, idle, child }
     }
 
     /// Starts it and waits until it listens.
-    fn spawn(file: &Path, at: &[SocketAddr; 3]) -> Child {
+    fn spawn(file: &Path, at: &[SocketAddr; 3], idle: u32) -> Child {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_lacewing"));
-        serve.arg("serve").arg(file).args(["--threads", "1", "--log", "error", "--idle-ms", "2000"]);
+        serve.arg("serve").arg(file).args(["--threads", "1", "--log", "error", "--idle-ms", &idle.to_string()]);
         for (kind, at) in KINDS.iter().zip(at) {
             serve.args([kind, at.to_string().as_str()]);
         }
@@ -73,7 +79,7 @@ impl TailProcess {
 
     fn kill_and_start_again(&mut self) {
         self.stop();
-        self.child = Self::spawn(&self.file, &self.at);
+        self.child = Self::spawn(&self.file, &self.at, self.idle);
     }
 
     fn stop(&mut self) {
@@ -177,6 +183,39 @@ fn hostile(at: [SocketAddr; 3], packet: &[u8], over: &AtomicBool, sent: &AtomicU
     }
 }
 
+/// Holds connections that send a byte now and then, of packets and of requests' heads and bodies, and opens another where one is
+/// closed: how many were.
+fn dripping(at: [SocketAddr; 3], over: &AtomicBool) -> u64 {
+    let [http, _, tcp] = at;
+    let begins = [
+        (http, &b"GET /v2 HTTP/1.1\r\nLong: "[..]),
+        (http, b"POST /v2/models/tail/infer HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n{"),
+        (tcp, b"x"),
+    ];
+    let open = |(door, begin): (SocketAddr, &[u8])| {
+        let mut stream = TcpStream::connect_timeout(&door, Duration::from_millis(50)).ok()?;
+        stream.set_nonblocking(true).ok()?;
+        stream.write_all(begin).ok()?;
+        Some(stream)
+    };
+    let (mut held, mut closed) = ((0..30).map(|_| None).collect::<Vec<Option<TcpStream>>>(), 0);
+    while !over.load(Ordering::Relaxed) {
+        for (place, begin) in held.iter_mut().zip(begins.into_iter().cycle()) {
+            let Some(stream) = place else {
+                *place = open(begin);
+                continue;
+            };
+            let kept = matches!(stream.read(&mut [0; 512]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+            if !kept || stream.write_all(b"x").is_err() {
+                *place = None;
+                closed += 1;
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    closed
+}
+
 /// A tail may compute with many packets side by side, whose sums run in another order.
 fn are_close(one: &[f32], other: &[f32]) -> bool {
     let largest = other.iter().fold(1.0, |most: f32, logit| most.max(logit.abs()));
@@ -250,6 +289,7 @@ fn every_image_is_answered_rightly_or_by_the_exit_whatever_happens() {
     let counts = thread::scope(|scope| {
         scope.spawn(|| bad_link(at[1], &front, &over));
         scope.spawn(|| hostile(at, &packet, &over, &sent));
+        scope.spawn(|| dripping(at, &over));
         scope.spawn(|| {
             let mut random = StdRng::seed_from_u64(5);
             while !over.load(Ordering::Relaxed) {
@@ -282,6 +322,7 @@ fn memory_stays_flat() {
     let mut resident = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| hostile(tail.at, &packet, &over, &sent));
+        let dripping = scope.spawn(|| dripping(tail.at, &over));
         scope.spawn(|| {
             let mut clients = links(tail.at).map(|link| Client::new(link, patience()));
             while !over.load(Ordering::Relaxed) {
@@ -295,6 +336,9 @@ fn memory_stays_flat() {
             resident.push(tail.resident());
         }
         over.store(true, Ordering::Relaxed);
+        // None of the thirty stays longer than a request may take.
+        let closed = dripping.join().expect("no panic");
+        assert!(closed >= seconds(), "{closed} clients that drip were cut off");
     });
     let fifth = resident.len() / 5;
     let most = |part: &[u64]| part.iter().copied().max().expect("measured");
@@ -391,19 +435,25 @@ fn images_that_a_tail_finishes_side_by_side_get_the_classes_that_they_get_alone(
 
 #[test]
 fn a_thousand_idle_connections_take_little() {
+    const ASK: &[u8] = b"GET /v2/health/live HTTP/1.1\r\nHost: t\r\n\r\n";
     let files = flagship();
     let folder = tempfile::tempdir().expect("a folder");
-    let tail = TailProcess::start(&tail_file(&files, folder.path()));
+    let tail = TailProcess::with(&tail_file(&files, folder.path()), 60_000);
     let before = tail.resident();
     let mut held: Vec<TcpStream> = Vec::new();
     for at in 0..1000 {
         let mut stream = TcpStream::connect(tail.at[0]).expect("connects");
-        if at % 2 == 0 {
-            stream.write_all(b"GET /v2/health/live HTTP/1.1\r\nHost: t\r\n\r\n").expect("sent");
+        if at % 2 == 1 {
+            stream.write_all(ASK).expect("sent");
             stream.read_exact(&mut [0; 15]).expect("answered");
         }
         held.push(stream);
     }
     let resident = tail.resident();
     assert!(resident < 100_000_000, "{before} bytes became {resident}");
+    // All of them are still there: the first, which said nothing yet, too.
+    held[0].write_all(ASK).expect("sent");
+    let mut status = [0; 15];
+    held[0].read_exact(&mut status).expect("answered");
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
 }

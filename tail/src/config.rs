@@ -17,13 +17,13 @@ pub struct Config {
     pub tcp: Option<SocketAddr>,
     /// Threads that compute; as many more for connections, and one for datagrams.
     pub threads: usize,
-    /// Requests that wait for a thread, beyond which clients are told to come back.
+    /// Requests that wait for a thread, 1 to 1,048,576, beyond which clients are told to come back.
     pub queue: usize,
     /// Which requests are computed together.
     pub batching: Batching,
     /// What one request may take.
     pub limits: Limits,
-    /// Bytes of request bodies held at once.
+    /// Bytes of bodies held at once, those of requests that come and of responses that go.
     pub bodies: usize,
     /// End on SIGINT and SIGTERM.
     pub stop_on_signals: bool,
@@ -43,9 +43,10 @@ pub struct Batching {
 pub struct Limits {
     /// Bytes of a request's body.
     pub body: usize,
-    /// Connections at once, for HTTP and for packets each.
+    /// Connections at once, for HTTP and for packets each; at least 1.
     pub connections: usize,
-    /// For the body of a request to come, for its answer to be computed, for a piece of the answer to be taken.
+    /// For a packet on a stream or the body of a request to come, for its answer to be computed, for a piece of the answer to be
+    /// taken.
     pub time: Duration,
     /// For which a connection may be silent, and for the head of a request to come.
     pub idle: Duration,

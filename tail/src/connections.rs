@@ -26,7 +26,7 @@ pub(crate) async fn accept<F: Future<Output = ()> + Send + 'static>(
     tasks: TaskTracker,
     serve: impl Fn(Connection, Arc<Shared>) -> F,
 ) {
-    let room = Arc::new(Semaphore::new(shared.limits.connections));
+    let room = Arc::new(Semaphore::new(shared.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     while let Some((permit, accepted)) = tokio::select! {
         () = shared.stop.stopped() => None,
         next = next(&listener, &room) => next,

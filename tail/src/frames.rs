@@ -36,6 +36,12 @@ impl Frames {
         self.keep(bytes);
     }
 
+    /// Whether a frame has begun and not ended.
+    #[must_use]
+    pub const fn is_inside(&self) -> bool {
+        self.skipping || !self.pending.is_empty()
+    }
+
     fn keep(&mut self, piece: &[u8]) {
         if self.pending.len() + piece.len() > self.longest {
             self.skipping = true;
@@ -76,6 +82,19 @@ mod tests {
         for piece in [1, 3, 1000] {
             assert_eq!(frames_of(&stream, piece, 300), [None, Some(vec![1, 0, 2]), None, Some(vec![1, 0, 2])]);
         }
+    }
+
+    #[test]
+    fn it_is_inside_until_the_zero() {
+        let mut frames = Frames::new(4);
+        assert!(!frames.is_inside());
+        // Begun, and then too long.
+        for piece in [&[3, 1][..], &[7; 9], &[7]] {
+            frames.push(piece, |_| unreachable!("it has not ended"));
+            assert!(frames.is_inside());
+        }
+        frames.push(&[0], |frame| assert_eq!(frame, None));
+        assert!(!frames.is_inside());
     }
 
     proptest! {

@@ -152,8 +152,7 @@ async fn answer(shared: &Shared, named: &Named, request: Request) -> Result<Resp
     let (index, facts) = find(shared, named)?;
     let header = header_len(request.headers())?;
     let len = body_len(request.headers(), shared.limits.body)?;
-    let room = u32::try_from(len).ok().and_then(|len| shared.bodies.try_acquire_many(len).ok());
-    let _room = room.ok_or_else(Failure::busy)?;
+    let room = shared.bodies.take(len).ok_or_else(Failure::busy)?;
     let body = read(request.into_body(), shared).await?;
     let limits = Limits { logits: shared.limits.body };
     let mut asked = oip::parse(facts, limits, header, &body)?;
@@ -166,7 +165,9 @@ async fn answer(shared: &Shared, named: &Named, request: Request) -> Result<Resp
     let finished = finished.map_err(failed)?;
     let results = Results { answers: &finished.answers, logits: &finished.logits };
     let oip::Body { bytes, header } = oip::encode(facts, &asked, &results);
-    let mut response = Response::new(Body::from(bytes));
+    // Whoever is slow to read it holds it for so long.
+    let room = room.resized(bytes.len()).ok_or_else(Failure::busy)?;
+    let mut response = Response::new(Body::from(room.with(bytes)));
     let kind = if header.is_some() { "application/octet-stream" } else { "application/json" };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(header) = header {

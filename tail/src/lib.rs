@@ -32,6 +32,8 @@ mod packets;
 #[cfg(feature = "server")]
 mod pool;
 #[cfg(feature = "server")]
+mod room;
+#[cfg(feature = "server")]
 mod serve;
 #[cfg(feature = "server")]
 mod tcp;

@@ -70,6 +70,12 @@ impl Tails {
             logits: packet.wants_logits(),
         };
         let Some(tail) = self.0.iter().find(|tail| tail.pair_id == packet.pair_id()) else {
+            let (packet, served) = (packet.pair_id(), asked.pair_id);
+            tracing::debug!(
+                packet = %format_args!("{packet:08x}"),
+                served = %format_args!("{served:08x}"),
+                "no tail of the packet's pair id",
+            );
             return Read::Refused(asked.refusal(Refusal::WrongPair));
         };
         asked.pair_id = tail.pair_id;
@@ -80,6 +86,7 @@ impl Tails {
         } else {
             return Read::Work(tail.model, packet.values().collect(), asked);
         };
+        tracing::debug!(pair_id = %format_args!("{:08x}", tail.pair_id), %refusal, "a packet that its tail does not take");
         Read::Refused(asked.refusal(refusal))
     }
 }

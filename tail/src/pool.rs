@@ -13,6 +13,9 @@ use crate::engines::{Engines, Finished};
 use crate::packets::Asked;
 use crate::serve::{Counters, count};
 
+/// The longest queue: its places are there from the start.
+const LONGEST: usize = 1 << 20;
+
 /// Inputs for a model, and who waits for what comes of them.
 pub(crate) struct Job {
     /// The model's place in the list.
@@ -54,7 +57,7 @@ pub(crate) struct Pool {
 impl Pool {
     /// The pool's door, and the end of the queue that [`work`] takes.
     pub(crate) fn new(queue: usize) -> (Self, Receiver<Job>) {
-        let (jobs, queue) = crossbeam_channel::bounded(queue.max(1));
+        let (jobs, queue) = crossbeam_channel::bounded(queue.clamp(1, LONGEST));
         (Self { jobs }, queue)
     }
 
@@ -137,6 +140,36 @@ fn batch(
                 let reply = asked.reply(answers.first(), logits, crate::DATAGRAM, &mut replies.out);
                 replies.datagrams.push(reply, from);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::{Busy, Job, Pool, Recipient};
+
+    fn job() -> Job {
+        Job { model: 0, values: Vec::new(), to: Recipient::Rows(oneshot::channel().0) }
+    }
+
+    #[test]
+    fn a_full_queue_takes_nothing_until_somebody_works() {
+        let (pool, queue) = Pool::new(1);
+        assert_eq!(pool.submit(job()), Ok(()));
+        assert_eq!(pool.submit(job()), Err(Busy));
+        assert!(queue.try_recv().is_ok());
+        assert_eq!(pool.submit(job()), Ok(()));
+        drop(queue);
+        assert_eq!(pool.submit(job()), Err(Busy));
+    }
+
+    #[test]
+    fn lengths_that_no_queue_has() {
+        for len in [0, usize::MAX] {
+            let (pool, _queue) = Pool::new(len);
+            assert_eq!(pool.submit(job()), Ok(()));
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::model_file::{LoadError, ModelFile};
 use crate::oip::Facts;
 use crate::packets::Tails;
 use crate::pool::{Pool, work};
+use crate::room::Room;
 use crate::upstream::{Requests, Upstream, UpstreamError};
 use crate::{http, tcp, udp};
 
@@ -84,8 +85,8 @@ pub(crate) struct Shared {
     /// Who finishes packets in place of the pool.
     pub(crate) upstream: Option<Requests>,
     pub(crate) limits: Limits,
-    /// Room for request bodies, in bytes.
-    pub(crate) bodies: Semaphore,
+    /// For bodies of requests and responses.
+    pub(crate) bodies: Room,
     /// Datagrams that may wait for the server behind a gateway.
     pub(crate) datagrams: Arc<Semaphore>,
     pub(crate) counters: Arc<Counters>,
@@ -94,15 +95,14 @@ pub(crate) struct Shared {
 
 impl Shared {
     fn new(config: &Config, pool: Pool, stop: &Stop) -> Self {
-        let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
             models: HashMap::new(),
             tails: Tails::default(),
             pool,
             upstream: None,
             limits: config.limits,
-            bodies: permits(config.bodies.max(config.limits.body)),
-            datagrams: Arc::new(permits(config.queue.max(1))),
+            bodies: Room::new(config.bodies.max(config.limits.body)),
+            datagrams: Arc::new(Semaphore::new(config.queue.clamp(1, Semaphore::MAX_PERMITS))),
             counters: Arc::default(),
             stop: stop.clone(),
         }
@@ -142,11 +142,13 @@ pub fn serve(
         let ending = stop.on_drop();
         for scratch in &mut scratch {
             let (engines, queue, counters) = (Engines::new(&models, scratch, &least)?, queue.clone(), &counters);
-            scope.spawn(move || work(engines, &queue, config.batching, udp, counters));
+            let work = move || work(engines, &queue, config.batching, udp, counters);
+            thread::Builder::new().spawn_scoped(scope, work).map_err(ServeError::Start)?;
         }
         if let Some(socket) = udp {
             let (tails, counters) = (&tails, &counters);
-            scope.spawn(move || udp::receive(socket, tails, &pool, counters, stop));
+            let receive = move || udp::receive(socket, tails, &pool, counters, stop);
+            thread::Builder::new().spawn_scoped(scope, receive).map_err(ServeError::Start)?;
         } else {
             drop(pool);
         }

@@ -83,13 +83,13 @@ fn a_lacewing_server_behind_it_answers_as_in_process() {
     let gateway = Gateway::to(upstream(server.http(), None), config());
     for mut link in gateway.links() {
         for sequence in 1..50 {
-            let answer = link.ask(&features().with_sequence(sequence), soon()).expect("answered");
+            let answer = link.ask(&features().with_sequence(sequence).into(), soon()).expect("answered");
             assert_eq!((answer.class, answer.exit), (in_process(&VALUES).0, Some(ExitId(2))));
             assert_eq!(answer.logits, in_process(&VALUES).1);
         }
-        let strange = link.ask(&Features::new(&VALUES, 9, 1), soon()).expect_err("another pair");
+        let strange = link.ask(&Features::new(&VALUES, 9, 1).into(), soon()).expect_err("another pair");
         assert!(matches!(strange, LinkError::Refused { refusal: Refusal::WrongPair, ours: 9, theirs: 7 }));
-        let strange = link.ask(&Features::new(&VALUES[..2], 7, 1), soon()).expect_err("another width");
+        let strange = link.ask(&Features::new(&VALUES[..2], 7, 1).into(), soon()).expect_err("another width");
         assert!(matches!(strange, LinkError::Refused { refusal: Refusal::WrongCount, .. }));
     }
 }
@@ -98,10 +98,10 @@ fn a_lacewing_server_behind_it_answers_as_in_process() {
 fn a_server_that_goes_away_is_said_to_be_busy() {
     let mut server = Server::start();
     let gateway = Gateway::to(upstream(server.http(), None), config());
-    assert!(gateway.links()[0].ask(&features(), soon()).is_ok());
+    assert!(gateway.links()[0].ask(&features().into(), soon()).is_ok());
     server.stop();
     for mut link in gateway.links() {
-        let error = link.ask(&features(), soon()).expect_err("nobody answers");
+        let error = link.ask(&features().into(), soon()).expect_err("nobody answers");
         assert!(error.is_passing() && matches!(error, LinkError::Refused { refusal: Refusal::Busy, .. }), "{error}");
     }
 }
@@ -169,7 +169,7 @@ fn answer(stream: &mut BufReader<TcpStream>) -> Option<()> {
 fn a_server_of_another_make_answers_with_the_heads_facts() {
     let gateway = Gateway::to(upstream(foreign(), Some(HEAD)), config());
     for mut link in gateway.links() {
-        let answer = link.ask(&features(), soon()).expect("answered");
+        let answer = link.ask(&features().into(), soon()).expect("answered");
         let (class, logits) = in_process(&VALUES);
         let top = logits[usize::from(class)];
         let sure = 1.0 / logits.iter().map(|logit| (logit - top).exp()).sum::<f32>();

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use support::{Response, Server, in_process, request, send_raw};
+use support::{Response, Server, drip, in_process, request, send_raw};
 
 const INFER: &str = "/v2/models/tail/infer";
 const FEATURES: [f32; 3] = [0.5, 1.25, 2.0];
@@ -140,7 +140,11 @@ fn what_is_wrong_with_a_request_is_said() {
     refused(|body| body["inputs"][0]["parameters"] = json!({ "binary_data_size": 12 }), "either data or");
     refused(|body| body["inputs"][0]["parameters"] = json!({ "shared_memory_region": "r" }), "shared memory");
     refused(|body| body["outputs"] = json!([{ "name": "y" }]), "\"y\"");
-    refused(|body| body["parameters"] = json!({ "pair_id": 8 }), "pair id 8, the model tail has pair id 7");
+    refused(|body| body["outputs"] = json!([{ "name": "logits" }, { "name": "class" }, { "name": "logits" }]), "twice");
+    refused(
+        |body| body["parameters"] = json!({ "pair_id": 8 }),
+        "pair id 00000008, the model tail has pair id 00000007",
+    );
     let broken = request(server.http(), "POST", INFER, &[], &[&b"[".repeat(100_000)[..]].concat());
     assert_eq!(broken.status, 400);
     let deep = format!(
@@ -245,6 +249,18 @@ fn slow_clients_are_cut_off() {
         let mut all = Vec::new();
         let _ = stream.read_to_end(&mut all);
         assert!(begun.elapsed() < Duration::from_secs(4), "{piece:?} kept a connection");
+    }
+}
+
+#[test]
+fn clients_that_drip_are_cut_off() {
+    let server = Server::with(|config| {
+        config.limits.time = Duration::from_millis(200);
+        config.limits.idle = Duration::from_millis(400);
+    });
+    let head = format!("POST {INFER} HTTP/1.1\r\nHost: t\r\nContent-Length: 90000\r\n\r\n{{");
+    for begin in ["GET /v2 HTTP/1.1\r\nLong: ", head.as_str()] {
+        drip(server.http(), begin.as_bytes());
     }
 }
 

@@ -10,12 +10,12 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lacewing_engine::{Answer, Encoding, ExitId, Features, Packet, Q15, Refusal, Reply, Verdict};
+use lacewing_engine::{Answer, Encoding, ExitId, Features, Packet, PacketError, Q15, Refusal, Reply, Verdict};
 use lacewing_tail::client::{Client, Finished, KserveLink, Link, LinkError, Patience, TcpLink, Tensors, UdpLink};
 use lacewing_tail::{Frames, encode_frame};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use support::{Server, in_process, tail_file};
+use support::{Server, drip, in_process, tail_file};
 
 const VALUES: [f32; 3] = [0.5, 1.25, 2.0];
 const WAIT: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ fn every_link_answers_as_in_process() {
         for sequence in 0..200 {
             let values: [f32; 3] = core::array::from_fn(|_| random.random_range(-2.0..2.0f32).max(0.0));
             let features = Features::new(&values, 7, 1).with_sequence(sequence).with_logits().without_zeros();
-            let answer = link.ask(&features, soon()).unwrap_or_else(|error| panic!("link {at}: {error}"));
+            let answer = link.ask(&features.into(), soon()).unwrap_or_else(|error| panic!("link {at}: {error}"));
             assert_eq!((answer.class, answer.logits), in_process(&values), "link {at}");
             assert_eq!(answer.exit, Some(ExitId(2)));
         }
@@ -68,11 +68,11 @@ fn logits_come_where_they_are_asked_for() {
     let server = Server::start();
     let [mut udp, mut tcp, _] = links(&server);
     for link in [&mut udp, &mut tcp] {
-        let plain = link.ask(&features().with_sequence(1), soon()).expect("answered");
+        let plain = link.ask(&features().with_sequence(1).into(), soon()).expect("answered");
         assert_eq!((plain.class, plain.logits.len()), (in_process(&VALUES).0, 0));
         let half = features().with_encoding(Encoding::F16).with_confidence(fallback().confidence).with_logits();
         // Half precision holds these features exactly.
-        assert_eq!(link.ask(&half, soon()).expect("answered").logits, in_process(&VALUES).1);
+        assert_eq!(link.ask(&half.into(), soon()).expect("answered").logits, in_process(&VALUES).1);
     }
 }
 
@@ -80,9 +80,9 @@ fn logits_come_where_they_are_asked_for() {
 fn a_strange_head_is_told_both_ids() {
     let server = Server::start();
     for mut link in links(&server) {
-        let error = link.ask(&Features::new(&VALUES, 8, 1), soon()).expect_err("another pair");
+        let error = link.ask(&Features::new(&VALUES, 8, 1).into(), soon()).expect_err("another pair");
         let said = error.to_string();
-        assert!(!error.is_passing() && said.contains('8') && said.contains('7'), "{said}");
+        assert!(!error.is_passing() && said.contains("00000008") && said.contains("00000007"), "{said}");
     }
     let [mut udp, mut tcp, _] = links(&server);
     for link in [&mut udp, &mut tcp] {
@@ -90,8 +90,11 @@ fn a_strange_head_is_told_both_ids() {
             Err(LinkError::Refused { refusal, ours: 7, theirs: 7 }) => refusal,
             other => panic!("{other:?}"),
         };
-        assert_eq!(refusal(link.ask(&Features::new(&VALUES, 7, 2), soon()).map(|_| ())), Refusal::WrongSplit);
-        assert_eq!(refusal(link.ask(&Features::new(&VALUES[..2], 7, 1), soon()).map(|_| ())), Refusal::WrongCount);
+        assert_eq!(refusal(link.ask(&Features::new(&VALUES, 7, 2).into(), soon()).map(|_| ())), Refusal::WrongSplit);
+        assert_eq!(
+            refusal(link.ask(&Features::new(&VALUES[..2], 7, 1).into(), soon()).map(|_| ())),
+            Refusal::WrongCount
+        );
     }
 }
 
@@ -99,8 +102,20 @@ fn a_strange_head_is_told_both_ids() {
 fn a_packet_larger_than_a_datagram_is_not_sent() {
     let server = Server::start();
     let mut link = UdpLink::new(server.at.udp.expect("UDP")).expect("a socket").with_datagrams_of(31);
-    let error = link.ask(&features(), soon()).expect_err("too large");
+    let error = link.ask(&features().into(), soon()).expect_err("too large");
     assert!(matches!(error, LinkError::TooLarge { len: 32, most: 31 }));
+}
+
+#[test]
+fn what_is_not_finite_is_answered_by_the_exit_at_once() {
+    let server = Server::start();
+    for link in links(&server) {
+        let mut client = Client::new(link, Patience { attempts: 1000, ..Patience::default() });
+        let values = [0.5, f32::NAN, 1.0];
+        let finished = client.finish(Features::new(&values, 7, 1), Some(fallback())).expect("a fallback");
+        let Finished::Fallback { answer, because: LinkError::Packet(error) } = finished else { panic!("{finished:?}") };
+        assert_eq!((answer, error), (fallback(), PacketError::NotFinite { at: 1 }));
+    }
 }
 
 #[test]
@@ -152,7 +167,32 @@ fn garbage_is_passed_over() {
             }
         });
     }
-    assert!(links(&server)[0].ask(&features(), soon()).is_ok());
+    assert!(links(&server)[0].ask(&features().into(), soon()).is_ok());
+}
+
+#[test]
+fn clients_that_drip_are_cut_off() {
+    let server = Server::with(|config| config.limits.time = Duration::from_millis(200));
+    let sound = encode_frame(&encode(&features()));
+    for begin in [&[][..], &sound[..5], &[&sound[..], &[9]].concat()] {
+        drip(server.at.tcp.expect("TCP"), begin);
+    }
+}
+
+#[test]
+fn a_slow_link_is_none_that_drips() {
+    let server = Server::with(|config| config.limits.time = Duration::from_millis(600));
+    let mut stream = TcpStream::connect(server.at.tcp.expect("TCP")).expect("connects");
+    stream.set_read_timeout(Some(WAIT)).expect("set");
+    let (frame, mut reply) = (encode_frame(&encode(&features())), [0; 64]);
+    // Each packet takes half the time, and begins in one piece with the end of the one before.
+    let (first, rest) = frame.split_at(4);
+    stream.write_all(first).expect("sent");
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_millis(300));
+        stream.write_all(&[rest, first].concat()).expect("sent");
+        assert!(stream.read(&mut reply).expect("answered") > 0, "the connection was closed");
+    }
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use lacewing_engine::Features;
+use lacewing_engine::PacketError;
 use serde::Deserialize;
 
-use super::{Link, LinkError, TailAnswer, left};
+use super::{AnyFeatures, Link, LinkError, TailAnswer, left};
 use crate::oip::{HEADER_LEN, Tensors, read_response, write_request};
 
 /// Bytes of a response that are read.
@@ -33,9 +33,12 @@ impl KserveLink {
 }
 
 impl Link for KserveLink {
-    fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
-        let (sequence, pair_id) = (features.sequence(), features.pair_id());
-        let header = write_request(&self.tensors, features.values(), pair_id, sequence, &mut self.body);
+    fn ask(&mut self, features: &AnyFeatures<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
+        let (sequence, pair_id, numbers) = (features.sequence(), features.pair_id(), features.numbers());
+        if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+            return Err(PacketError::NotFinite { at }.into());
+        }
+        let header = write_request(&self.tensors, &numbers, pair_id, sequence, &mut self.body);
         let time: Duration = left(until)?;
         let request = self.agent.post(&self.url).config().timeout_global(Some(time)).build();
         let request = request.content_type("application/octet-stream").header(HEADER_LEN, header.to_string());

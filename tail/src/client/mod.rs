@@ -1,9 +1,11 @@
 //! The device's side, where it has std: hand over, and answer from the exit where the link fails.
 //!
 //! A hand-over may be sent more than once, always under one sequence number. That is safe: a tail's answer is a function of
-//! the features alone, and a reply that is not to this very packet is passed over (PACKET.md). So a request is *idempotent*, and
-//! each call gives one answer.
+//! the features, and a reply that is not to this very packet is passed over (PACKET.md). So a request is *idempotent*, and
+//! each call gives one answer. A tail that computes many together may add in another order: then logits differ by rounding, and
+//! the class only where two logits are that close.
 
+mod features;
 mod kserve;
 mod stream;
 mod udp;
@@ -12,13 +14,14 @@ use core::time::Duration;
 use std::io;
 use std::time::Instant;
 
-use lacewing_engine::{Answer, Features, PacketError, Refusal, Reply, Verdict};
+use lacewing_engine::{Answer, PacketError, Refusal, Reply, Verdict};
 use rand::RngExt;
 use thiserror::Error;
 
 pub use crate::answer::TailAnswer;
 pub use crate::oip::Tensors;
 
+pub use features::AnyFeatures;
 pub use kserve::KserveLink;
 pub use stream::TcpLink;
 pub use udp::UdpLink;
@@ -29,11 +32,11 @@ pub trait Link {
     ///
     /// # Errors
     /// There is no answer.
-    fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError>;
+    fn ask(&mut self, features: &AnyFeatures<'_>, until: Instant) -> Result<TailAnswer, LinkError>;
 }
 
 impl<L: Link + ?Sized> Link for Box<L> {
-    fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
+    fn ask(&mut self, features: &AnyFeatures<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
         (**self).ask(features, until)
     }
 }
@@ -63,7 +66,7 @@ pub enum LinkError {
         most: usize,
     },
     /// The tail refused the packet.
-    #[error("the tail refused: {refusal:?} (the head's pair id is {ours:08x}, the tail's {theirs:08x})")]
+    #[error("the tail refused: {refusal}{}", both_ids(*refusal, *ours, *theirs))]
     Refused {
         /// Why.
         refusal: Refusal,
@@ -83,6 +86,14 @@ pub enum LinkError {
     /// The server does not speak the protocol.
     #[error("the server's response: {0}")]
     Response(String),
+}
+
+/// Where they matter.
+fn both_ids(refusal: Refusal, ours: u32, theirs: u32) -> String {
+    match refusal {
+        Refusal::WrongPair => format!(" (the head's pair id is {ours:08x}, the tail's {theirs:08x})"),
+        _ => String::new(),
+    }
 }
 
 impl LinkError {
@@ -168,14 +179,18 @@ impl<L: Link> Client<L> {
         &self.link
     }
 
-    /// Hands `features` over under the next sequence number; where no answer comes before the deadline, `fallback` is the
+    /// Hands `features` over, of an f32 head or an int8 one, under the next sequence number; where no answer comes before the deadline, `fallback` is the
     /// answer.
     ///
     /// # Errors
     /// No answer came, and there is no fallback.
-    pub fn finish(&mut self, features: &Features<'_>, fallback: Option<Answer>) -> Result<Finished, LinkError> {
+    pub fn finish<'f>(
+        &mut self,
+        features: impl Into<AnyFeatures<'f>>,
+        fallback: Option<Answer>,
+    ) -> Result<Finished, LinkError> {
         self.sequence = self.sequence.wrapping_add(1);
-        match self.ask(&features.with_sequence(self.sequence)) {
+        match self.ask(&features.into().with_sequence(self.sequence)) {
             Ok(answer) => Ok(Finished::Tail(answer)),
             Err(because) => match fallback {
                 Some(answer) => Ok(Finished::Fallback { answer, because }),
@@ -184,7 +199,7 @@ impl<L: Link> Client<L> {
         }
     }
 
-    fn ask(&mut self, features: &Features<'_>) -> Result<TailAnswer, LinkError> {
+    fn ask(&mut self, features: &AnyFeatures<'_>) -> Result<TailAnswer, LinkError> {
         let start = Instant::now();
         if self.resting_until.is_some_and(|until| start < until) {
             return Err(LinkError::Resting);
@@ -204,7 +219,12 @@ impl<L: Link> Client<L> {
         asked
     }
 
-    fn attempt(&mut self, features: &Features<'_>, attempts: u32, deadline: Instant) -> Result<TailAnswer, LinkError> {
+    fn attempt(
+        &mut self,
+        features: &AnyFeatures<'_>,
+        attempts: u32,
+        deadline: Instant,
+    ) -> Result<TailAnswer, LinkError> {
         let mut pause = self.patience.pause;
         for left in (0..attempts.max(1)).rev() {
             let until = deadline.min(Instant::now() + self.patience.attempt);
@@ -244,7 +264,7 @@ fn failed(error: io::Error) -> LinkError {
 }
 
 /// The answer in `bytes`, where they are the reply to `packet`; `None` for anything else.
-fn reply_in(bytes: &[u8], packet: &[u8], features: &Features<'_>) -> Option<Result<TailAnswer, LinkError>> {
+fn reply_in(bytes: &[u8], packet: &[u8], features: &AnyFeatures<'_>) -> Option<Result<TailAnswer, LinkError>> {
     let (reply, logits) = Reply::parse(bytes).ok()?;
     let checksum = packet.last_chunk().map(|bytes| u32::from_le_bytes(*bytes))?;
     if reply.sequence != features.sequence() || reply.request != checksum {

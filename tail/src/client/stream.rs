@@ -5,9 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use lacewing_engine::{Features, Packet, Refusal, Reply, Verdict};
+use lacewing_engine::{Refusal, Reply, Verdict};
 
-use super::{Link, LinkError, TailAnswer, failed, left, reply_in};
+use super::{AnyFeatures, Link, LinkError, TailAnswer, failed, left, reply_in};
 use crate::frames::{Frames, encode_frame};
 
 /// Packets over TCP to one tail.
@@ -32,10 +32,9 @@ impl TcpLink {
 }
 
 impl Link for TcpLink {
-    fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
-        let mut packet = vec![0; Packet::max_len(features.values().len())];
-        let len = features.encode(&mut packet)?;
-        packet.truncate(len);
+    fn ask(&mut self, features: &AnyFeatures<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
+        let mut packet = Vec::new();
+        features.encode(&mut packet)?;
         let (mut stream, mut frames) = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect(until)?,
@@ -43,8 +42,9 @@ impl Link for TcpLink {
         stream.set_write_timeout(Some(left(until)?))?;
         stream.write_all(&encode_frame(&packet)).map_err(failed)?;
         let answer = receive(&mut stream, &mut frames, &packet, features, until);
-        // A link that said something sound is kept; after silence or nonsense the next packet gets a new one.
-        if matches!(&answer, Ok(_) | Err(LinkError::Refused { refusal: Refusal::WrongPair | Refusal::Busy, .. })) {
+        // A link that said something to this packet is kept; after silence or nonsense the next packet gets a new one.
+        let nonsense = matches!(&answer, Err(LinkError::Refused { refusal: Refusal::NotUnderstood, .. }));
+        if !nonsense && matches!(&answer, Ok(_) | Err(LinkError::Refused { .. })) {
             self.connection = Some((stream, frames));
         }
         answer
@@ -55,7 +55,7 @@ fn receive(
     stream: &mut TcpStream,
     frames: &mut Frames,
     packet: &[u8],
-    features: &Features<'_>,
+    features: &AnyFeatures<'_>,
     until: Instant,
 ) -> Result<TailAnswer, LinkError> {
     let mut piece = [0; 4096];
@@ -79,7 +79,7 @@ fn receive(
 }
 
 /// The tail's word that what it last read was no packet: ours was damaged.
-fn not_understood(frame: &[u8], features: &Features<'_>) -> Option<Result<TailAnswer, LinkError>> {
+fn not_understood(frame: &[u8], features: &AnyFeatures<'_>) -> Option<Result<TailAnswer, LinkError>> {
     let (reply, _) = Reply::parse(frame).ok()?;
     let Verdict::Refused(refusal @ Refusal::NotUnderstood) = reply.verdict else { return None };
     Some(Err(LinkError::Refused { refusal, ours: features.pair_id(), theirs: reply.pair_id }))

@@ -5,9 +5,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use lacewing_engine::{Features, Packet};
-
-use super::{Link, LinkError, TailAnswer, failed, left, reply_in};
+use super::{AnyFeatures, Link, LinkError, TailAnswer, failed, left, reply_in};
 use crate::DATAGRAM;
 
 /// Packets over UDP to one tail.
@@ -40,14 +38,13 @@ impl UdpLink {
 }
 
 impl Link for UdpLink {
-    fn ask(&mut self, features: &Features<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
+    fn ask(&mut self, features: &AnyFeatures<'_>, until: Instant) -> Result<TailAnswer, LinkError> {
         let len = features.packet_len();
         if len > self.most {
             return Err(LinkError::TooLarge { len, most: self.most });
         }
-        self.packet.resize(Packet::max_len(features.values().len()), 0);
-        let len = features.encode(&mut self.packet)?;
-        let packet = self.packet.get(..len).unwrap_or_default();
+        features.encode(&mut self.packet)?;
+        let packet = self.packet.as_slice();
         self.socket.send(packet).map_err(failed)?;
         loop {
             self.socket.set_read_timeout(Some(left(until)?))?;

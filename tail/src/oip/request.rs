@@ -161,11 +161,14 @@ pub enum BadRequest {
     /// Another output.
     #[error("there is no output {0:?}: the model has logits, class, exit and confidence")]
     OutputName(String),
+    /// The same output again.
+    #[error("output {0} is asked for twice")]
+    OutputTwice(&'static str),
     /// An extension of the protocol that is not spoken here.
     #[error("{0} is not supported by this server")]
     Unsupported(&'static str),
     /// A head of another conversion.
-    #[error("the request is for pair id {request}, the model {model} has pair id {tail}")]
+    #[error("the request is for pair id {request:08x}, the model {model} has pair id {tail:08x}")]
     WrongPair {
         /// The request's.
         request: u32,
@@ -282,7 +285,13 @@ fn outputs(request: &Request) -> Result<Vec<Wanted>, BadRequest> {
         let output = found.ok_or_else(|| BadRequest::OutputName(asked.name.clone()))?;
         Ok(Wanted { output, binary: asked.parameters.binary_data.unwrap_or(all_binary) })
     };
-    request.outputs.iter().map(wanted).collect()
+    let all = request.outputs.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
+    // A response is as long as the model's outputs at most.
+    let again = |(at, one): &(usize, &Wanted)| all.iter().take(*at).any(|other| other.output == one.output);
+    match all.iter().enumerate().find(again) {
+        Some((_, one)) => Err(BadRequest::OutputTwice(one.output.name())),
+        None => Ok(all),
+    }
 }
 
 fn values(facts: &Facts, limits: Limits, input: Input, behind: &[u8]) -> Result<Vec<f32>, BadRequest> {

@@ -5,10 +5,12 @@
 pub mod files;
 
 use core::net::{Ipv4Addr, SocketAddr};
-use std::io::{Read, Write};
+use core::time::Duration;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use lacewing_engine::{AsTrained, Engine, KernelSet, Model, Outcome, Scratch};
 use lacewing_tail::{Addresses, Config, ModelFile, Stop, serve};
@@ -101,6 +103,28 @@ pub fn send_raw(at: SocketAddr, bytes: &[u8]) -> Response {
     let head = String::from_utf8(all[..end].to_vec()).expect("ASCII");
     let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
     Response { status, head, body: all[end + 4..].to_vec() }
+}
+
+/// Sends this and then one byte after the other, each long before a silent client is cut off, until the server closes.
+pub fn drip(at: SocketAddr, begin: &[u8]) {
+    let (begun, begin) = (Instant::now(), begin.to_vec());
+    let mut stream = TcpStream::connect(at).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
+    stream.write_all(&begin).expect("sent");
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?} kept a connection", String::from_utf8_lossy(&begin));
+        match stream.read(&mut [0; 512]) {
+            Ok(0) => return,
+            // What it says before it closes.
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                if stream.write_all(b"x").is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 pub fn request(at: SocketAddr, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Response {
