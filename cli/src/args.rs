@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use lacewing_models::JunctionId;
 
+mod serve;
+
+pub use serve::Serve;
+
 /// Predefined-sparse early-exit networks: trained, converted, run on the device, finished by a tail.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -404,61 +408,6 @@ pub struct Eval {
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Serve {
-    /// Model files (tails, whole networks), and folders of them; a model is named for its file.
-    #[arg(required_unless_present = "upstream", value_name = "MODEL")]
-    pub models: Vec<PathBuf>,
-    /// Be a gateway: hand packets on to this server of the Open Inference Protocol (Triton, KServe), such as http://127.0.0.1:8000.
-    #[arg(long, value_name = "URL", conflicts_with = "models", requires = "upstream_model")]
-    pub upstream: Option<String>,
-    /// The tail's name there.
-    #[arg(long, value_name = "NAME", requires = "upstream")]
-    pub upstream_model: Option<String>,
-    /// The head whose packets come, where the server does not say which it is.
-    #[arg(long, value_name = "FILE", requires = "upstream")]
-    pub head: Option<PathBuf>,
-    /// Where to speak HTTP. Port 0 takes a free one, here and below; the addresses are printed.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// Speak no HTTP.
-    #[arg(long)]
-    pub no_http: bool,
-    /// Take packets as datagrams, such as at 127.0.0.1:7070.
-    #[arg(long, value_name = "ADDRESS")]
-    pub udp: Option<SocketAddr>,
-    /// Take packets in COBS frames on TCP connections.
-    #[arg(long, value_name = "ADDRESS")]
-    pub tcp: Option<SocketAddr>,
-    /// Threads that compute; as many as there are cores where left out.
-    #[arg(long)]
-    pub threads: Option<usize>,
-    /// Requests to one model that a thread computes together, of those that wait; 1 for each by itself.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    pub batch: usize,
-    /// For which a thread waits until that many are there; 0 takes what is there.
-    #[arg(long, value_name = "µs", default_value_t = 0)]
-    pub batch_window_us: u64,
-    /// Requests that may wait; beyond, the answer is 503 with Retry-After.
-    #[arg(long, default_value_t = 1024)]
-    pub queue: usize,
-    /// Bytes that the body of a request may have.
-    #[arg(long, value_name = "BYTES", default_value_t = 262_144)]
-    pub max_body: usize,
-    /// Connections at once, for HTTP and for packets each.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub max_connections: usize,
-    /// For a request's body to come, and for its answer.
-    #[arg(long, value_name = "MS", default_value_t = 5_000)]
-    pub timeout_ms: u64,
-    /// For which a connection may be silent.
-    #[arg(long, value_name = "MS", default_value_t = 30_000)]
-    pub idle_ms: u64,
-    /// What to log to standard error, as a tracing filter: warn, debug, lacewing_tail=trace.
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    pub log: String,
 }
 
 #[derive(Debug, clap::Args)]

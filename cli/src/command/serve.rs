@@ -21,6 +21,9 @@ pub fn run(args: &Serve, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.upstream {
         None => {
             let models = ModelFile::read_all(&args.models)?;
+            if let Some(head) = &args.head {
+                check_head(head, &models)?;
+            }
             let names: Vec<&str> = models.iter().map(ModelFile::name).collect();
             let ready = |addresses: &Addresses| told = tell("model", &names, addresses, out);
             lacewing_tail::serve(&models, &config, &stop, ready)?;
@@ -45,6 +48,25 @@ fn head_facts(path: &Path) -> Result<HeadFacts, Failure> {
     } else {
         Err(format!("{} is no head, but a {}", path.display(), model.part().name()).into())
     }
+}
+
+/// That a tail of the head's conversion is among the models.
+fn check_head(path: &Path, models: &[ModelFile]) -> Result<(), Failure> {
+    let head = head_facts(path)?;
+    let models = models.iter().map(ModelFile::model).collect::<Result<Vec<_>, _>>()?;
+    let tails: Vec<u32> =
+        models.iter().filter(|model| model.part() == Part::Tail).map(|model| model.pair_id()).collect();
+    if tails.contains(&head.pair_id) {
+        return Ok(());
+    }
+    let tails = match tails.as_slice() {
+        [] => "no tail is served".to_owned(),
+        ids => {
+            format!("the tails served have {}", ids.iter().map(|id| format!("{id:08x}")).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let (path, id) = (path.display(), head.pair_id);
+    Err(format!("{path} has pair id {id:08x}, {tails}: serve the tail.lace of the same conversion").into())
 }
 
 fn config(args: &Serve) -> Config {
