@@ -110,7 +110,7 @@ fn an_int8_head_has_every_link() {
             let values = [q, q.wrapping_mul(3), -q.max(-127)];
             let features = Features::new_i8(&values, input, PAIR_I8, 1);
             let Ok(Outcome::Answer(here)) = engine.resume(&features, &mut AsTrained) else { panic!("a pair") };
-            let Ok(Finished::Tail(answer)) = client.finish(features, None) else { panic!("{values:?}: no answer") };
+            let Ok(Finished::Tail(answer)) = client.finish(&features, None) else { panic!("{values:?}: no answer") };
             assert_eq!(
                 (answer.class, answer.exit, answer.confidence),
                 (here.class, Some(here.exit), Some(here.confidence))

@@ -112,7 +112,7 @@ fn what_is_not_finite_is_answered_by_the_exit_at_once() {
     for link in links(&server) {
         let mut client = Client::new(link, Patience { attempts: 1000, ..Patience::default() });
         let values = [0.5, f32::NAN, 1.0];
-        let finished = client.finish(Features::new(&values, 7, 1), Some(fallback())).expect("a fallback");
+        let finished = client.finish(&Features::new(&values, 7, 1), Some(fallback())).expect("a fallback");
         let Finished::Fallback { answer, because: LinkError::Packet(error) } = finished else { panic!("{finished:?}") };
         assert_eq!((answer, error), (fallback(), PacketError::NotFinite { at: 1 }));
     }

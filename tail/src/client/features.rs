@@ -25,18 +25,6 @@ impl<'f> From<Features<'f, i8>> for AnyFeatures<'f> {
     }
 }
 
-impl<'f> From<&Features<'f>> for AnyFeatures<'f> {
-    fn from(features: &Features<'f>) -> Self {
-        Self::F32(*features)
-    }
-}
-
-impl<'f> From<&Features<'f, i8>> for AnyFeatures<'f> {
-    fn from(features: &Features<'f, i8>) -> Self {
-        Self::I8(*features)
-    }
-}
-
 impl<'f> AnyFeatures<'f> {
     /// The same under another number.
     #[must_use]

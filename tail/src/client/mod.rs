@@ -186,11 +186,11 @@ impl<L: Link> Client<L> {
     /// No answer came, and there is no fallback.
     pub fn finish<'f>(
         &mut self,
-        features: impl Into<AnyFeatures<'f>>,
+        features: &(impl Into<AnyFeatures<'f>> + Copy),
         fallback: Option<Answer>,
     ) -> Result<Finished, LinkError> {
         self.sequence = self.sequence.wrapping_add(1);
-        match self.ask(&features.into().with_sequence(self.sequence)) {
+        match self.ask(&(*features).into().with_sequence(self.sequence)) {
             Ok(answer) => Ok(Finished::Tail(answer)),
             Err(because) => match fallback {
                 Some(answer) => Ok(Finished::Fallback { answer, because }),
