@@ -1,12 +1,13 @@
-//! The device's client straight to a server of the Open Inference Protocol of another make, such as the `kserve` Python server:
-//! `ask_kserve URL MODEL TAIL.lace [ROWS]`. Features are drawn at random; every class is compared with the tail's in this process.
-//! Input and output have the names that `lacewing export --onnx --tail` gives them.
+//! The device's client, and a tail of whatever make: `ask URL MODEL TAIL.lace [ROWS]` asks a server of the Open Inference Protocol
+//! such as the `kserve` Python server, `ask ADDRESS udp TAIL.lace [ROWS]` a tail or a gateway that takes packets. Features are drawn
+//! at random; every class is compared with the tail's in this process. Input and output have the names that
+//! `lacewing export --onnx --tail` gives them.
 
 use core::time::Duration;
 use std::io::{self, Write};
 
 use lacewing_engine::{AsTrained, Engine, Features, KernelSet, Model, Outcome, Scratch};
-use lacewing_tail::client::{Client, Finished, KserveLink, Patience, Tensors};
+use lacewing_tail::client::{Client, Finished, KserveLink, Link, Patience, Tensors, UdpLink};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -17,20 +18,23 @@ fn main() -> Result<(), Failure> {
     let (url, name, file, rows) = match words.as_slice() {
         [url, name, file] => (url, name, file, 1000),
         [url, name, file, rows] => (url, name, file, rows.parse::<u32>()?),
-        _ => return Err("ask_kserve URL MODEL TAIL.lace [ROWS]".into()),
+        _ => return Err("ask URL|ADDRESS MODEL|udp TAIL.lace [ROWS]".into()),
     };
     let bytes = std::fs::read(file)?;
     let model = Model::parse(&bytes, &KernelSet::ALL)?;
     let mut scratch = Scratch::<65_536>::new();
     let mut here = Engine::new(&model, &mut scratch)?;
-    let link = KserveLink::new(url, name, Tensors { lacewing: false, ..Tensors::default() });
+    let link: Box<dyn Link> = match name.as_str() {
+        "udp" => Box::new(UdpLink::new(url.parse()?)?),
+        name => Box::new(KserveLink::new(url, name, Tensors { lacewing: false, ..Tensors::default() })),
+    };
     let second = Duration::from_secs(1);
     let mut client = Client::new(link, Patience { deadline: second, attempt: second, ..Patience::default() });
     let (mut random, mut worst) = (StdRng::seed_from_u64(1), 0.0f32);
     for row in 0..rows {
         // As a ReLU leaves them.
         let values: Vec<f32> = (0..model.n_in()).map(|_| random.random_range(-2.0..2.0f32).max(0.0)).collect();
-        let features = Features::new(&values, model.pair_id(), model.split());
+        let features = Features::new(&values, model.pair_id(), model.split()).with_logits();
         let Outcome::Answer(answer) = here.resume(&features, &mut AsTrained)? else {
             return Err("a tail answers".into());
         };
