@@ -46,3 +46,40 @@ fn largest(
     }
     Ok((junction, Parameters { weights, biases: parameters.biases.clone() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use lacewing_models::{Dataset, Pattern, Recipe};
+
+    use super::*;
+    use crate::train::train;
+
+    const RECIPE: &str = "name = \"a\"\nclasses = 2\n[input]\nwidth = 8\n[[junction]]\noutputs = 4\n[[junction]]\noutputs = 2\n\
+                          [training]\nepochs = 2\nbatch = 4";
+
+    #[test]
+    fn the_largest_weight_of_every_page_stays() {
+        let values = (0..96_u16).map(|k| f32::from(k * 37 % 11)).collect();
+        let data = Dataset::new(8, values, (0..12).map(|sample| sample % 2).collect()).unwrap();
+        let trained = train(&Recipe::parse(RECIPE).unwrap(), &data, &data, |_| {}).unwrap();
+        let (recipe, network, before) = trained.into_parts();
+        let trained = Trained::new(recipe, network, before.clone());
+        let (recipe, network, after) = prune(trained, &[Projection::NM { n: 1, m: 4 }]).unwrap().into_parts();
+        assert_eq!(recipe.junctions[0].pattern, Pattern::NM { n: 1, m: 4 });
+        assert_eq!((after[0].weights.len(), after[0].biases.as_slice()), (8, before[0].biases.as_slice()));
+        let junction = &network.nodes()[0].junction;
+        for (output, row) in before[0].weights.chunks(8).enumerate() {
+            let kept: Vec<(usize, f32)> =
+                junction.edges_of(output).map(|(input, k)| (input, after[0].weights[k])).collect();
+            for (page, (input, weight)) in row.chunks(4).zip(&kept) {
+                assert!(page.iter().all(|other| other.abs() <= weight.abs()), "{page:?} {weight}");
+                assert_eq!(row[*input], *weight);
+            }
+            assert!(kept[0].0 < 4 && kept[1].0 >= 4 && kept.len() == 2);
+        }
+        assert_eq!(after[1], before[1]);
+        // Pages that there are not.
+        let trained = Trained::new(recipe, network, after);
+        assert!(prune(trained, &[Projection::NM { n: 1, m: 5 }]).is_err());
+    }
+}

@@ -1,4 +1,4 @@
-//! What a model does on data, as one HTML page: no script, nothing from the network; charts are inline SVG. And [`fronts`], the
+//! What a model does on data, as one HTML page: no script, nothing from the network; charts are inline SVG. And [`fronts()`], the
 //! chart of a sweep.
 
 mod charts;
