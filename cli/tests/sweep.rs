@@ -207,9 +207,9 @@ fn an_interrupt_keeps_what_is_finished() {
 fn what_cannot_be_trained_is_refused_before_anything_is() {
     let place = Place::new();
     for (old, new, said) in [
-        ("seeds = 2", "seed = 2", &["unknown field `seed`", "line 3"][..]),
+        ("seeds = 2", "seed = 2", &["bad.toml", "unknown field `seed`", "line 3"][..]),
         ("[0.1, 0.25]", "[0.1, 0.26]", &["800-20-10", "random", "0.26", "5 (in-degree 200)", "0.25 and 0.3"]),
-        ("m = 16", "m = 12", &["800-20-10", "M is one of"]),
+        ("m = 16", "m = 12", &["bad.toml", "800-20-10", "M is one of"]),
         ("[0.1, 0.25]", "[]", &["densities of pattern random", "empty"]),
         ("[{ pattern = \"dense\" }]", "[]", &["pooled", "empty"]),
         ("widths = [49, 16, 10]", "widths = [48, 16, 10]", &["48"]),

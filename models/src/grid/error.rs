@@ -21,6 +21,14 @@ pub enum GridError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What the file holds is refused.
+    #[error("grid {path}: {error}")]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<GridError>,
+    },
     /// Not TOML, an unknown key, a missing key or a wrong type; the message shows the line.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),

@@ -56,7 +56,8 @@ impl Grid {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, GridError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path);
-        Self::parse(&text.map_err(|source| GridError::Read { path: path.to_path_buf(), source })?)
+        let text = text.map_err(|source| GridError::Read { path: path.to_path_buf(), source })?;
+        Self::parse(&text).map_err(|error| GridError::In { path: path.to_path_buf(), error: Box::new(error) })
     }
 
     /// The same with another number of seeds.
