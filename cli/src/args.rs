@@ -1,14 +1,16 @@
 //! The arguments.
 
+mod serve;
+mod sweep;
+
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use lacewing_models::JunctionId;
 
-mod serve;
-
 pub use serve::Serve;
+pub use sweep::Sweep;
 
 /// Predefined-sparse early-exit networks: trained, converted, run on the device, finished by a tail.
 #[derive(Debug, Parser)]
@@ -26,6 +28,8 @@ pub enum Command {
     Mask(Mask),
     /// Train the network of a recipe and write it as safetensors.
     Train(Train),
+    /// Train a grid of networks, patterns, densities and seeds: CSV, and accuracy against nonzeros and bytes as SVG.
+    Sweep(Sweep),
     /// Make a network that was trained dense sparse: project it onto a pattern and train on.
     Prune(Prune),
     /// Give a trained network an exit: train a small branch on its frozen features.

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod prune;
 pub mod report;
 pub mod serve;
+pub mod sweep;
 pub mod train;
 pub mod tune;
 mod tuning;

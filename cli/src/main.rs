@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => command::calibrate::run(&args, out),
         Command::Mask(args) => command::mask::run(&args, out),
         Command::Train(args) => command::train::run(&args, out),
+        Command::Sweep(args) => command::sweep::run(&args, out),
         Command::Prune(args) => command::prune::run(&args, out),
         Command::FitExit(args) => command::fit_exit::run(&args, out),
         Command::Convert(args) => command::convert::run(&args, out),

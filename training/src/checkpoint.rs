@@ -182,12 +182,19 @@ fn bits(value: f64) -> String {
 
 /// Tells data sets apart, against mistakes only: the number of samples, their width, and FNV-1a over the labels and the
 /// bits of a value of each sample.
-fn fingerprint(data: &Dataset) -> String {
-    let fnv = |hash: u64, value: u32| (hash ^ u64::from(value)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = (0..data.len()).fold(0xcbf2_9ce4_8422_2325, |hash, k| {
+pub(crate) fn fingerprint(data: &Dataset) -> String {
+    let hash = (0..data.len()).fold(FNV_OFFSET, |hash, k| {
         let sample = data.sample(k);
         let value = sample.get(k % sample.len().max(1)).copied().unwrap_or_default();
         fnv(fnv(hash, data.label(k) as u32), value.to_bits())
     });
     format!("{} x {} {hash:016x}", data.len(), data.width())
+}
+
+/// Where FNV-1a starts.
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a goes on by a value.
+pub(crate) fn fnv(hash: u64, value: u32) -> u64 {
+    (hash ^ u64::from(value)).wrapping_mul(0x0000_0100_0000_01b3)
 }

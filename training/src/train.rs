@@ -105,16 +105,28 @@ pub fn train_with(
 /// # Errors
 /// As [`train`].
 pub fn fine_tune(
-    mut trained: Trained,
+    trained: Trained,
     settings: &Training,
     learns: impl Fn(JunctionId) -> bool,
     train: &Dataset,
     validation: &Dataset,
+    progress: impl FnMut(&Progress) + Send,
+) -> Result<Trained, TrainError> {
+    fine_tune_with(trained, settings, learns, (train, validation), Control::default(), progress)
+}
+
+/// As [`fine_tune`], with checkpoints and a way to stop.
+pub(crate) fn fine_tune_with(
+    mut trained: Trained,
+    settings: &Training,
+    learns: impl Fn(JunctionId) -> bool,
+    (train, validation): (&Dataset, &Dataset),
+    control: Control<'_>,
     mut progress: impl FnMut(&Progress) + Send,
 ) -> Result<Trained, TrainError> {
     trained.recipe_mut().training = settings.clone();
     trained.recipe().check().map_err(|error| TrainError::Recipe(Box::new(error)))?;
-    run(trained, learns, train, validation, Control::default(), &mut progress)
+    run(trained, learns, train, validation, control, &mut progress)
 }
 
 /// Trains from where `trained` stands, by its recipe, which has been checked.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use lacewing_models::data::{self, Part};
 use lacewing_models::{Dataset, Recipe};
-use lacewing_training::{Control, Progress, train_with};
+use lacewing_training::{Control, Progress, Spread, train_with};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -101,19 +101,11 @@ fn report(recipe: &Recipe, jobs: &[Job], results: &[Vec<f64>], out: &mut dyn Wri
             Some(exit) => format!("at the exit after junction {}", exit.after),
             None => "at the end".to_owned(),
         };
-        let (mean, spread) = mean_and_spread(&each);
-        let spread = if each.len() > 1 { format!(" ± {:.2}", 100.0 * spread) } else { String::new() };
+        let Spread { mean, deviation, .. } = Spread::of(&each);
+        let spread = if each.len() > 1 { format!(" ± {:.2}", 100.0 * deviation) } else { String::new() };
         writeln!(out, "validation accuracy {place}: {}{spread}", percent(mean))?;
     }
     Ok(())
-}
-
-/// Mean and sample standard deviation.
-fn mean_and_spread(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
 }
 
 /// One JSON object a line.

@@ -12,7 +12,7 @@ const SIZE: (u32, u32) = (480, 320);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 90, 160), RGBColor(200, 80, 0), RGBColor(0, 130, 90), RGBColor(120, 120, 120)];
 
-fn failed(error: impl core::fmt::Display) -> ReportError {
+pub(super) fn failed(error: impl core::fmt::Display) -> ReportError {
     ReportError::Chart(error.to_string())
 }
 

@@ -1,6 +1,8 @@
-//! What a model does on data, as one HTML page: no script, nothing from the network; charts are inline SVG.
+//! What a model does on data, as one HTML page: no script, nothing from the network; charts are inline SVG. And [`fronts()`], the
+//! chart of a sweep.
 
 mod charts;
+mod fronts;
 mod page;
 mod pictures;
 mod variants;
@@ -14,6 +16,7 @@ use crate::evaluate::{EvaluateError, Evaluation, check_data, check_parts, evalua
 use crate::latency::{Contender, Latency, latencies};
 use crate::repack::RepackError;
 use crate::thresholds::{Curve, Observation, ThresholdError, curves, observe};
+pub use fronts::{FrontPoint, Series, fronts};
 use variants::{Variant, variants};
 
 /// Turns of latency measurement.

@@ -64,17 +64,22 @@ pub(super) fn in_degree(n_in: usize, n_out: usize, out_degree: usize) -> Result<
     if edges.is_multiple_of(n_out) {
         return Ok(edges / n_out);
     }
-    // Possible are the multiples of n_out / gcd; n_out itself (dense) is one of them.
-    let step = n_out / gcd(n_in, n_out);
-    let possible = |degree: usize| (1..=n_out).contains(&degree).then(|| (degree, n_in * degree / n_out));
-    let below = out_degree / step * step;
     Err(PatternError::InDegreeNotWhole {
         out_degree,
         n_in,
         n_out,
         in_degree: edges as f64 / n_out as f64,
-        nearest: Nearest { below: possible(below), above: possible(below + step) },
+        nearest: nearest_degrees(n_in, n_out, out_degree as f64),
     })
+}
+
+/// The possible out-degrees on either side of one that is not, whole or not.
+pub(crate) fn nearest_degrees(n_in: usize, n_out: usize, out_degree: f64) -> Nearest {
+    // Possible are the multiples of n_out / gcd; n_out itself (dense) is one of them.
+    let step = n_out / gcd(n_in, n_out);
+    let possible = |degree: usize| (1..=n_out).contains(&degree).then(|| (degree, n_in * degree / n_out));
+    let below = out_degree.clamp(0.0, n_out as f64) as usize / step * step;
+    Nearest { below: possible(below), above: possible(below + step) }
 }
 
 pub(super) fn gcd(a: usize, b: usize) -> usize {

@@ -13,6 +13,7 @@ use core::fmt;
 use crate::mask::Mask;
 use crate::rng::Draws;
 pub use clash_free::{Clash, verify_clash_free};
+pub(crate) use degree::nearest_degrees;
 pub use degree::{Nearest, NearestDivisors};
 pub use error::PatternError;
 pub use project::{Projection, ProjectionError};

@@ -29,11 +29,15 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
     training(&recipe.training)
 }
 
-fn names(recipe: &Recipe) -> Result<(), RecipeError> {
-    let name = &recipe.name;
+/// Whether a recipe or a grid can be called so.
+pub(crate) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(known) {
-        return Err(RecipeError::Name { name: name.clone() });
+    !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(known)
+}
+
+fn names(recipe: &Recipe) -> Result<(), RecipeError> {
+    if !is_name(&recipe.name) {
+        return Err(RecipeError::Name { name: recipe.name.clone() });
     }
     width("classes", recipe.classes)?;
     let (found, classes) = (recipe.class_names.len(), recipe.classes);

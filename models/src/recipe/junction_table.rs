@@ -56,7 +56,7 @@ enum ActivationName {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum PatternName {
+pub(crate) enum PatternName {
     #[default]
     Dense,
     Random,
@@ -67,15 +67,20 @@ enum PatternName {
 }
 
 impl PatternName {
-    const fn as_written(self) -> &'static str {
+    /// As recipes have it.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Dense => "pattern = \"dense\"",
-            Self::Random => "pattern = \"random\"",
-            Self::RandomDensity => "pattern = \"random_density\"",
-            Self::ClashFree => "pattern = \"clash_free\"",
-            Self::Block => "pattern = \"block\"",
-            Self::Nm => "pattern = \"nm\"",
+            Self::Dense => "dense",
+            Self::Random => "random",
+            Self::RandomDensity => "random_density",
+            Self::ClashFree => "clash_free",
+            Self::Block => "block",
+            Self::Nm => "nm",
         }
+    }
+
+    fn as_written(self) -> String {
+        format!("pattern = {:?}", self.name())
     }
 }
 
@@ -116,7 +121,10 @@ impl JunctionTable {
     /// Takes the pattern's keys; what is left over does not go with it.
     fn pattern(&mut self, junction: JunctionId) -> Result<Pattern, RecipeError> {
         let of = self.pattern.as_written();
-        let missing = |key| move || RecipeError::MissingKey { junction, of: of.to_owned(), key };
+        let missing = |key| {
+            let of = of.clone();
+            move || RecipeError::MissingKey { junction, of, key }
+        };
         let pattern = match self.pattern {
             PatternName::Dense => Pattern::Dense,
             PatternName::Random => {
@@ -141,7 +149,7 @@ impl JunctionTable {
             }
         };
         match self.pattern_key_left() {
-            Some(key) => Err(RecipeError::StrayKey { junction, of: of.to_owned(), key }),
+            Some(key) => Err(RecipeError::StrayKey { junction, of, key }),
             None => Ok(pattern),
         }
     }

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::mask::Mask;
 use crate::names::JunctionId;
 use crate::pattern::{Pattern, PatternError};
+pub(crate) use check::is_name;
 pub use error::RecipeError;
+pub(crate) use junction_table::PatternName;
 
 /// Widest layer, and most classes.
 pub const MAX_WIDTH: usize = 65_535;

@@ -1,0 +1,219 @@
+//! Accuracy against nonzeros and against bytes, side by side: what a sweep came to.
+
+use core::ops::Range;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::ReportError;
+use super::charts::{failed, grouped};
+
+const SIZE: (u32, u32) = (1240, 440);
+/// Of one of the two charts; the names are beside them.
+const WIDTH: u32 = 480;
+/// Apart for people who see colours differently, too.
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 90, 160),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 140, 100),
+    RGBColor(150, 70, 150),
+    RGBColor(90, 170, 220),
+    RGBColor(200, 150, 0),
+    RGBColor(110, 110, 110),
+    RGBColor(160, 40, 60),
+];
+const LINE: i32 = 20;
+
+/// Networks that belong together: one shape with one pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The network's name.
+    pub network: String,
+    /// The pattern of its masks.
+    pub pattern: String,
+    /// Its points, in the order in which a line joins them.
+    pub points: Vec<FrontPoint>,
+}
+
+/// A network over its seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrontPoint {
+    /// Weights that are stored; above 0.
+    pub nonzeros: f64,
+    /// Bytes of the model file; above 0.
+    pub bytes: f64,
+    /// Mean accuracy, 0 to 1.
+    pub accuracy: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+}
+
+/// How a series looks.
+#[derive(Clone, Copy)]
+struct Look {
+    colour: RGBColor,
+    shape: usize,
+}
+
+/// An SVG of both charts: a colour for each pattern and, where there are several networks, a mark for each; bars of a standard
+/// deviation to either side.
+///
+/// # Errors
+/// The chart cannot be drawn.
+pub fn fronts(series: &[Series]) -> Result<String, ReportError> {
+    let series: Vec<(&Series, Look)> = series.iter().zip(looks(series)).collect();
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        let (left, rest) = area.split_horizontally(WIDTH);
+        let (right, names) = rest.split_horizontally(WIDTH);
+        chart(&left, "nonzeros", &series, |point| point.nonzeros)?;
+        chart(&right, "bytes of the model file", &series, |point| point.bytes)?;
+        legend(&names, &series)?;
+        area.present().map_err(failed)?;
+    }
+    Ok(svg)
+}
+
+fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
+    let place = |of: fn(&Series) -> &str, one: &Series| {
+        let mut names: Vec<&str> = Vec::new();
+        for name in series.iter().map(of) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        (names.iter().position(|name| *name == of(one)).unwrap_or_default(), names.len())
+    };
+    series.iter().map(move |one| {
+        let (pattern, _) = place(|series| &series.pattern, one);
+        let (network, networks) = place(|series| &series.network, one);
+        let colour = COLOURS.get(pattern % COLOURS.len()).copied().unwrap_or(BLACK);
+        Look { colour, shape: if networks > 1 { network } else { pattern } }
+    })
+}
+
+fn mark<'s, C: Clone + 'static>(at: C, Look { colour, shape }: Look) -> DynElement<'static, SVGBackend<'s>, C> {
+    match shape % 4 {
+        0 => Circle::new(at, 4, colour.filled()).into_dyn(),
+        1 => TriangleMarker::new(at, 6, colour.filled()).into_dyn(),
+        2 => Cross::new(at, 5, colour.stroke_width(2)).into_dyn(),
+        _ => Circle::new(at, 5, colour.stroke_width(2)).into_dyn(),
+    }
+}
+
+/// From the least to the most, with some room.
+fn range(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
+    values.clone().fold(f64::INFINITY, f64::min)..values.fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Round numbers from the one below the range, which is above 0, to the one above it.
+fn ticks(across: &Range<f64>) -> Vec<f64> {
+    let first = across.start.max(1.0).log10().floor() as i32;
+    // Room for eight numbers.
+    let steps: &'static [f64] = if across.end < 100.0 * across.start { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let mut ticks: Vec<f64> = Vec::new();
+    for tick in (first..=i32::from(i16::MAX)).flat_map(|k| steps.iter().map(move |step| step * 10f64.powi(k))) {
+        if tick <= across.start {
+            ticks.clear();
+        }
+        ticks.push(tick);
+        if tick > across.end {
+            break;
+        }
+    }
+    ticks
+}
+
+fn chart(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    name: &str,
+    series: &[(&Series, Look)],
+    x: fn(&FrontPoint) -> f64,
+) -> Result<(), ReportError> {
+    let points = || series.iter().flat_map(|(series, _)| &series.points);
+    if points().next().is_none() {
+        return Ok(());
+    }
+    let across = range(points().map(x));
+    let up = range(points().flat_map(|point| [-1.0, 1.0].map(|s| 100.0 * (point.accuracy + s * point.deviation))));
+    let room = (0.05 * (up.end - up.start)).max(0.05);
+    let mut builder = ChartBuilder::on(area);
+    builder.margin(12).margin_right(24).x_label_area_size(50).y_label_area_size(65);
+    let ticks = ticks(&across);
+    let ends = |range: Range<f64>, tick: &f64| range.start.min(*tick)..range.end.max(*tick);
+    let x_axis = ticks.iter().fold(0.9 * across.start..1.1 * across.end, ends).log_scale().with_key_points(ticks);
+    let mut chart = builder.build_cartesian_2d(x_axis, up.start - room..up.end + room).map_err(failed)?;
+    let mesh = &mut chart.configure_mesh();
+    mesh.x_desc(name)
+        .y_desc("accuracy, %")
+        .x_label_formatter(&|value| grouped(*value))
+        .light_line_style(TRANSPARENT)
+        .label_style(("sans-serif", 16))
+        .draw()
+        .map_err(failed)?;
+    for (series, look) in series {
+        let at = |point: &FrontPoint, s: f64| (x(point), 100.0 * (point.accuracy + s * point.deviation));
+        let line: Vec<(f64, f64)> = series.points.iter().map(|point| at(point, 0.0)).collect();
+        chart.draw_series(LineSeries::new(line.clone(), look.colour.mix(0.5))).map_err(failed)?;
+        let bars = series.points.iter().map(|point| [at(point, -1.0), at(point, 1.0)]);
+        chart.draw_series(bars.map(|bar| PathElement::new(bar, look.colour.stroke_width(2)))).map_err(failed)?;
+        chart.draw_series(line.into_iter().map(|point| mark(point, *look))).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn legend(area: &DrawingArea<SVGBackend<'_>, Shift>, series: &[(&Series, Look)]) -> Result<(), ReportError> {
+    let several = series.iter().any(|(other, _)| series.first().is_some_and(|(one, _)| one.network != other.network));
+    for ((series, look), at) in series.iter().zip(1..) {
+        let name = if several { format!("{}: {}", series.network, series.pattern) } else { series.pattern.clone() };
+        area.draw(&mark((12, LINE * at), *look)).map_err(failed)?;
+        area.draw(&Text::new(name, (26, LINE * at - 7), ("sans-serif", 15))).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(network: &str, pattern: &str, nonzeros: &[f64]) -> Series {
+        let point = |nonzeros: &f64| FrontPoint {
+            nonzeros: *nonzeros,
+            bytes: 4.0 * nonzeros,
+            accuracy: 0.9 + nonzeros / 1e5,
+            deviation: 0.002,
+        };
+        Series {
+            network: network.to_owned(),
+            pattern: pattern.to_owned(),
+            points: nonzeros.iter().map(point).collect(),
+        }
+    }
+
+    #[test]
+    fn both_charts_and_every_name() {
+        let all =
+            [series("a", "dense", &[9000.0]), series("a", "random", &[100.0, 1000.0]), series("b", "dense", &[50.0])];
+        let svg = fronts(&all).unwrap();
+        for text in ["<svg", "nonzeros", "bytes of the model file", "a: dense", "a: random", "b: dense", "1,000"] {
+            assert!(svg.contains(text), "no {text} in {svg}");
+        }
+        let one = fronts(&all[..2]).unwrap();
+        assert!(!one.contains("a: dense"), "{one}");
+        assert!(fronts(&[]).is_ok_and(|svg| svg.starts_with("<svg")));
+        for (across, expected) in [
+            (2360.0..2480.0, &[2000.0, 5000.0][..]),
+            (1000.0..1000.0, &[1000.0, 2000.0]),
+            (1600.0..81_000.0, &[1000.0, 2000.0, 5000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0]),
+            (20.0..5000.0, &[10.0, 100.0, 1000.0, 10_000.0]),
+        ] {
+            assert_eq!(ticks(&across), expected);
+        }
+        // Colours are the patterns', marks the networks'.
+        let looks: Vec<Look> = looks(&all).collect();
+        assert_eq!(looks[0].colour, looks[2].colour);
+        assert_eq!(looks.iter().map(|look| look.shape).collect::<Vec<_>>(), [0, 0, 1]);
+    }
+}

@@ -1,0 +1,165 @@
+//! One network with one seed.
+
+use core::sync::atomic::AtomicBool;
+
+use lacewing_models::grid::GridPoint;
+use lacewing_models::{Dataset, Recipe};
+use serde::{Deserialize, Serialize};
+
+use super::{AnyError, Size, SweepError};
+use crate::checkpoint::{FNV_OFFSET, fnv};
+use crate::error::TrainError;
+use crate::prune::prune;
+use crate::train::{Control, Progress, fine_tune_with, train_with};
+use crate::trained::Trained;
+
+/// What a network came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The network's name.
+    pub network: String,
+    /// The pattern, as in [`GridPoint::pattern`].
+    pub pattern: String,
+    /// The densities asked for, as in [`GridPoint::density`].
+    pub density: String,
+    /// Weights that are stored.
+    pub nonzeros: usize,
+    /// Those and the biases.
+    pub parameters: usize,
+    /// Bytes of the model file in its smallest packings.
+    pub bytes: usize,
+    /// Multiplications of one run.
+    pub macs: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Epochs trained; of a pruned network those before and after.
+    pub epochs: usize,
+    /// The share of the validation samples that it has right.
+    pub validation_accuracy: f64,
+    /// The share of the test samples that it has right.
+    pub test_accuracy: f64,
+    /// Seconds of an epoch's training, without its validation; of a pruned network after pruning.
+    pub seconds_per_epoch: f64,
+}
+
+/// What runs are done with.
+pub(super) struct Tools<'a> {
+    pub(super) stop: Option<&'a AtomicBool>,
+    pub(super) size: &'a (dyn Fn(&Trained) -> Result<Size, AnyError> + Sync),
+}
+
+/// A data set, as an input section makes it.
+pub(super) struct Parts {
+    pub(super) training: Dataset,
+    pub(super) validation: Dataset,
+    pub(super) test: Dataset,
+    /// Tells it from others, against mistakes.
+    pub(super) fingerprint: String,
+}
+
+/// A network to be trained with a seed.
+pub(super) struct Job<'a> {
+    pub(super) point: &'a GridPoint,
+    /// With the seed.
+    pub(super) recipe: Recipe,
+    data: &'a Parts,
+    /// Tells it from all other networks, seeds, settings and data.
+    pub(super) key: String,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(point: &'a GridPoint, k: u64, data: &'a Parts) -> Self {
+        let mut recipe = point.recipe.clone();
+        // The grid was checked with its last seed.
+        recipe.training.seed = recipe.training.seed.saturating_add(k);
+        let whole = format!("{}\n{:?}\n{}", recipe.to_toml(), point.pruned, data.fingerprint);
+        let key = whole.bytes().fold(FNV_OFFSET, |hash, byte| fnv(hash, u32::from(byte)));
+        Self { point, recipe, data, key: format!("{key:016x}") }
+    }
+
+    /// What can be said before anything is trained.
+    pub(super) fn check(&self) -> Result<(), SweepError> {
+        let (batch, samples) = (self.recipe.training.batch, self.data.training.len());
+        if batch <= samples {
+            return Ok(());
+        }
+        let (network, seed) = (self.name(), self.recipe.training.seed);
+        Err(SweepError::Train { network, seed, source: TrainError::Batch { batch, samples } })
+    }
+
+    /// Epochs that it takes at most.
+    pub(super) fn epochs(&self) -> usize {
+        self.recipe.training.epochs * if self.point.pruned.is_empty() { 1 } else { 2 }
+    }
+
+    pub(super) fn run(
+        &self,
+        tools: &Tools<'_>,
+        progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Run, SweepError> {
+        let Parts { training, validation, test, .. } = self.data;
+        let mut clock = Clock { samples: training.len(), epochs: 0, seconds: Vec::new() };
+        let seed = self.recipe.training.seed;
+        let failed = |source| SweepError::Train { network: self.name(), seed, source };
+        let control = Control { checkpoint: None, stop: tools.stop };
+        let trained = train_with(&self.recipe, training, validation, control, |now| clock.tell(now, progress));
+        let mut trained = trained.map_err(failed)?;
+        if !self.point.pruned.is_empty() {
+            // Epochs before pruning are dense.
+            clock.seconds.clear();
+            trained = prune(trained, &self.point.pruned).map_err(failed)?;
+            let told = |now: &Progress| clock.tell(now, progress);
+            let tuned = fine_tune_with(trained, &self.recipe.training, |_| true, (training, validation), control, told);
+            trained = tuned.map_err(failed)?;
+        }
+        let size = (tools.size)(&trained);
+        let size = size.map_err(|source| SweepError::Measure { network: self.name(), seed, source })?;
+        let accuracy = |dataset: &Dataset| match trained.accuracies(dataset) {
+            Ok(accuracies) => Ok(rounded(accuracies.last().copied().unwrap_or_default())),
+            Err(source) => Err(SweepError::Dataset { network: self.name(), source }),
+        };
+        let nonzeros = trained.nonzeros().map(|(_, nonzeros)| nonzeros).sum();
+        let biases: usize = self.recipe.junctions.iter().map(|junction| junction.outputs).sum();
+        Ok(Run {
+            network: self.recipe.name.clone(),
+            pattern: self.point.pattern.clone(),
+            density: self.point.density.clone(),
+            nonzeros,
+            parameters: nonzeros + biases,
+            bytes: size.bytes,
+            macs: size.macs,
+            seed,
+            epochs: clock.epochs,
+            validation_accuracy: accuracy(validation)?,
+            test_accuracy: accuracy(test)?,
+            seconds_per_epoch: rounded(clock.seconds.iter().sum::<f64>() / clock.seconds.len().max(1) as f64),
+        })
+    }
+
+    /// `800-40-40-10, random, density 0.1`
+    fn name(&self) -> String {
+        format!("{}, {}, density {}", self.recipe.name, self.point.pattern, self.point.density)
+    }
+}
+
+/// Counts epochs and takes their times.
+struct Clock {
+    samples: usize,
+    epochs: usize,
+    seconds: Vec<f64>,
+}
+
+impl Clock {
+    fn tell(&mut self, now: &Progress, progress: &mut (dyn FnMut(&Progress) + Send)) {
+        if now.validation.is_some() {
+            self.epochs += 1;
+            self.seconds.push(self.samples as f64 / now.samples_per_second);
+            progress(now);
+        }
+    }
+}
+
+/// To six decimals, which a decimal number in a file gives back exactly.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
