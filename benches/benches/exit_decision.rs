@@ -63,8 +63,8 @@ fn main() -> Result<(), Failure> {
 /// The head's model file; int8, ranges from `images`, where these are given.
 fn head(network: &Network, images: Option<&Dataset>) -> Result<Vec<u8>, Failure> {
     Ok(match images {
-        None => convert_network(network, None)?.head,
-        Some(images) => convert_network_i8(network, images, &Quantising::default())?.head,
+        None => convert_network(network, None)?.head.into(),
+        Some(images) => convert_network_i8(network, images, &Quantising::default())?.head.into(),
     })
 }
 

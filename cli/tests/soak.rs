@@ -37,7 +37,7 @@ fn flagship() -> Files {
     let test = data::load_for(data::bundled_mnist(), Part::Test, &recipe).expect("the bundled data");
     let Imported { network, .. } = import(&mut source, recipe).expect("a network");
     let files = convert_network(&network, None).expect("model files");
-    Files { head: files.head, tail: files.tail.expect("it is split"), test }
+    Files { head: files.head.into(), tail: files.tail.expect("it is split").into(), test }
 }
 
 /// `lacewing serve` on addresses that stay the same when it is started again.

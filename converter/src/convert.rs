@@ -1,26 +1,28 @@
 //! The whole way: a trained network in, model files out, each number compared.
 
+use core::fmt;
 use std::path::{Path, PathBuf};
 
 use lacewing_engine::Part as ModelPart;
 use lacewing_models::data::{DataError, Part, load_for};
-use lacewing_models::{Dataset, Recipe, RecipeError};
+use lacewing_models::{Dataset, JunctionId, Recipe, RecipeError};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
-use crate::encode::{EncodeError, encode, encode_taking};
+use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
 use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
 use crate::int8::{self, Int8Error, Int8Goal, Quantising};
 use crate::network::Network;
-use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
+use crate::plan::{Goal, PlanError, PlannedJunction, plan};
 use crate::profile::Profile;
 use crate::reading::Reading;
+use crate::settled::Settled;
 use crate::source::{Source, SourceError};
-use crate::verify::{Verified, VerifyError, verify};
+use crate::verify::{Verified, VerifyError, verify_with};
 use crate::write::{WriteError, write_all};
 
 /// Name of the file that holds a head or a whole network.
@@ -46,11 +48,39 @@ pub struct Options<'d> {
     pub dtype: Dtype,
     /// How int8 ranges and packings are chosen, and what stays f32.
     pub quantising: Quantising<'d>,
-    /// Told the share of the weights that has been read, 0 to 1.
-    pub reading: Option<&'d dyn Fn(f64)>,
-    /// Told which junction is being packed, where that takes long.
+    /// Told what is being done, and the share of it that is done.
     pub progress: Option<Progress<'d>>,
 }
+
+/// What a conversion is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reading the weights.
+    Reading,
+    /// Running data through the network, for the ranges of its numbers or its zeros.
+    Calibrating,
+    /// Choosing a junction's packing, and packing it.
+    Packing(
+        /// Which.
+        JunctionId,
+    ),
+    /// Comparing what the engine makes of the files with the network.
+    Verifying,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reading => f.write_str("reading"),
+            Self::Calibrating => f.write_str("calibrating"),
+            Self::Packing(junction) => write!(f, "packing {junction}"),
+            Self::Verifying => f.write_str("verifying"),
+        }
+    }
+}
+
+/// Told what is being done and what share of it is done, 0 to 1; by several threads.
+pub type Progress<'p> = &'p (dyn Fn(Step, f64) + Sync);
 
 /// What junctions compute in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,10 +191,10 @@ pub enum ConvertError {
 #[derive(Clone, Debug)]
 pub struct Converted {
     /// The head, or the whole network.
-    pub head: Vec<u8>,
+    pub head: Settled<u8>,
     /// The tail, where the network is split.
-    pub tail: Option<Vec<u8>>,
-    /// What each junction became; of f32 networks the bytes have gone into the files.
+    pub tail: Option<Settled<u8>>,
+    /// What each junction became.
     pub junctions: Vec<PlannedJunction>,
     /// How the bytes were compared with the network.
     pub verified: Verified,
@@ -188,11 +218,9 @@ pub fn convert_network_for(
     data: Option<&Dataset>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
-    let mut junctions = plan(network, goal, progress)?;
-    // Beside the network either its packed junctions are in memory or the files, not both.
-    let (head, tail) = parts(network, |part| encode_taking(network, &mut junctions, part))?;
-    let verified = verify(network, &head, tail.as_deref(), data)?;
-    Ok(Converted { head, tail, junctions, verified })
+    let junctions = plan(network, goal, &|junction, share| progress(Step::Packing(junction), share))?;
+    let verifying = |share| progress(Step::Verifying, share);
+    finish(network, junctions, |head, tail, _| verify_with(network, head, tail, data, &verifying))
 }
 
 /// Quantises a network after training, its ranges calibrated on `data`, splits it, and compares what the engine makes of the bytes
@@ -201,8 +229,18 @@ pub fn convert_network_for(
 /// # Errors
 /// The data does not serve; the network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
 pub fn convert_network_i8(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Converted, ConvertError> {
-    let junctions = int8::plan(network, data, how)?;
-    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, head, tail, Some(data)))
+    quantised(network, data, how, &|_, _| {})
+}
+
+fn quantised(
+    network: &Network,
+    data: &Dataset,
+    how: &Quantising<'_>,
+    progress: Progress<'_>,
+) -> Result<Converted, ConvertError> {
+    progress(Step::Calibrating, 0.0);
+    let junctions = int8::plan(network, data, how, &|junction, share| progress(Step::Packing(junction), share))?;
+    finish_i8(network, junctions, Some(data), progress)
 }
 
 /// As [`convert_network_i8`], of a network that was quantised elsewhere.
@@ -210,8 +248,27 @@ pub fn convert_network_i8(network: &Network, data: &Dataset, how: &Quantising<'_
 /// # Errors
 /// The network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
 pub fn convert_given(network: &Network, scales: &[Scales], goal: Int8Goal) -> Result<Converted, ConvertError> {
-    let junctions = given::plan(network, scales, goal)?;
-    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, head, tail, None))
+    kept(network, scales, goal, &|_, _| {})
+}
+
+fn kept(
+    network: &Network,
+    scales: &[Scales],
+    goal: Int8Goal,
+    progress: Progress<'_>,
+) -> Result<Converted, ConvertError> {
+    let junctions = given::plan(network, scales, goal, &|junction, share| progress(Step::Packing(junction), share))?;
+    finish_i8(network, junctions, None, progress)
+}
+
+fn finish_i8(
+    network: &Network,
+    junctions: Vec<PlannedJunction>,
+    data: Option<&Dataset>,
+    progress: Progress<'_>,
+) -> Result<Converted, ConvertError> {
+    let verifying = |share| progress(Step::Verifying, share);
+    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, (head, tail), data, &verifying))
 }
 
 fn finish(
@@ -220,6 +277,7 @@ fn finish(
     verify: impl FnOnce(&[u8], Option<&[u8]>, &[PlannedJunction]) -> Result<Verified, VerifyError>,
 ) -> Result<Converted, ConvertError> {
     let (head, tail) = parts(network, |part| encode(network, &junctions, part))?;
+    junctions.iter().for_each(|junction| junction.packed.release());
     let verified = verify(&head, tail.as_deref(), &junctions)?;
     Ok(Converted { head, tail, junctions, verified })
 }
@@ -227,8 +285,8 @@ fn finish(
 /// The head, or the whole network, and the tail where there is one.
 fn parts(
     network: &Network,
-    mut encode: impl FnMut(ModelPart) -> Result<Vec<u8>, EncodeError>,
-) -> Result<(Vec<u8>, Option<Vec<u8>>), EncodeError> {
+    encode: impl Fn(ModelPart) -> Result<Settled<u8>, EncodeError>,
+) -> Result<(Settled<u8>, Option<Settled<u8>>), EncodeError> {
     Ok(match network.split {
         Some(_) => (encode(ModelPart::Head)?, Some(encode(ModelPart::Tail)?)),
         None => (encode(ModelPart::Whole)?, None),
@@ -252,25 +310,29 @@ pub fn convert(
         reading.recipe.split = (after > 0).then_some(after);
         reading.recipe.check()?;
     }
+    let progress = options.progress.unwrap_or(&|_, _| {});
     let Imported { network, recipe, mut warnings } =
-        import_reading_with(&mut source, reading, options.reading.unwrap_or(&|_| {}))?;
+        import_reading_with(&mut source, reading, &|share| progress(Step::Reading, share))?;
     let calibration = options.calibrate.map(|data| load_for(data, Part::Validation, &recipe)).transpose()?;
-    let inputs = calibration.as_ref().map_or_else(Vec::new, |data| nonzero_inputs(&network, data));
+    let inputs = calibration.as_ref().map_or_else(Vec::new, |data| {
+        progress(Step::Calibrating, 0.0);
+        nonzero_inputs(&network, data)
+    });
     let scales = given::read(&mut source, &recipe)?;
     drop(source);
     let converted = match (&scales, options.dtype) {
-        (Some(scales), _) => convert_given(&network, scales, options.quantising.goal)?,
+        (Some(scales), _) => kept(&network, scales, options.quantising.goal, progress)?,
         (None, Dtype::F32) => {
             let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
-            convert_network_for(&network, goal, options.data, options.progress.unwrap_or(&|_, _| {}))?
+            convert_network_for(&network, goal, options.data, progress)?
         }
         (None, Dtype::I8) => {
             let data = calibration.as_ref().ok_or(Int8Error::NoData)?;
-            convert_network_i8(&network, data, &options.quantising)?
+            quantised(&network, data, &options.quantising, progress)?
         }
     };
-    let mut files = vec![(HEAD, converted.head.as_slice())];
-    files.extend(converted.tail.as_ref().map(|tail| (TAIL, tail.as_slice())));
+    let mut files = vec![(HEAD, &*converted.head)];
+    files.extend(converted.tail.as_deref().map(|tail| (TAIL, tail)));
     let paths = write_all(out, &files)?;
     if converted.tail.is_none() && out.join(TAIL).exists() {
         warnings.push(format!("{} is of another conversion: remove it", out.join(TAIL).display()));

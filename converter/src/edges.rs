@@ -1,17 +1,19 @@
-//! The edges of one junction in memory, row by row: what importers make and packings are made from.
+//! The edges of one junction, row by row: what importers make and packings are made from.
+
+use crate::settled::{SettleError, Settled, Settling};
 
 /// The edges of a junction with their weights: by output, inputs ascending. An edge may have the weight 0: where a mask was
 /// given, the mask says what an edge is.
 ///
 /// Inputs are below `n_in` and ascend within a row by construction; no weight is negative zero. Consecutive rows with the same
-/// inputs share one list of them: a dense junction takes the memory of its weights.
+/// inputs share one list of them: a dense junction takes the room of its weights, which is in memory where they are few.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edges {
     n_in: u16,
     /// Their number is `n_out`.
     rows: Vec<Row>,
-    inputs: Vec<u16>,
-    weights: Vec<f32>,
+    inputs: Settled<u16>,
+    weights: Settled<f32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,9 +24,56 @@ struct Row {
     end: usize,
 }
 
+/// Edges that are being made.
+pub(crate) struct EdgesBuilder {
+    n_in: u16,
+    rows: Vec<Row>,
+    inputs: Settling<u16>,
+    weights: Settling<f32>,
+    /// Inputs of the row being written.
+    row: Vec<u16>,
+    /// The list that was written last: where it begins, and what is in it.
+    list: Option<(usize, Vec<u16>)>,
+}
+
+impl EdgesBuilder {
+    pub(crate) const fn new(n_in: u16) -> Self {
+        Self { n_in, rows: Vec::new(), inputs: Settling::new(), weights: Settling::new(), row: Vec::new(), list: None }
+    }
+
+    /// One more edge of the row being written; `input` is below `n_in` and above the row's inputs so far.
+    pub(crate) fn push(&mut self, input: u16, weight: f32) {
+        debug_assert!(input < self.n_in);
+        debug_assert!(self.row.last().is_none_or(|last| *last < input));
+        self.row.push(input);
+        // −0 + 0 is +0; every other number stays.
+        self.weights.push(weight + 0.0);
+    }
+
+    /// Ends the row being written, be it empty.
+    pub(crate) fn end_row(&mut self) {
+        let shared = self.list.as_ref().filter(|(_, list)| *list == self.row).map(|(start, _)| *start);
+        let inputs = shared.unwrap_or_else(|| {
+            let (start, mut list) = (self.inputs.len(), self.list.take().unwrap_or_default().1);
+            self.inputs.extend(&self.row);
+            core::mem::swap(&mut list, &mut self.row);
+            self.list = Some((start, list));
+            start
+        });
+        self.row.clear();
+        self.rows.push(Row { inputs, end: self.weights.len() });
+    }
+
+    /// The edges, of as many rows as were ended.
+    pub(crate) fn finished(self) -> Result<Edges, SettleError> {
+        let Self { n_in, rows, inputs, weights, .. } = self;
+        Ok(Edges { n_in, rows, inputs: inputs.settled()?, weights: weights.settled()? })
+    }
+}
+
 impl Edges {
     /// The edges of a dense matrix, `n_out` rows of `n_in` weights, that `keep(output, input, weight)` says there are.
-    /// Negative zeros become zeros. `None` where `dense` has another length.
+    /// Negative zeros become zeros. `None` where `dense` has another length, or the edges cannot be kept.
     #[must_use]
     pub fn from_dense(
         n_in: u16,
@@ -35,7 +84,7 @@ impl Edges {
         if n_in == 0 || dense.len() != usize::from(n_in) * usize::from(n_out) {
             return None;
         }
-        let mut edges = Self::without_rows(n_in);
+        let mut edges = EdgesBuilder::new(n_in);
         for (output, row) in dense.chunks_exact(usize::from(n_in)).enumerate() {
             for (input, weight) in (0..n_in).zip(row) {
                 if keep(output, usize::from(input), *weight) {
@@ -44,54 +93,30 @@ impl Edges {
             }
             edges.end_row();
         }
-        Some(edges)
+        edges.finished().ok()
     }
 
-    pub(crate) const fn without_rows(n_in: u16) -> Self {
-        Self { n_in, rows: Vec::new(), inputs: Vec::new(), weights: Vec::new() }
+    /// Each weight multiplied with `factor(output, input)`. An edge stays an edge, whatever its weight becomes.
+    pub(crate) fn scaled(&self, factor: impl Fn(usize, usize) -> f64) -> Result<Self, SettleError> {
+        let factor = &factor;
+        let scaled = self.rows().enumerate().flat_map(|(output, (inputs, weights))| {
+            let scaled = move |(input, weight): (&u16, &f32)| {
+                (f64::from(*weight) * factor(output, usize::from(*input))) as f32 + 0.0
+            };
+            inputs.iter().zip(weights).map(scaled)
+        });
+        Ok(Self {
+            weights: Settling::of(scaled)?,
+            n_in: self.n_in,
+            rows: self.rows.clone(),
+            inputs: self.inputs.clone(),
+        })
     }
 
-    /// Makes room for the weights of so many edges, no more.
-    pub(crate) fn reserve(&mut self, nnz: usize) {
-        self.weights.reserve_exact(nnz);
-    }
-
-    /// One more edge of the row being written; `input` is below `n_in` and above the row's inputs so far.
-    pub(crate) fn push(&mut self, input: u16, weight: f32) {
-        debug_assert!(input < self.n_in);
-        debug_assert!(self.open().1.last().is_none_or(|last| *last < input));
-        self.inputs.push(input);
-        // −0 + 0 is +0; every other number stays.
-        self.weights.push(weight + 0.0);
-    }
-
-    /// Where the inputs of the row being written begin, and what they are so far.
-    fn open(&self) -> (usize, &[u16]) {
-        let start = self.inputs.len() - (self.weights.len() - self.rows.last().map_or(0, |row| row.end));
-        (start, self.inputs.get(start..).unwrap_or_default())
-    }
-
-    /// Ends the row being written, be it empty.
-    pub(crate) fn end_row(&mut self) {
-        let (start, written) = self.open();
-        let before = self.rows.last().map(|row| row.inputs);
-        let shared = before.filter(|before| self.inputs.get(*before..start) == Some(written));
-        if shared.is_some() {
-            self.inputs.truncate(start);
-        }
-        self.rows.push(Row { inputs: shared.unwrap_or(start), end: self.weights.len() });
-    }
-
-    /// Multiplies each weight with `factor(output, input)`. An edge stays an edge, whatever its weight becomes.
-    pub(crate) fn scale(&mut self, factor: impl Fn(usize, usize) -> f64) {
-        let mut start = 0;
-        for (output, Row { inputs, end }) in self.rows.iter().enumerate() {
-            let weights = self.weights.get_mut(start..*end).unwrap_or_default();
-            start = *end;
-            for (weight, input) in weights.iter_mut().zip(self.inputs.get(*inputs..).unwrap_or_default()) {
-                *weight = (f64::from(*weight) * factor(output, usize::from(*input))) as f32 + 0.0;
-            }
-        }
+    /// Lets go of the memory behind edges that are in a file, until they are looked at.
+    pub(crate) fn release(&self) {
+        self.inputs.release();
+        self.weights.release();
     }
 
     /// Inputs.
@@ -120,11 +145,11 @@ impl Edges {
 
     /// The rows in order of outputs: each row's inputs, ascending, and their weights.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&[u16], &[f32])> + Clone {
-        let mut start = 0;
+        let (mut start, all_inputs, all_weights): (_, &[u16], &[f32]) = (0, &self.inputs, &self.weights);
         self.rows.iter().map(move |row| {
-            let weights = self.weights.get(start..row.end).unwrap_or_default();
+            let weights = all_weights.get(start..row.end).unwrap_or_default();
             start = row.end;
-            (self.inputs.get(row.inputs..row.inputs + weights.len()).unwrap_or_default(), weights)
+            (all_inputs.get(row.inputs..row.inputs + weights.len()).unwrap_or_default(), weights)
         })
     }
 
@@ -146,15 +171,24 @@ impl Edges {
     }
 
     /// Without the edges whose weight is 0.
-    #[must_use]
-    pub fn without_zeros(&self) -> Self {
-        let mut edges = Self::without_rows(self.n_in);
+    ///
+    /// # Errors
+    /// They are many, and the temporary file that they are in cannot be read.
+    pub fn without_zeros(&self) -> Result<Self, SettleError> {
+        let mut edges = EdgesBuilder::new(self.n_in);
         for (inputs, weights) in self.rows() {
-            let kept = inputs.iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
-            kept.for_each(|(input, weight)| edges.push(*input, *weight));
+            nonzero(inputs, weights).for_each(|(input, weight)| edges.push(input, weight));
             edges.end_row();
         }
-        edges
+        edges.finished()
+    }
+
+    /// Whether the edges whose weight is not 0 are the same.
+    #[must_use]
+    pub fn same_nonzeros(&self, other: &Self) -> bool {
+        let mut rows = self.rows().zip(other.rows());
+        (self.n_in, self.n_out()) == (other.n_in, other.n_out())
+            && rows.all(|((inputs, weights), (others, wanted))| nonzero(inputs, weights).eq(nonzero(others, wanted)))
     }
 
     /// All `n_out × n_in` weights, row by row, 0 where there is no edge.
@@ -162,13 +196,22 @@ impl Edges {
     pub fn to_dense(&self) -> Vec<f32> {
         let mut dense = vec![0.0; self.n_in() * self.n_out()];
         for ((inputs, weights), row) in self.rows().zip(dense.chunks_exact_mut(self.n_in())) {
-            for (input, weight) in inputs.iter().zip(weights) {
-                if let Some(place) = row.get_mut(usize::from(*input)) {
-                    *place = *weight;
-                }
-            }
+            put_row(inputs, weights, row);
         }
         dense
+    }
+}
+
+/// The edges of a row whose weight is not 0.
+fn nonzero<'r>(inputs: &'r [u16], weights: &'r [f32]) -> impl Iterator<Item = (u16, f32)> + 'r {
+    inputs.iter().zip(weights).filter(|(_, weight)| **weight != 0.0).map(|(input, weight)| (*input, *weight))
+}
+
+/// A row as a matrix has it, 0 where there is no edge.
+pub(crate) fn put_row(inputs: &[u16], weights: &[f32], row: &mut [f32]) {
+    row.fill(0.0);
+    for (input, weight) in inputs.iter().zip(weights) {
+        row.get_mut(usize::from(*input)).into_iter().for_each(|place| *place = *weight);
     }
 }
 
@@ -183,7 +226,8 @@ mod tests {
         assert_eq!(implied.rows().collect::<Vec<_>>(), [(&[0u16][..], &[1.0f32][..]), (&[0], &[2.0])]);
         assert_eq!((implied.nnz(), implied.out_degrees()), (2, vec![2, 0, 0]));
         let with_zeros = Edges::from_dense(3, 2, &dense, |_, _, _| true).unwrap();
-        assert_eq!(with_zeros.without_zeros(), implied);
+        assert_eq!(with_zeros.without_zeros().unwrap(), implied);
+        assert!(with_zeros.same_nonzeros(&implied));
         let masked = Edges::from_dense(3, 2, &dense, |_, i, _| i == 1).unwrap();
         assert_eq!(masked.rows().next(), Some((&[1u16][..], &[0.0f32][..])));
         assert!(masked.to_dense().iter().all(|w| w.to_bits() == 0));
@@ -198,11 +242,11 @@ mod tests {
             .iter()
             .map(|w| *w as f32)
             .collect();
-        let mut edges = Edges::from_dense(3, 6, &dense, |_, _, w| w != 0.0).unwrap();
-        assert_eq!(edges.inputs, [0, 2, 1, 0, 2]);
+        let edges = Edges::from_dense(3, 6, &dense, |_, _, w| w != 0.0).unwrap();
+        assert_eq!(*edges.inputs, [0, 2, 1, 0, 2]);
         assert_eq!((edges.to_dense(), edges.nnz(), edges.out_degrees()), (dense.clone(), 7, vec![3, 1, 3]));
         assert_eq!(edges.in_degrees().collect::<Vec<_>>(), [2, 2, 0, 0, 1, 2]);
-        edges.scale(|output, input| (10 * output + input) as f64);
+        let edges = edges.scaled(|output, input| (10 * output + input) as f64).unwrap();
         assert_eq!(
             edges.rows().map(|(_, weights)| weights).collect::<Vec<_>>(),
             [&[0.0, 4.0][..], &[30.0, 48.0], &[], &[], &[205.0], &[300.0, 364.0]]

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::network::{Network, TrainedExit};
 use crate::pack::Packed;
 use crate::plan::PlannedJunction;
+use crate::settled::{SettleError, Settled, Settling};
 
 const MAGIC: [u8; 4] = *b"LACE";
 const BYTE_ORDER: u16 = 0x0102;
@@ -19,6 +20,7 @@ const EXIT: usize = 32;
 /// Where the header has the number of exits, and the length of the class names.
 const EXITS: usize = 22;
 const NAMES: core::ops::Range<usize> = 48..52;
+const LENGTH: core::ops::Range<usize> = 8..12;
 const CHECKSUM: core::ops::Range<usize> = 12..16;
 const ALIGN: usize = 16;
 
@@ -42,39 +44,19 @@ pub enum EncodeError {
     /// A packing that the format has no id for.
     #[error("the packing {0} has no id in the model format")]
     Packing(Packing),
+    /// Bytes that were written cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
 }
 
 /// The bytes of one part of a network; `junctions` are all of the network's, in the order in which they run.
 ///
 /// # Errors
 /// Something exceeds the format's limits.
-pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Vec<u8>, EncodeError> {
-    let Records { mut file, here, names } = records(network, junctions, part)?;
-    for junction in here.iter().filter_map(|at| junctions.get(*at)) {
-        file.sections(&junction.packed);
-    }
-    file.section(&names);
-    file.sealed()
-}
-
-/// As [`encode`]; the junctions of the part lose their bytes, some of which become the file without being copied.
-///
-/// # Errors
-/// As [`encode`].
-pub(crate) fn encode_taking(
-    network: &Network,
-    junctions: &mut [PlannedJunction],
-    part: Part,
-) -> Result<Vec<u8>, EncodeError> {
-    let Records { mut file, here, names } = records(network, junctions, part)?;
-    let mut sections = Vec::new();
-    for at in here {
-        let taken = junctions.get_mut(at).map(|junction| junction.packed.take_sections());
-        sections.extend(taken.into_iter().flatten());
-    }
-    sections.push(names);
-    file.take_all(sections);
-    file.sealed()
+pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Settled<u8>, EncodeError> {
+    let Records { file, here, names } = records(network, junctions, part)?;
+    let here = here.iter().filter_map(|at| junctions.get(*at));
+    file.with_sections(here.map(|junction| &junction.packed), &names)
 }
 
 /// A file without its sections.
@@ -176,7 +158,7 @@ fn records(network: &Network, junctions: &[PlannedJunction], part: Part) -> Resu
 ///
 /// # Errors
 /// The file grows beyond what the format holds.
-pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Result<Vec<u8>, EncodeError> {
+pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Result<Settled<u8>, EncodeError> {
     let (operations, _) = bytes.get(HEADER..).unwrap_or_default().as_chunks::<OPERATION>();
     let exits_at = HEADER + junctions.len() * OPERATION;
     let exits = exits_at..exits_at + bytes.get(EXITS).copied().map_or(0, usize::from) * EXIT;
@@ -188,11 +170,8 @@ pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Res
         file.operation(usize::from(*exit), &junction.packed)?;
     }
     file.put(bytes.get(exits).unwrap_or_default());
-    for junction in junctions {
-        file.sections(&junction.packed);
-    }
-    file.section(bytes.len().checked_sub(names).and_then(|at| bytes.get(at..)).unwrap_or_default());
-    file.sealed()
+    let names = bytes.len().checked_sub(names).and_then(|at| bytes.get(at..)).unwrap_or_default();
+    file.with_sections(junctions.iter().map(|junction| &junction.packed), names)
 }
 
 fn class_names(network: &Network) -> Result<Vec<u8>, EncodeError> {
@@ -287,58 +266,43 @@ impl Bytes {
         Ok(())
     }
 
-    fn sections(&mut self, packed: &Packed) {
-        let parts = packed.parts();
-        let rescale = packed.int8().map_or(&[][..], |int8| &int8.rescale);
-        let sections = [parts.weights, parts.counts, parts.index, parts.bias, rescale];
-        sections.into_iter().for_each(|section| self.section(section));
-    }
-
-    /// A section, at the next multiple of 16; nothing where it is empty.
-    fn section(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
-            self.put(bytes);
-        }
-    }
-
-    /// These sections. One of them becomes the file where it lies, with what is before it put in front and the others added one
-    /// after the other: the one with which the least is in memory twice at any time.
-    fn take_all(&mut self, sections: Vec<Vec<u8>>) {
-        let copied = |at: &usize| {
-            let (before, from) = sections.split_at_checked(*at).unwrap_or_default();
-            let largest = from.iter().skip(1).map(Vec::len).max().unwrap_or(0);
-            before.iter().map(Vec::len).sum::<usize>().max(largest)
-        };
-        let is_there = |at: &usize| sections.get(*at).is_some_and(|section| !section.is_empty());
-        let stays = (0..sections.len()).filter(is_there).min_by_key(copied);
-        let rest: usize = sections.iter().map(|section| section.len() + ALIGN).sum();
-        for (at, mut section) in sections.into_iter().enumerate() {
-            if Some(at) == stays {
-                self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
-                section.reserve_exact(self.0.len() + rest - section.len());
-                section.splice(0..0, self.0.drain(..));
-                self.0 = section;
-            } else {
-                self.section(&section);
-            }
-        }
-    }
-
-    /// With length and checksum filled in.
-    fn sealed(mut self) -> Result<Vec<u8>, EncodeError> {
-        let length = narrow::<u32>("file, bytes", self.0.len())?;
-        if let Some(field) = self.0.get_mut(8..12) {
+    /// The file, with these sections behind what there is, each at a multiple of 16, and with length and checksum filled in.
+    fn with_sections<'p>(
+        mut self,
+        junctions: impl Iterator<Item = &'p Packed>,
+        names: &'p [u8],
+    ) -> Result<Settled<u8>, EncodeError> {
+        let sections = junctions.flat_map(Packed::sections).chain([names]);
+        let sections: Vec<&[u8]> = sections.filter(|section| !section.is_empty()).collect();
+        let length = sections.iter().fold(self.0.len(), |end, section| end.next_multiple_of(ALIGN) + section.len());
+        let length = narrow::<u32>("file, bytes", length)?;
+        if let Some(field) = self.0.get_mut(LENGTH) {
             field.copy_from_slice(&length.to_le_bytes());
         }
         if let Some(field) = self.0.get_mut(CHECKSUM) {
             field.fill(0);
         }
-        let checksum = crc32fast::hash(&self.0);
+        // Twice over the sections, so that they need not be in memory together.
+        let mut checksum = crc32fast::Hasher::new();
+        in_order(&self.0, &sections, |bytes| checksum.update(bytes));
         if let Some(field) = self.0.get_mut(CHECKSUM) {
-            field.copy_from_slice(&checksum.to_le_bytes());
+            field.copy_from_slice(&checksum.finalize().to_le_bytes());
         }
-        Ok(self.0)
+        let mut file = Settling::new();
+        in_order(&self.0, &sections, |bytes| file.extend(bytes));
+        Ok(file.settled()?)
+    }
+}
+
+/// What is in a file, one piece after the other: records, and sections with zeros in front of each up to a multiple of 16.
+fn in_order(records: &[u8], sections: &[&[u8]], mut put: impl FnMut(&[u8])) {
+    put(records);
+    let mut end = records.len();
+    for section in sections {
+        let start = end.next_multiple_of(ALIGN);
+        put([0; ALIGN].get(..start - end).unwrap_or_default());
+        put(section);
+        end = start + section.len();
     }
 }
 

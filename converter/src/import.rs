@@ -7,10 +7,11 @@ use lacewing_models::recipe::{Layout, PlacedJunction, Recipe};
 use lacewing_models::{JunctionId, Mask, RecipeError};
 use thiserror::Error;
 
-use crate::edges::Edges;
+use crate::edges::EdgesBuilder;
 use crate::layers::Folded;
 use crate::network::{Network, TrainedExit, TrainedJunction};
 use crate::reading::Reading;
+use crate::settled::SettleError;
 use crate::source::{Source, SourceError, Tensor};
 
 /// A network could not be made of a file.
@@ -20,6 +21,9 @@ pub enum ImportError {
     /// The file, or one of its tensors, cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Weights that were read cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
     /// The recipe in the file is refused.
     #[error("the recipe inside {path} is refused: {error}")]
     EmbeddedRecipe {
@@ -254,7 +258,7 @@ impl Reader<'_> {
                 .ok_or_else(|| reader.missing(name.clone(), "mask", placed.id))
         })?;
         if folded.before.is_some() || folded.after.is_some() {
-            junction.fold(folded.before.as_ref(), folded.after.as_ref());
+            junction.fold(folded.before.as_ref(), folded.after.as_ref())?;
             let weights = junction.edges.rows().flat_map(|(_, weights)| weights);
             if !weights.chain(&junction.bias).all(|value| value.is_finite()) {
                 return Err(ImportError::Folding { path: self.source.path().into(), junction: placed.id });
@@ -292,11 +296,7 @@ impl Reader<'_> {
         self.finite(weight_name, &weights)?;
         // The recipe was checked: widths fit.
         let width = u16::try_from(n_in).unwrap_or(u16::MAX);
-        let (mut edges, mut dropped) = (Edges::without_rows(width), 0usize);
-        edges.reserve(match &mask {
-            None => weights.values.iter().filter(|weight| **weight != 0.0).count(),
-            Some((_, mask)) => mask.nnz(),
-        });
+        let (mut edges, mut dropped) = (EdgesBuilder::new(width), 0usize);
         for_rows(&weights.values, layout, (n_in, n_out), |output, row| {
             for (input, weight) in (0..width).zip(row) {
                 let edge = match &mask {
@@ -314,6 +314,7 @@ impl Reader<'_> {
             (self.progress)(self.done as f64 / self.places.max(1) as f64);
         });
         drop(weights);
+        let edges = edges.finished()?;
         let bias = match bias {
             None => Vec::new(),
             Some((name, required)) => match self.shaped(name, id, &[n_out], "")? {

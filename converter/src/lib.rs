@@ -41,7 +41,7 @@ pub mod inspect_source;
 pub mod int8;
 pub mod latency;
 pub mod layers;
-#[allow(unsafe_code, reason = "the one function that maps files")]
+#[allow(unsafe_code, reason = "the one place that maps files")]
 mod map;
 pub mod network;
 mod onnx;
@@ -56,6 +56,7 @@ pub mod repack;
 pub mod report;
 mod runner;
 pub mod scratch;
+pub mod settled;
 pub mod source;
 pub mod thresholds;
 pub mod trained;

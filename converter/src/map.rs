@@ -1,8 +1,8 @@
-//! The one place that maps files into memory, for reading sources of import. Model files are never mapped: they are
-//! read into private memory before they are proven.
+//! The one place that maps files into memory: sources of import, and numbers that were put aside. Model files are never
+//! mapped: they are read into private memory before they are proven.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,4 +49,64 @@ pub(crate) fn map(path: &Path) -> io::Result<Map> {
     // map's fixed length, copies numbers out before it judges them, and keeps no proof about the bytes. A file that is cut
     // short meanwhile ends the process with SIGBUS; it cannot make it read elsewhere.
     unsafe { Mmap::map(&file) }.map(|map| Map(Arc::new(map)))
+}
+
+/// A file that is made here and has no name: nothing else has it or can open it. It goes away with its map.
+pub(crate) struct Unnamed {
+    file: File,
+    #[cfg(test)]
+    refuses: bool,
+}
+
+impl Unnamed {
+    /// In the folder for temporary files.
+    ///
+    /// # Errors
+    /// There is no such folder, or it cannot be written to.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            file: tempfile::tempfile()?,
+            #[cfg(test)]
+            refuses: false,
+        })
+    }
+
+    /// Writes more.
+    ///
+    /// # Errors
+    /// The disk is full or broken; what was written before is still there.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if self.refuses {
+            self.file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_all(bytes)
+    }
+
+    /// Reads what was written first.
+    ///
+    /// # Errors
+    /// The disk is broken.
+    pub(crate) fn read_again(&mut self, place: &mut [u8]) -> io::Result<()> {
+        self.file.rewind()?;
+        self.file.read_exact(place)
+    }
+
+    /// Maps what was written.
+    ///
+    /// # Errors
+    /// Nothing was written, or the system maps no more.
+    pub(crate) fn into_map(self) -> io::Result<Map> {
+        // SAFETY: the file has no name, its handle was never lent and is closed here, and the map is never written through:
+        // while it is there nothing changes the file or cuts it short. So its bytes stay as they are, and what is proven of
+        // them holds.
+        unsafe { Mmap::map(&self.file) }.map(|map| Map(Arc::new(map)))
+    }
+
+    /// Takes no more from here on, as a full disk does.
+    #[cfg(test)]
+    pub(crate) const fn refuse(&mut self) {
+        self.refuses = true;
+    }
 }

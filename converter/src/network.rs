@@ -7,6 +7,7 @@ use lacewing_models::recipe::{Input, Metric};
 use crate::edges::Edges;
 use crate::encode::activation_id;
 use crate::layers::Affine;
+use crate::settled::SettleError;
 
 /// A junction with its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,7 @@ pub struct TrainedJunction {
 
 impl TrainedJunction {
     /// Folds in what happens to its inputs, and to its sums before the activation. An edge stays an edge.
-    pub(crate) fn fold(&mut self, before: Option<&Affine>, after: Option<&Affine>) {
+    pub(crate) fn fold(&mut self, before: Option<&Affine>, after: Option<&Affine>) -> Result<(), SettleError> {
         let identity = Affine::identity();
         let (before, after) = (before.unwrap_or(&identity), after.unwrap_or(&identity));
         let bias = |output: usize| self.bias.get(output).map_or(0.0, |bias| f64::from(*bias));
@@ -33,7 +34,8 @@ impl TrainedJunction {
             (sum * after.scale_at(output) + after.shift_at(output)) as f32
         });
         self.bias = shifted.collect();
-        self.edges.scale(|output, input| before.scale_at(input) * after.scale_at(output));
+        self.edges = self.edges.scaled(|output, input| before.scale_at(input) * after.scale_at(output))?;
+        Ok(())
     }
 }
 

@@ -4,8 +4,9 @@ use lacewing_kernels::{Activation, IndexWidth, Junction, JunctionError, Packing,
 use thiserror::Error;
 
 use crate::blocks;
-use crate::edges::Edges;
+use crate::edges::{Edges, put_row};
 use crate::grouping::{Effort, Padding};
+use crate::settled::{SettleError, Settled, Settling};
 
 mod int8;
 mod lanes;
@@ -20,12 +21,23 @@ pub struct Packed {
     n_out: u16,
     packing: Packing,
     activation: Activation,
-    weights: Vec<u8>,
-    counts: Vec<u8>,
-    index: Vec<u8>,
+    weights: Settled<u8>,
+    counts: Settled<u8>,
+    index: Settled<u8>,
     bias: Vec<u8>,
     padding: Option<Padding>,
     int8: Option<PackedInt8>,
+}
+
+/// What a packing lays out, while it is laid out.
+struct Sections {
+    n_in: u16,
+    n_out: u16,
+    packing: Packing,
+    weights: Settling<u8>,
+    counts: Settling<u8>,
+    index: Settling<u8>,
+    padding: Option<Padding>,
 }
 
 /// The edges do not have the structure that a packing needs.
@@ -56,6 +68,9 @@ pub enum DoesNotFit {
     /// The index proof refused the bytes.
     #[error("the packed junction is refused: {0}")]
     Refused(#[from] JunctionError),
+    /// Bytes that were laid out cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
 }
 
 impl Packed {
@@ -110,12 +125,15 @@ impl Packed {
         self.weights.len() + self.counts.len() + self.index.len() + self.bias.len() + rescale
     }
 
-    /// Takes the bytes of the sections out, in the order of the model format.
-    pub(crate) fn take_sections(&mut self) -> [Vec<u8>; 5] {
-        let rescale = self.int8.as_mut().map(|int8| core::mem::take(&mut int8.rescale)).unwrap_or_default();
-        let [weights, counts, index, bias] =
-            [&mut self.weights, &mut self.counts, &mut self.index, &mut self.bias].map(core::mem::take);
-        [weights, counts, index, bias, rescale]
+    /// All sections, in the order of the model format.
+    pub(crate) fn sections(&self) -> [&[u8]; 5] {
+        let rescale = self.int8.as_ref().map_or(&[][..], |int8| &int8.rescale);
+        [&self.weights, &self.counts, &self.index, &self.bias, rescale]
+    }
+
+    /// Lets go of the memory behind bytes that are in a file, until they are looked at.
+    pub(crate) fn release(&self) {
+        [&self.weights, &self.counts, &self.index].into_iter().for_each(Settled::release);
     }
 
     /// Whether there are no bytes at all: no edges and no biases.
@@ -145,55 +163,54 @@ pub fn pack_with(
     effort: &Effort<'_>,
 ) -> Result<Packed, DoesNotFit> {
     let outputs = edges.n_out();
-    let n_out = u16::try_from(outputs).map_err(|_| DoesNotFit::Outputs(outputs))?;
     if !bias.is_empty() && bias.len() != outputs {
         return Err(DoesNotFit::Biases { found: bias.len(), outputs });
     }
-    let mut packed = Packed {
-        n_in: u16::try_from(edges.n_in()).unwrap_or(u16::MAX),
-        n_out,
-        packing,
-        activation,
-        weights: Vec::new(),
-        counts: Vec::new(),
-        index: Vec::new(),
-        bias: Vec::new(),
-        padding: None,
-        int8: None,
-    };
+    let mut sections = Sections::of(edges, packing)?;
     match packing {
-        Packing::Dense => packed.put_dense(edges),
-        Packing::Rows { in_degree, index } => packed.put_rows(edges, Some(usize::from(in_degree)), index)?,
-        Packing::Csr { index } => packed.put_rows(edges, None, index)?,
-        Packing::Block { rows, cols, blocks } => packed.put_blocks(edges, rows, cols, blocks)?,
-        Packing::NM { n, m } => packed.put_pages(edges, n, m)?,
-        Packing::NMLanes { n, m, lanes } => packed.put_page_lanes(edges, n, m, lanes)?,
-        Packing::Windows { lanes, width } => packed.put_windows(edges, lanes, width, effort)?,
-        Packing::DenseInputMajor => packed.put_dense_input_major(edges),
-        Packing::InputMajor { out_degree, index } => packed.put_input_major(edges, out_degree, index)?,
+        Packing::Dense => sections.put_dense(edges),
+        Packing::Rows { in_degree, index } => sections.put_rows(edges, Some(usize::from(in_degree)), index)?,
+        Packing::Csr { index } => sections.put_rows(edges, None, index)?,
+        Packing::Block { rows, cols, blocks } => sections.put_blocks(edges, rows, cols, blocks)?,
+        Packing::NM { n, m } => sections.put_pages(edges, n, m)?,
+        Packing::NMLanes { n, m, lanes } => sections.put_page_lanes(edges, n, m, lanes)?,
+        Packing::Windows { lanes, width } => sections.put_windows(edges, lanes, width, effort)?,
+        Packing::DenseInputMajor => sections.put_dense_input_major(edges),
+        Packing::InputMajor { out_degree, index } => sections.put_input_major(edges, out_degree, index)?,
         other => return Err(DoesNotFit::Unknown(other)),
     }
-    if bias.iter().any(|b| *b != 0.0) {
-        packed.bias = bias.iter().flat_map(|b| (b + 0.0).to_le_bytes()).collect();
-    }
+    let is_there = bias.iter().any(|bias| *bias != 0.0);
+    let bias = if is_there { bias.iter().flat_map(|bias| (bias + 0.0).to_le_bytes()).collect() } else { Vec::new() };
+    let packed = sections.packed(activation, bias)?;
     packed.junction()?;
     Ok(packed)
 }
 
-impl Packed {
+impl Sections {
+    /// Empty ones, of a junction of these widths.
+    fn of(edges: &Edges, packing: Packing) -> Result<Self, DoesNotFit> {
+        let (n_in, outputs) = (u16::try_from(edges.n_in()).unwrap_or(u16::MAX), edges.n_out());
+        let n_out = u16::try_from(outputs).map_err(|_| DoesNotFit::Outputs(outputs))?;
+        let (weights, counts, index) = (Settling::new(), Settling::new(), Settling::new());
+        Ok(Self { n_in, n_out, packing, weights, counts, index, padding: None })
+    }
+
+    /// The junction that they are of, in f32, not yet proven.
+    fn packed(self, activation: Activation, bias: Vec<u8>) -> Result<Packed, SettleError> {
+        let Self { n_in, n_out, packing, weights, counts, index, padding } = self;
+        let (weights, counts, index) = (weights.settled()?, counts.settled()?, index.settled()?);
+        Ok(Packed { n_in, n_out, packing, activation, weights, counts, index, bias, padding, int8: None })
+    }
+
     fn put_weights(&mut self, weights: &[f32]) {
-        self.weights.extend(weights.iter().flat_map(|w| w.to_le_bytes()));
+        weights.iter().for_each(|weight| self.weights.extend(&weight.to_le_bytes()));
     }
 
     /// Every weight, row by row, zeros included.
     fn put_dense(&mut self, edges: &Edges) {
-        self.weights.reserve_exact(4 * edges.n_in() * edges.n_out());
         let mut row = vec![0.0; edges.n_in()];
         for (inputs, weights) in edges.rows() {
-            row.fill(0.0);
-            for (input, weight) in inputs.iter().zip(weights) {
-                row.get_mut(usize::from(*input)).into_iter().for_each(|place| *place = *weight);
-            }
+            put_row(inputs, weights, &mut row);
             self.put_weights(&row);
         }
     }
@@ -210,7 +227,7 @@ impl Packed {
                 Some(_) => {}
                 None => {
                     let count = u16::try_from(inputs.len()).map_err(|_| self.misfit(row))?;
-                    self.counts.extend(count.to_le_bytes());
+                    self.counts.extend(&count.to_le_bytes());
                 }
             }
             let mut previous = 0;
@@ -219,7 +236,7 @@ impl Packed {
                     IndexWidth::Delta8 => {
                         self.index.push(u8::try_from(input - previous).map_err(|_| self.misfit(row))?);
                     }
-                    IndexWidth::Absolute16 => self.index.extend(input.to_le_bytes()),
+                    IndexWidth::Absolute16 => self.index.extend(&input.to_le_bytes()),
                 }
                 previous = *input;
             }
@@ -241,13 +258,13 @@ impl Packed {
                 _ => return Err(self.misfit(row_block)),
             };
             match (blocks, u16::try_from(starts.len())) {
-                (0, Ok(count)) => self.counts.extend(count.to_le_bytes()),
+                (0, Ok(count)) => self.counts.extend(&count.to_le_bytes()),
                 (constant, Ok(count)) if constant == count => {}
                 _ => return Err(self.misfit(row_block)),
             }
             let mut edge = 0;
             for start in starts {
-                self.index.extend(start.to_le_bytes());
+                self.index.extend(&start.to_le_bytes());
                 for column in 0..cols {
                     let input = start + u16::from(column);
                     let fresh = inputs.get(edge).is_some_and(|next| *next == input);
@@ -284,7 +301,7 @@ impl Packed {
             if found.iter().enumerate().any(|(at, count)| *count != want(at)) {
                 return Err(self.misfit(row));
             }
-            self.index.extend(stream);
+            self.index.extend(&stream);
             self.put_weights(weights);
         }
         Ok(())

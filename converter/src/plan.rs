@@ -68,8 +68,9 @@ pub(crate) fn plan_junction(
     progress: Progress<'_>,
 ) -> Result<PlannedJunction, PlanError> {
     let TrainedJunction { id, edges, bias, activation } = junction;
-    let structure = Structure::of(edges);
     let told = |share| progress(*id, share);
+    told(0.0);
+    let structure = Structure::of(edges);
     let packed = match goal {
         Goal::Size => {
             let choice = choose(edges, &structure);
@@ -81,5 +82,8 @@ pub(crate) fn plan_junction(
         }
     };
     let (choice, packed) = packed.map_err(|error| PlanError { junction: *id, error })?;
+    told(1.0);
+    edges.release();
+    packed.release();
     Ok(PlannedJunction { id: *id, structure, choice, packed })
 }

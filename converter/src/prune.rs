@@ -4,8 +4,9 @@ use lacewing_models::{JunctionId, PatternError, Projection, Recipe};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::network::Network;
+use crate::settled::SettleError;
 
 /// What became of one junction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,6 +51,9 @@ pub enum PruneError {
         /// Why.
         error: PatternError,
     },
+    /// Weights that were kept cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
 }
 
 /// Projects trunk junctions of `network` onto a pattern: those named, from 1, or all but the last, which is small and
@@ -77,7 +81,7 @@ pub fn prune(
         if edges.nnz() < mask.nnz() {
             return Err(PruneError::Sparse { junction: id, edges: edges.nnz(), wanted: mask.nnz() });
         }
-        let mut kept = Edges::without_rows(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
+        let mut kept = EdgesBuilder::new(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
         for (output, row) in dense.chunks_exact(edges.n_in()).enumerate() {
             for input in mask.row(output) {
                 // Inputs are below the width, which fits.
@@ -86,6 +90,7 @@ pub fn prune(
             }
             kept.end_row();
         }
+        let kept = kept.finished()?;
         let square = |edges: &Edges| -> f64 {
             edges.rows().flat_map(|(_, weights)| weights).map(|weight| f64::from(*weight).powi(2)).sum()
         };

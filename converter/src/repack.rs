@@ -13,6 +13,7 @@ use crate::edges::Edges;
 use crate::encode::{EncodeError, named, with_junctions};
 use crate::network::{Network, TrainedExit, TrainedJunction};
 use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan};
+use crate::settled::{SettleError, Settled};
 use crate::unpack::unpack;
 use crate::verify::{Verified, VerifyError, verify_part};
 
@@ -20,7 +21,7 @@ use crate::verify::{Verified, VerifyError, verify_part};
 #[derive(Clone, Debug)]
 pub struct Repacked {
     /// The file.
-    pub bytes: Vec<u8>,
+    pub bytes: Settled<u8>,
     /// What each junction became.
     pub junctions: Vec<RepackedJunction>,
     /// How the new file was compared with the old one.
@@ -63,6 +64,9 @@ pub enum RepackError {
     /// The file grows beyond what the format holds.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// Weights that were read cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
     /// Other edges came back than were packed.
     #[error("{0} comes back with other edges: nothing was written; please report this")]
     Lost(JunctionId),
@@ -154,7 +158,7 @@ fn trained(id: JunctionId, junction: &Junction<'_>) -> Result<TrainedJunction, R
     let packing = *junction.packing();
     let mut edges = unpack(junction).ok_or(RepackError::Unknown(packing))?;
     if matches!(packing, Packing::Dense | Packing::DenseInputMajor) {
-        edges = edges.without_zeros();
+        edges = edges.without_zeros()?;
     }
     let bias = groups_of_4(junction.parts().bias).iter().map(|bias| f32::from_le_bytes(*bias)).collect();
     Ok(TrainedJunction { id, edges, bias, activation: junction.activation() })

@@ -12,10 +12,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use thiserror::Error;
 
 use crate::choose::{PAGES as PAGES_IN_LANES, WINDOWS};
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::grouping::Effort;
 use crate::pack::{Packed, pack_with};
 use crate::profile::{Measured, Point, Profile, family};
+use crate::settled::SettleError;
 
 /// Inputs and outputs measured: three within the first-level cache, one of which ends in ten classes; one within the second level
 /// when dense; one beyond it.
@@ -54,6 +55,9 @@ pub enum TuneError {
     /// A junction is refused; none that was packed is.
     #[error(transparent)]
     Junction(#[from] JunctionError),
+    /// A temporary file cannot be read.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
 }
 
 /// Measures every packing that has a kernel of this machine's instruction set. At most two minutes; `quick` takes a fifth of
@@ -156,23 +160,23 @@ impl Drawn {
 /// Every packing of masks of every family, for one shape.
 fn draw(n_in: usize, n_out: usize) -> Result<Vec<Drawn>, TuneError> {
     let mut all = Vec::new();
-    let dense = edges(&Mask::dense(n_in, n_out));
+    let dense = edges(&Mask::dense(n_in, n_out))?;
     all.extend(
         [Packing::Dense, Packing::DenseInputMajor].into_iter().filter_map(|packing| Drawn::new(&dense, packing)),
     );
     for one_in in ONE_IN {
         // Constant degrees where the widths allow them.
         if let Ok(mask) = (Pattern::Random { out_degree: n_out / one_in }).mask(n_in, n_out, 1) {
-            let (random, in_degree) = (edges(&mask), n_in * (n_out / one_in) / n_out);
+            let (random, in_degree) = (edges(&mask)?, n_in * (n_out / one_in) / n_out);
             all.extend(any_mask(in_degree, n_out / one_in).into_iter().filter_map(|p| Drawn::new(&random, p)));
         }
         for (rows, cols) in BLOCKS {
             let mask = Pattern::Block { rows, cols, density: 1.0 / one_in as f64 }.mask(n_in, n_out, 1)?;
             let packing = Packing::Block { rows: rows as u8, cols: cols as u8, blocks: 0 };
-            all.extend(Drawn::new(&edges(&mask), packing));
+            all.extend(Drawn::new(&edges(&mask)?, packing));
         }
         for m in PAGES.into_iter().filter(|m| m / one_in > 0) {
-            let mask = edges(&Pattern::NM { n: m / one_in, m }.mask(n_in, n_out, 1)?);
+            let mask = edges(&Pattern::NM { n: m / one_in, m }.mask(n_in, n_out, 1)?)?;
             let (n, m) = ((m / one_in) as u8, m as u8);
             let lanes = PAGES_IN_LANES.iter().map(|(lanes, _)| Packing::NMLanes { n, m, lanes: *lanes });
             let packings = core::iter::once(Packing::NM { n, m }).chain(lanes);
@@ -195,13 +199,13 @@ fn any_mask(in_degree: usize, out_degree: usize) -> Vec<Packing> {
     all
 }
 
-fn edges(mask: &Mask) -> Edges {
-    let mut edges = Edges::without_rows(mask.n_in() as u16);
+fn edges(mask: &Mask) -> Result<Edges, SettleError> {
+    let mut edges = EdgesBuilder::new(mask.n_in() as u16);
     for output in 0..mask.n_out() {
         mask.row(output).for_each(|input| edges.push(input as u16, 0.01 * (1 + (input + output) % 7) as f32));
         edges.end_row();
     }
-    edges
+    edges.finished()
 }
 
 /// One packing in the race.

@@ -3,18 +3,18 @@
 use lacewing_kernels::bytes::{groups_of_2, groups_of_4};
 use lacewing_kernels::{Element, IndexWidth, Junction, Packing, Parts};
 
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::pack::{last_page_n, unpack_windows, widened};
 
 mod lanes;
 
 /// The edges of a junction: the inverse of [`pack`](crate::pack::pack). Where blocks overlap, an input that two of them have
 /// is one edge, with the sum of both weights. int8 weights come as the whole numbers that they are. `None` for a packing that
-/// this version does not know.
+/// this version does not know, or where the edges cannot be kept.
 #[must_use]
 pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
     if let (Element::I8, Packing::Windows { lanes, .. }) = (junction.element(), *junction.packing()) {
-        return Some(unpack_windows(junction, lanes));
+        return unpack_windows(junction, lanes);
     }
     if let Some((packing, weights, index)) = widened(junction) {
         let parts = Parts { packing, weights: &weights, index: &index, bias: &[], ..*junction.parts() };
@@ -22,7 +22,7 @@ pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
     }
     let parts = junction.parts();
     let mut weights = groups_of_4(parts.weights).iter().map(|bytes| f32::from_le_bytes(*bytes));
-    let mut edges = Edges::without_rows(parts.n_in);
+    let mut edges = EdgesBuilder::new(parts.n_in);
     match parts.packing {
         Packing::Dense => {
             for _ in 0..parts.n_out {
@@ -42,17 +42,17 @@ pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
             unpack_blocks(&mut edges, junction, (rows, cols, blocks), &mut weights)
         }
         Packing::NM { n, m } => unpack_pages(&mut edges, junction, n, m, &mut weights),
-        Packing::NMLanes { n, m, lanes } => return Some(lanes::page_lanes(junction, n, m, lanes)),
-        Packing::Windows { lanes, width } => return Some(lanes::windows(junction, lanes, width)),
-        Packing::DenseInputMajor => return Some(lanes::dense_input_major(junction)),
-        Packing::InputMajor { out_degree, index } => return Some(lanes::input_major(junction, out_degree, index)),
+        Packing::NMLanes { n, m, lanes } => return lanes::page_lanes(junction, n, m, lanes),
+        Packing::Windows { lanes, width } => return lanes::windows(junction, lanes, width),
+        Packing::DenseInputMajor => return lanes::dense_input_major(junction),
+        Packing::InputMajor { out_degree, index } => return lanes::input_major(junction, out_degree, index),
         _ => return None,
     }
-    Some(edges)
+    edges.finished().ok()
 }
 
 fn unpack_rows(
-    edges: &mut Edges,
+    edges: &mut EdgesBuilder,
     counts: impl Iterator<Item = u16>,
     index: &[u8],
     width: IndexWidth,
@@ -74,7 +74,7 @@ fn unpack_rows(
 }
 
 fn unpack_blocks(
-    edges: &mut Edges,
+    edges: &mut EdgesBuilder,
     junction: &Junction<'_>,
     (rows, cols, blocks): (u8, u8, u16),
     weights: &mut impl Iterator<Item = f32>,
@@ -111,7 +111,13 @@ fn unpack_blocks(
     }
 }
 
-fn unpack_pages(edges: &mut Edges, junction: &Junction<'_>, n: u8, m: u8, weights: &mut impl Iterator<Item = f32>) {
+fn unpack_pages(
+    edges: &mut EdgesBuilder,
+    junction: &Junction<'_>,
+    n: u8,
+    m: u8,
+    weights: &mut impl Iterator<Item = f32>,
+) {
     let (n_in, page, bits) = (junction.n_in(), usize::from(m), m.trailing_zeros() as usize);
     let last = n_in % page;
     let in_degree = n_in / page * usize::from(n) + if last > 0 { last_page_n(n, last, m) } else { 0 };

@@ -1,6 +1,7 @@
 //! The converter's own output, run by the engine and compared with the network it was made from.
 
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lacewing_engine::{
     Decision, Engine, EngineError, ExitPolicy, ExitView, KernelSet, Model, Outcome, PacketError, ParseError, Part,
@@ -162,6 +163,20 @@ pub fn verify(
     tail: Option<&[u8]>,
     data: Option<&Dataset>,
 ) -> Result<Verified, VerifyError> {
+    verify_with(network, head, tail, data, &|_| {})
+}
+
+/// [`verify`]; `progress` is told the share that is done, 0 to 1.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(
+    network: &Network,
+    head: &[u8],
+    tail: Option<&[u8]>,
+    data: Option<&Dataset>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Verified, VerifyError> {
     let random = random_inputs(network.input.width);
     let mut inputs: Vec<&[f32]> = random.iter().map(Vec::as_slice).collect();
     inputs.extend(data.into_iter().flat_map(|data| (0..data.len()).map(|at| data.sample(at))));
@@ -171,10 +186,18 @@ pub fn verify(
     };
     let (all, scalar) = (parse(&KernelSet::ALL)?, parse(&KernelSet::SCALAR)?);
     let runs = [("all", &all), ("scalar", &scalar)];
-    let checks = runs.map(|(kernels, (head, tail))| Check { kernels, head, tail: tail.as_ref() });
+    // Of each sample the reference, and a run with each set of kernels.
+    let counter = Counter::new((1 + runs.len()) * inputs.len(), progress);
+    let checks =
+        runs.map(|(kernels, (head, tail))| Check { kernels, head, tail: tail.as_ref(), counter: Some(&counter) });
     let batches = inputs.par_chunks(BATCH).enumerate();
     let errors = batches.map(|(at, batch)| {
-        let references: Vec<Reference> = batch.iter().map(|input| reference::run(network, input)).collect();
+        let reference = |input: &&[f32]| {
+            let reference = reference::run(network, input);
+            counter.add();
+            reference
+        };
+        let references: Vec<Reference> = batch.iter().map(reference).collect();
         let errors = checks.iter().map(|check| check.batch(at * BATCH, batch, &references));
         errors.collect::<Result<Vec<f64>, _>>()
     });
@@ -194,7 +217,7 @@ pub fn verify_part(network: &Network, bytes: &[u8]) -> Result<Verified, VerifyEr
     let mut largest_error = 0.0;
     for (kernels, set) in [("all", KernelSet::ALL), ("scalar", KernelSet::SCALAR)] {
         let model = Model::parse(bytes, &set)?;
-        let check = Check { kernels, head: &model, tail: None };
+        let check = Check { kernels, head: &model, tail: None, counter: None };
         let mut scratch = HeapScratch::new(model.scratch_len());
         let mut engine = Engine::new(&model, scratch.bytes())?;
         for (sample, (input, want)) in inputs.iter().zip(&references).enumerate() {
@@ -239,6 +262,25 @@ struct Check<'c> {
     kernels: &'static str,
     head: &'c Model<'c>,
     tail: Option<&'c Model<'c>>,
+    counter: Option<&'c Counter<'c>>,
+}
+
+/// Counts what several threads do.
+pub(crate) struct Counter<'p> {
+    done: AtomicUsize,
+    all: usize,
+    progress: &'p (dyn Fn(f64) + Sync),
+}
+
+impl<'p> Counter<'p> {
+    pub const fn new(all: usize, progress: &'p (dyn Fn(f64) + Sync)) -> Self {
+        Self { done: AtomicUsize::new(0), all, progress }
+    }
+
+    pub fn add(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.progress)(done as f64 / self.all as f64);
+    }
 }
 
 impl Check<'_> {
@@ -251,6 +293,7 @@ impl Check<'_> {
         let mut largest = 0.0;
         for (sample, (input, want)) in (first..).zip(inputs.iter().zip(references)) {
             let error = self.sample(sample, input, want, &mut head, tail.as_mut())?;
+            self.counter.into_iter().for_each(Counter::add);
             largest = f64::max(largest, error);
         }
         Ok(largest)

@@ -2,7 +2,9 @@
 
 mod support;
 
-use lacewing_converter::convert::{HEAD, Options, TAIL, convert, convert_network};
+use std::sync::Mutex;
+
+use lacewing_converter::convert::{HEAD, Options, Step, TAIL, convert, convert_network};
 use lacewing_converter::import::import;
 use lacewing_converter::inspect::inspect;
 use lacewing_converter::source::Source;
@@ -242,6 +244,27 @@ fn data_is_verified_too() {
     assert_eq!(convert_network(&network, Some(&data)).unwrap().verified.samples, 74);
     let narrow = lacewing_models::Dataset::new(20, values, vec![0; 20]).unwrap();
     assert!(convert_network(&network, Some(&narrow)).unwrap_err().to_string().contains("20 values"));
+}
+
+/// Reading, then packing junction by junction, then verifying to the end.
+#[test]
+fn what_is_being_done_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = Mutex::new(Vec::new());
+    let progress = |step: Step, share: f64| told.lock().unwrap().push((step.to_string(), share));
+    let options = Options { progress: Some(&progress), ..Options::default() };
+    convert(&Trained::of(&recipe()).write(dir.path()), None, &dir.path().join("out"), &options).unwrap();
+    let told = told.into_inner().unwrap();
+    let mut steps: Vec<&str> = told.iter().map(|(step, _)| step.as_str()).collect();
+    steps.dedup();
+    let junctions =
+        ["junction 1", "exit 1, junction 1", "junction 2", "exit 2, junction 1", "exit 2, junction 2", "junction 3"];
+    let steps: Vec<&str> = steps.into_iter().map(|step| step.trim_start_matches("packing ")).collect();
+    assert_eq!(steps, [&["reading"][..], &junctions, &["verifying"]].concat());
+    assert!(told.iter().all(|(_, share)| (0.0..=1.0).contains(share)));
+    // 64 inputs, each by the reference and by two sets of kernels.
+    assert_eq!(told.iter().filter(|(step, _)| step == "verifying").count(), 3 * 64);
+    assert!(told.contains(&("verifying".into(), 1.0)) && told.contains(&("reading".into(), 1.0)));
 }
 
 #[test]

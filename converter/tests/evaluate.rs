@@ -11,6 +11,7 @@ use lacewing_converter::evaluate::{EvaluateError, Evaluation, evaluate, plain_in
 use lacewing_converter::import::import;
 use lacewing_converter::network::Network;
 use lacewing_converter::pack::pack;
+use lacewing_converter::settled::Settled;
 use lacewing_converter::source::Source;
 use lacewing_converter::verify::{VerifyError, verify};
 use lacewing_engine::{KernelSet, Model, Part};
@@ -162,7 +163,7 @@ fn a_wrong_number_in_the_output_is_found() {
         let operations = usize::from(bytes[21]);
         let start = 64 + 48 * operations + 32 * usize::from(bytes[22]);
         for at in (start..bytes.len() - 3).step_by(4).step_by(40) {
-            let mut wrong = bytes.clone();
+            let mut wrong = bytes.to_vec();
             let number: &mut [u8; 4] = (&mut wrong[at..at + 4]).try_into().unwrap();
             let value = f32::from_le_bytes(*number);
             if !(0.01..2.0).contains(&value.abs()) {
@@ -203,7 +204,7 @@ fn any_head_works_with_any_tail() {
         Packing::Csr { index: IndexWidth::Absolute16 },
         Packing::Block { rows: 1, cols: 1, blocks: 0 },
     ];
-    let mut parts: Vec<(Vec<u8>, Vec<u8>)> = vec![(converted.head, converted.tail.unwrap())];
+    let mut parts: Vec<(Settled<u8>, Settled<u8>)> = vec![(converted.head, converted.tail.unwrap())];
     for packing in packings {
         let mut junctions = converted.junctions.clone();
         for (planned, trained) in junctions.iter_mut().zip(network.junctions()) {

@@ -34,6 +34,16 @@ fn sparse_initializers() {
     assert!(report.junctions[0].density < 0.4 && report.junctions[1].density < 0.9);
 }
 
+/// Two nodes that read one initializer are two junctions with the same numbers.
+#[test]
+fn weights_shared_between_layers() {
+    for split_after in [0, 1] {
+        let options = Options { split_after: Some(split_after), ..Options::default() };
+        let report = agrees("onnx-shared.onnx", "onnx-shared.expected.npz", &["end"], &options);
+        assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), [144, 144, 36]);
+    }
+}
+
 /// PyTorch's exporter; a pruned weight is a product with its mask.
 #[test]
 fn exported_by_pytorch() {

@@ -44,7 +44,7 @@ fn changed(change: impl FnOnce(&mut lacewing_converter::network::Network)) -> Ne
     let Imported { mut network, .. } = import(&mut source, recipe.clone()).expect("a network");
     change(&mut network);
     let files = convert_network(&network, None).expect("model files");
-    Network { recipe, head: files.head, tail: files.tail.expect("it is split") }
+    Network { recipe, head: files.head.into(), tail: files.tail.expect("it is split").into() }
 }
 
 fn load(network: &Network, part: Part) -> Dataset {

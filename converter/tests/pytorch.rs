@@ -3,6 +3,9 @@
 mod support;
 
 use lacewing_converter::convert::{Options, convert};
+use lacewing_converter::import::import_reading;
+use lacewing_converter::reading::Reading;
+use lacewing_converter::source::Source;
 use support::frameworks::{agrees, framework, refused};
 use support::{archive, names};
 
@@ -28,7 +31,11 @@ fn exits_in_a_checkpoint() {
 fn a_hostile_pickle_is_refused_and_does_nothing() {
     let out = tempfile::tempdir().unwrap();
     let error = convert(&framework("torch-hostile.pt"), None, out.path(), &Options::default()).unwrap_err().to_string();
-    assert!(error.contains("posix.system") && error.contains("state_dict"), "{error}");
+    for said in ["imports posix.system", "nothing of it was executed", "torch.save(model.state_dict(), FILE)"] {
+        assert!(error.contains(said), "{error}");
+    }
+    // The file is what its author made it: to copy it again is no help.
+    assert!(!error.contains("damaged") && !error.contains("copy it again"), "{error}");
     assert!(names(out.path()).is_empty());
     // What the pickle would have made, had it been executed.
     assert!(!std::path::Path::new("executed").exists());
@@ -46,6 +53,51 @@ fn an_import_that_leaves_no_trace_is_refused() {
         refused(&file, &Options::default(), &["imports posix.system", "nothing of it was executed"]);
     }
     assert!(!std::path::Path::new("executed").exists());
+}
+
+/// A state dict as PyTorch pickles it: each tensor is float32, row by row, of the storage that its number says.
+fn state_dict(tensors: &[(&str, u8, &[u8])], storages: &[&[f32]]) -> Vec<u8> {
+    let text = |text: &str| [&[b'X'][..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+    let tuple = |numbers: &[u8]| {
+        let numbers: Vec<u8> = numbers.iter().flat_map(|number| [b'K', *number]).collect();
+        [&b"("[..], &numbers, b"t"].concat()
+    };
+    let dict: &[u8] = b"ccollections\nOrderedDict\n)R";
+    let mut pickle = [&b"\x80\x02"[..], dict, b"("].concat();
+    for (name, storage, shape) in tensors {
+        let numbers: u8 = shape.iter().product();
+        let strides: Vec<u8> = (1..=shape.len()).map(|axis| shape[axis..].iter().product()).collect();
+        let (number, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
+        let storage = [&b"("[..], &text("storage"), kind, &number, &text("cpu")].concat();
+        pickle.extend([&text(name)[..], b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage].concat());
+        pickle.extend(
+            [&b"K"[..], &[numbers], b"tQK\x00", &tuple(shape), &tuple(&strides), b"\x89", dict, b"tR"].concat(),
+        );
+    }
+    pickle.extend(b"u.");
+    let bytes = storages.iter().map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+    let mut members = vec![("net/data.pkl".to_owned(), pickle), ("net/byteorder".to_owned(), b"little".to_vec())];
+    members.extend((0..).zip(bytes).map(|(number, bytes): (usize, _)| (format!("net/data/{number}"), bytes)));
+    members.push(("net/version".to_owned(), b"3\n".to_vec()));
+    archive(members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())), zip::CompressionMethod::Stored)
+}
+
+/// Tied weights: two layers of one storage are two junctions with the same numbers.
+#[test]
+fn weights_shared_between_layers() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tied.pt");
+    let shared: Vec<f32> = (0..36).map(|at| at as f32 - 17.5).collect();
+    let last: Vec<f32> = (0..12).map(|at| 0.1 + at as f32).collect();
+    let tensors: [(&str, u8, &[u8]); 3] =
+        [("0.weight", 0, &[6, 6]), ("2.weight", 0, &[6, 6]), ("4.weight", 1, &[2, 6])];
+    std::fs::write(&file, state_dict(&tensors, &[&shared, &last])).unwrap();
+    let mut source = Source::open(&file).unwrap();
+    let reading = Reading::of(&mut source, None, None).unwrap();
+    let trunk = import_reading(&mut source, reading).unwrap().network.trunk;
+    let weights: Vec<Vec<f32>> = trunk.iter().map(|junction| junction.edges.to_dense()).collect();
+    assert_eq!(weights, [shared.clone(), shared, last]);
+    convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
 }
 
 /// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.

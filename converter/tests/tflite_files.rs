@@ -20,6 +20,16 @@ fn networks_in_floats() {
     agrees("tflite-hybrid.tflite", "tflite-hybrid.expected.npz", &["end"], &options);
 }
 
+/// Two operators with one buffer are two junctions with the same numbers.
+#[test]
+fn weights_shared_between_layers() {
+    for split_after in [0, 1] {
+        let options = Options { split_after: Some(split_after), ..Options::default() };
+        let report = agrees("tflite-shared.tflite", "tflite-shared.expected.npz", &["end"], &options);
+        assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), [144, 144, 36]);
+    }
+}
+
 /// Every exit's logits, in the order in which exits are met.
 struct Recorder(Vec<Vec<f32>>);
 

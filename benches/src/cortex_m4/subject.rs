@@ -83,7 +83,10 @@ impl Subject {
             network.exits.clear();
             models.push(convert_network(&network, None)?.head);
         }
-        Ok(models.into_iter().map(|model| Self { name: name.clone(), model, inputs: inputs.clone() }).collect())
+        Ok(models
+            .into_iter()
+            .map(|model| Self { name: name.clone(), model: model.into(), inputs: inputs.clone() })
+            .collect())
     }
 
     /// What the firmware carries in its tree: `head.lace` and `inputs.f32` of a folder.

@@ -53,8 +53,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
             keep_f32: args.keep_f32.as_deref().unwrap_or_default(),
             goal: if args.optimise == Some(Optimise::Speed) { Int8Goal::Speed } else { Int8Goal::Size },
         },
-        reading: Some(&|share| progress::share(&bar, "reading", share)),
-        progress: Some(&|junction, share| progress::share(&bar, &junction.to_string(), share)),
+        progress: Some(&|step, share| progress::share(&bar, &step.to_string(), share)),
         ..Options::default()
     };
     let report = convert(&args.model, recipe, &args.out, &options);

@@ -1,7 +1,7 @@
 //! Draws a junction of a shape, seeded, and packs it in every packing that its edges allow.
 
 use crate::choose::{candidates, deployment_candidates};
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::find::Structure;
 use crate::grouping::Effort;
 use crate::pack::{DoesNotFit, pack_with};
@@ -109,7 +109,7 @@ pub fn draw_with(shape: &Shape, seed: u64, effort: &Effort<'_>) -> Result<Drawn,
     let (n_in, n_out) = (usize::from(shape.n_in), usize::from(shape.n_out));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mask = draw_mask(shape, seed, &mut random).map_err(|e| DrawError::Pattern(shape.name.clone(), e))?;
-    let mut edges = Edges::without_rows(shape.n_in);
+    let mut edges = EdgesBuilder::new(shape.n_in);
     for output in 0..n_out {
         for input in 0..shape.n_in {
             let weight = random.random_range(-1.0..1.0);
@@ -119,6 +119,7 @@ pub fn draw_with(shape: &Shape, seed: u64, effort: &Effort<'_>) -> Result<Drawn,
         }
         edges.end_row();
     }
+    let edges = edges.finished().map_err(|e| DrawError::Pack(shape.name.clone(), e.into()))?;
     let x = match shape.input {
         ShapeInput::Random { nonzero } => (0..n_in).map(|_| nonzero_or_zero(nonzero, &mut random)).collect(),
         ShapeInput::Mnist => median_image(n_in).map_err(|e| DrawError::Images(shape.name.clone(), e))?,

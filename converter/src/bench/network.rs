@@ -188,7 +188,7 @@ fn convert(
 ) -> Result<Vec<Converted>, BenchError> {
     let mut all = Vec::new();
     let mut add = |name: String, goal: Goal<'_>| -> Result<(), BenchError> {
-        let bytes = convert_network_for(network, goal, None, &|_, _| {})?.head;
+        let bytes = convert_network_for(network, goal, None, &|_, _| {})?.head.into();
         all.push(Converted { name, dense: false, bytes });
         Ok(())
     };

@@ -20,7 +20,7 @@ use lacewing_models::{JunctionId, Recipe};
 use super::quantise::{Numbers, Quantised, Rounding};
 use super::{Int8Error, Int8Goal};
 use crate::network::{Network, TrainedJunction};
-use crate::plan::PlannedJunction;
+use crate::plan::{PlannedJunction, Progress};
 use crate::source::{Source, SourceError};
 
 /// What the integers of a junction stand for.
@@ -106,12 +106,18 @@ pub enum GivenError {
     ),
 }
 
-/// Packs a network of whole numbers.
+/// Packs a network of whole numbers; `progress` is told which junction is being packed.
 ///
 /// # Errors
 /// Numbers that int8 cannot hold.
-pub fn plan(network: &Network, scales: &[Scales], goal: Int8Goal) -> Result<Vec<PlannedJunction>, Int8Error> {
+pub fn plan(
+    network: &Network,
+    scales: &[Scales],
+    goal: Int8Goal,
+    progress: Progress<'_>,
+) -> Result<Vec<PlannedJunction>, Int8Error> {
     let planned = network.junctions().zip(scales).map(|(junction, scales)| {
+        progress(junction.id, 0.0);
         // What another junction wrote stands in the file as that one's output does.
         let exact = junction.id == JunctionId::Trunk(1);
         let input = if exact { scales.input } else { scales.input.rounded() };

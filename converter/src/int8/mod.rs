@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::network::{Network, TrainedJunction};
 use crate::pack::DoesNotFit;
-use crate::plan::{Goal, PlanError, PlannedJunction, plan_junction};
+use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan_junction};
 
 pub use quantise::{Rounding, quantised_multiplier};
 pub use ranges::Calibration;
@@ -147,11 +147,16 @@ pub enum Int8Goal {
     Speed,
 }
 
-/// Quantises a network after training, its ranges calibrated on `data`, and packs every junction.
+/// Quantises a network after training, its ranges calibrated on `data`, and packs every junction; `progress` is told which.
 ///
 /// # Errors
 /// The data does not serve, or the network has what int8 cannot hold.
-pub fn plan(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Vec<PlannedJunction>, Int8Error> {
+pub fn plan(
+    network: &Network,
+    data: &Dataset,
+    how: &Quantising<'_>,
+    progress: Progress<'_>,
+) -> Result<Vec<PlannedJunction>, Int8Error> {
     let there = |id: &JunctionId| network.junctions().any(|junction| junction.id == *id);
     if let Some(missing) = how.keep_f32.iter().find(|id| !there(id)) {
         return Err(Int8Error::NoSuchJunction(*missing));
@@ -164,6 +169,7 @@ pub fn plan(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<V
         let mut next = |junction: &TrainedJunction, input| {
             let output = ranges.outputs.get(at).copied().unwrap_or(ranges.input);
             at += 1;
+            progress(junction.id, 0.0);
             planned.push(if how.keep_f32.contains(&junction.id) {
                 let packed = plan_junction(junction, at, Goal::Size, &|_, _| {});
                 packed.map_err(|PlanError { junction, error }| Int8Error::Pack { junction, error })?

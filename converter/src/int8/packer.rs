@@ -39,10 +39,16 @@ impl Packer<'_> {
         if self.structure.dense {
             return self.chosen(Packing::Dense, "every edge is there");
         }
-        let all = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| self.pack(packing));
-        let mut all = all.collect::<Result<Vec<_>, _>>()?;
-        all.extend(self.coded()?);
-        match all.into_iter().min_by_key(bytes) {
+        // One beside the best at a time: all of them take more memory than the network.
+        let mut best: Option<Packed> = None;
+        let canonical = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| packing);
+        for packing in canonical.chain(self.coded()) {
+            let packed = self.pack(packing)?;
+            if best.as_ref().is_none_or(|best| bytes(&packed) < bytes(best)) {
+                best = Some(packed);
+            }
+        }
+        match best {
             Some(best) if bytes(&best) * WORTH.1 <= self.dense_bytes() * WORTH.0 => {
                 let percent = 100.0 * bytes(&best) as f64 / self.dense_bytes() as f64;
                 let reason = format!("it takes the fewest bytes, {percent:.0} % of dense int8");
@@ -53,15 +59,15 @@ impl Packer<'_> {
     }
 
     /// Coded rows: the best of each code. Nothing where there are no edges.
-    fn coded(&self) -> Result<Vec<Packed>, DoesNotFit> {
+    fn coded(&self) -> Vec<Packing> {
         let bits = |code: &DeltaCode| coded_bits(self.edges, *code);
-        let Some(rice) = (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).min_by_key(bits) else { return Ok(Vec::new()) };
+        let Some(rice) = (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).min_by_key(bits) else { return Vec::new() };
         if self.edges.nnz() == 0 {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let in_degree = self.structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).unwrap_or(0);
         // Of equal bytes the first is taken: nibbles are the easier ones to read.
-        [DeltaCode::Nibbles, rice].map(|code| self.pack(Packing::Coded { in_degree, code })).into_iter().collect()
+        [DeltaCode::Nibbles, rice].map(|code| Packing::Coded { in_degree, code }).into()
     }
 
     /// The packing that kernels with vector registers run fastest.

@@ -5,7 +5,7 @@ use lacewing_kernels::{Activation, ROUND_ONCE, SHIFTS};
 
 use super::packer::Packer;
 use super::{Int8Error, Int8Goal};
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::find::Structure;
 use crate::network::TrainedJunction;
 use crate::pack::PackedInt8;
@@ -55,7 +55,7 @@ pub(super) fn plan(
     goal: Int8Goal,
 ) -> Result<PlannedJunction, Int8Error> {
     let TrainedJunction { id, edges, bias, .. } = junction;
-    let mut whole = Edges::without_rows(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
+    let mut whole = EdgesBuilder::new(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
     let mut numbers = Numbers::default();
     let mut given = bias.iter();
     for (at, (inputs, weights)) in edges.rows().enumerate() {
@@ -79,6 +79,7 @@ pub(super) fn plan(
         let factor = step / f64::from(output.scale);
         numbers.push_factor(factor, Rounding::Twice).ok_or(Int8Error::Rescale { junction: *id, output: at })?;
     }
+    let whole = whole.finished().map_err(|error| Int8Error::Pack { junction: *id, error: error.into() })?;
     Quantised { junction, whole, numbers, input, output }.packed(goal)
 }
 
@@ -149,6 +150,8 @@ impl Quantised<'_> {
             Int8Goal::Speed => packer.fastest(),
         };
         let (choice, packed) = packed.map_err(|error| Int8Error::Pack { junction: *id, error })?;
+        edges.release();
+        packed.release();
         Ok(PlannedJunction { id: *id, structure, choice, packed })
     }
 }

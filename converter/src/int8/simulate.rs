@@ -4,7 +4,7 @@
 use lacewing_engine::Quantisation;
 use lacewing_kernels::{Junction, KernelSet, ReadyKernel, bytes::groups_of_4, requantise};
 
-use crate::edges::Edges;
+use crate::edges::{Edges, put_row};
 use crate::network::Network;
 use crate::pack::PackedInt8;
 use crate::plan::PlannedJunction;
@@ -47,15 +47,12 @@ impl<'p> Simulation<'p> {
             let junction = planned.packed.junction().ok()?;
             let edges = unpack(&junction)?;
             Some(match planned.packed.int8() {
-                Some(int8)
-                    if edges.without_zeros() == trained.edges.without_zeros()
-                        || is_quantised(&trained.edges, &edges) =>
-                {
+                Some(int8) if edges.same_nonzeros(&trained.edges) || is_quantised(&trained.edges, &edges) => {
                     let bias =
                         groups_of_4(junction.parts().bias).iter().map(|bias| i32::from_le_bytes(*bias)).collect();
                     Layer::I8 { edges, bias, int8 }
                 }
-                None if edges.without_zeros() == trained.edges.without_zeros() => {
+                None if edges.same_nonzeros(&trained.edges) => {
                     Layer::F32 { junction, kernel: kernels.choose_for(&junction).ok()?? }
                 }
                 _ => return None,
@@ -89,18 +86,18 @@ impl<'p> Simulation<'p> {
 /// Whether `whole` are the weights of `edges`, to the nearest, in steps of one size a row, and zero where there is no edge. Steps are a
 /// 127th of the row's largest weight, or larger.
 fn is_quantised(edges: &Edges, whole: &Edges) -> bool {
-    let (n_in, n_out) = (edges.n_in(), edges.n_out());
-    let (weights, numbers) = (edges.to_dense(), whole.to_dense());
     let largest = |row: &[f32]| row.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
-    let mut rows = weights.chunks_exact(n_in).zip(numbers.chunks_exact(n_in));
-    (whole.n_in(), whole.n_out()) == (n_in, n_out)
-        && rows.all(|(row, numbers)| {
-            let (weight, number) = (f64::from(largest(row)), f64::from(largest(numbers)));
+    let (mut row, mut numbers) = (vec![0.0; edges.n_in()], vec![0.0; edges.n_in()]);
+    (whole.n_in(), whole.n_out()) == (edges.n_in(), edges.n_out())
+        && edges.rows().zip(whole.rows()).all(|(of_edges, of_whole)| {
+            put_row(of_edges.0, of_edges.1, &mut row);
+            put_row(of_whole.0, of_whole.1, &mut numbers);
+            let (weight, number) = (f64::from(largest(&row)), f64::from(largest(&numbers)));
             // Of a row in larger steps the step is known to within half of one in the largest number.
             let (step, allowed) =
                 if number == 127.0 { (weight / 127.0, 0.5001) } else { (weight / number.max(1.0), 1.0001) };
             let near = |(weight, number): (&f32, &f32)| (f64::from(*weight) - f64::from(*number) * step).abs();
-            row.iter().zip(numbers).all(|pair| near(pair) <= allowed * step && (*pair.0 != 0.0 || *pair.1 == 0.0))
+            row.iter().zip(&numbers).all(|pair| near(pair) <= allowed * step && (*pair.0 != 0.0 || *pair.1 == 0.0))
         })
 }
 

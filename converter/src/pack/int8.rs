@@ -4,8 +4,9 @@ use lacewing_engine::Quantisation;
 use lacewing_kernels::bytes::{groups_of_2, groups_of_4};
 use lacewing_kernels::{Activation, DeltaCode, Deltas, Element, IndexWidth, Int8, Junction, Packing, Parts};
 
-use super::{DoesNotFit, Packed, pack};
-use crate::edges::Edges;
+use super::{DoesNotFit, Packed, Sections, pack};
+use crate::edges::{Edges, EdgesBuilder};
+use crate::settled::Settling;
 
 /// What an int8 junction has beside its parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,19 +61,19 @@ impl Packed {
     /// # Errors
     /// A packing that int8 does not have, or numbers that its proof refuses.
     fn narrowed(mut self, bias: &[i32], int8: PackedInt8) -> Result<Self, DoesNotFit> {
-        let weights: Vec<u8> =
-            groups_of_4(&self.weights).iter().map(|weight| f32::from_le_bytes(*weight) as i8 as u8).collect();
+        let whole = |weight: &[u8; 4]| f32::from_le_bytes(*weight) as i8 as u8;
+        let weights = Settling::of(groups_of_4(&self.weights).iter().map(whole))?;
         self.weights = match self.packing {
             Packing::Block { rows, cols, blocks } => {
                 let counts = row_blocks(&self.counts, self.n_out, rows, blocks);
-                fours(&weights, counts.map(|count| count * usize::from(cols)), usize::from(rows), true)
+                fours(&weights, counts.map(|count| count * usize::from(cols)), usize::from(rows), true).into()
             }
             Packing::NMLanes { lanes, .. } => {
                 let lanes = usize::from(lanes);
                 let groups = usize::from(self.n_out).div_ceil(lanes);
                 let steps = weights.len() / lanes / groups;
-                self.index = positions(&self.index, true);
-                weights.chunks(steps * lanes).flat_map(|group| quads(group, lanes)).collect()
+                self.index = positions(&self.index, true).into();
+                Settling::of(weights.chunks(steps * lanes).flat_map(|group| quads(group, lanes)))?
             }
             _ => weights,
         };
@@ -95,7 +96,7 @@ impl Packed {
             _ => return Ok(self),
         };
         self.packing = Packing::Coded { in_degree, code };
-        self.index = stream(edges, code);
+        self.index = stream(edges, code).into();
         self.junction()?;
         Ok(self)
     }
@@ -165,12 +166,10 @@ fn windows(
     (lanes, width): (u8, u8),
     int8: &PackedInt8,
 ) -> Result<Packed, DoesNotFit> {
-    let mut packed = pack(edges, &[], activation, Packing::Dense)?;
-    packed.packing = Packing::Windows { lanes, width };
+    let mut sections = Sections::of(edges, Packing::Windows { lanes, width })?;
     if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16) || usize::from(width) > edges.n_in() {
-        return Err(packed.misfit(0));
+        return Err(sections.misfit(0));
     }
-    packed.weights.clear();
     let mut rows: Vec<Vec<(u16, i8)>> = edges.rows().map(|(inputs, weights)| real_edges(inputs, weights)).collect();
     let (mut starts, mut words) = (Vec::new(), Vec::new());
     for (group, rows) in rows.chunks_mut(usize::from(lanes)).enumerate() {
@@ -178,7 +177,7 @@ fn windows(
         rows.resize(usize::from(lanes), &[]);
         let (mut steps, mut positions) = (0usize, Vec::new());
         while let Some(least) = rows.iter().filter_map(|row| row.first()).map(|(input, _)| *input).min() {
-            let start = least.min(packed.n_in - u16::from(width));
+            let start = least.min(sections.n_in - u16::from(width));
             starts.extend(start.to_le_bytes());
             steps += 1;
             for row in &mut rows {
@@ -187,20 +186,22 @@ fn windows(
                 *row = later;
                 for k in 0..4 {
                     let (input, weight) = now.get(k).copied().unwrap_or((start, 0));
-                    packed.weights.push(weight as u8);
+                    sections.weights.push(weight as u8);
                     positions.push((input - start) as u8);
                 }
             }
         }
-        packed.counts.extend(u16::try_from(steps).map_err(|_| packed.misfit(group))?.to_le_bytes());
+        let steps_bytes = u16::try_from(steps).map_err(|_| sections.misfit(group))?.to_le_bytes();
+        sections.counts.extend(&steps_bytes);
         positions.resize(steps.next_multiple_of(2) * 4 * usize::from(lanes), 0);
         for pair in positions.chunks(8 * usize::from(lanes)) {
             let (low, high) = pair.split_at_checked(4 * usize::from(lanes)).unwrap_or_default();
             words.extend(low.iter().zip(high).map(|(low, high)| low | high << 4));
         }
     }
-    packed.index = [(0..packed.n_out).flat_map(u16::to_le_bytes).collect(), starts, words].concat();
-    packed.bias = biases.iter().flat_map(|bias| bias.to_le_bytes()).collect();
+    (0..sections.n_out).for_each(|output| sections.index.extend(&output.to_le_bytes()));
+    [starts, words].iter().for_each(|part| sections.index.extend(part));
+    let mut packed = sections.packed(activation, biases.iter().flat_map(|bias| bias.to_le_bytes()).collect())?;
     packed.int8 = Some(int8.clone());
     packed.junction()?;
     Ok(packed)
@@ -213,7 +214,7 @@ fn real_edges(inputs: &[u16], weights: &[f32]) -> Vec<(u16, i8)> {
 }
 
 /// The edges of int8 windows.
-pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Edges {
+pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Option<Edges> {
     let parts = junction.parts();
     let (lanes, number) = (usize::from(lanes), |bytes: &[u8; 2]| u16::from_le_bytes(*bytes));
     let (order, rest) = parts.index.split_at_checked(2 * junction.n_out()).unwrap_or_default();
@@ -238,12 +239,12 @@ pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Edges {
             }
         }
     }
-    let mut edges = Edges::without_rows(parts.n_in);
+    let mut edges = EdgesBuilder::new(parts.n_in);
     for row in rows {
         row.into_iter().for_each(|(input, weight)| edges.push(input, weight));
         edges.end_row();
     }
-    edges
+    edges.finished().ok()
 }
 
 /// Inputs of each row block.

@@ -2,7 +2,7 @@
 
 use lacewing_kernels::{IndexWidth, Packing};
 
-use super::{DoesNotFit, Packed, last_page_n};
+use super::{DoesNotFit, Sections, last_page_n};
 use crate::edges::Edges;
 use crate::grouping::{self, Effort, Grouping};
 
@@ -16,7 +16,7 @@ struct Lane {
     positions: Vec<u32>,
 }
 
-impl Packed {
+impl Sections {
     /// N:M, one row a lane.
     pub(super) fn put_page_lanes(&mut self, edges: &Edges, n: u8, m: u8, lanes: u8) -> Result<(), DoesNotFit> {
         if !matches!(m, 4 | 8 | 16 | 32) || !matches!(lanes, 4 | 8 | 16) || n == 0 || n > m {
@@ -39,7 +39,7 @@ impl Packed {
             }
             self.put_group_weights(&columns, steps);
             let words = group_words(&columns, steps, m);
-            self.index.extend(words);
+            self.index.extend(&words);
         }
         Ok(())
     }
@@ -67,12 +67,12 @@ impl Packed {
             put_steps(&rows, self.n_in, (width, grouping::alignment(lanes, width)), &mut columns, &mut starts);
             let steps = starts.len() - before;
             let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;
-            self.counts.extend(count.to_le_bytes());
+            self.counts.extend(&count.to_le_bytes());
             self.put_group_weights(&columns, steps);
             words.extend(group_words(&columns, steps, width));
         }
-        self.index.extend(order.iter().chain(&starts).flat_map(|number| number.to_le_bytes()));
-        self.index.extend(words);
+        order.iter().chain(&starts).for_each(|number| self.index.extend(&number.to_le_bytes()));
+        self.index.extend(&words);
         Ok(())
     }
 
@@ -100,23 +100,28 @@ impl Packed {
         out_degree: u16,
         index: IndexWidth,
     ) -> Result<(), DoesNotFit> {
-        let mut columns = vec![Vec::new(); edges.n_in()];
+        let degree = usize::from(out_degree);
+        let degrees = edges.out_degrees();
+        if let Some(input) = degrees.iter().position(|edges| *edges != degree) {
+            return Err(self.misfit(input));
+        }
+        let mut columns = vec![(0, 0.0); edges.nnz()];
+        let mut ends: Vec<usize> = (0..edges.n_in()).map(|input| input * degree).collect();
         for (output, (inputs, weights)) in (0u16..).zip(edges.rows()) {
             for (input, weight) in inputs.iter().zip(weights) {
-                columns.get_mut(usize::from(*input)).into_iter().for_each(|column| column.push((output, *weight)));
+                let Some(end) = ends.get_mut(usize::from(*input)) else { continue };
+                columns.get_mut(*end).into_iter().for_each(|place| *place = (output, *weight));
+                *end += 1;
             }
         }
-        for (input, column) in columns.iter().enumerate() {
-            if column.len() != usize::from(out_degree) {
-                return Err(self.misfit(input));
-            }
+        for (input, column) in columns.chunks(degree.max(1)).enumerate() {
             let mut previous = 0;
             for (output, weight) in column {
                 match index {
                     IndexWidth::Delta8 => {
                         self.index.push(u8::try_from(output - previous).map_err(|_| self.misfit(input))?);
                     }
-                    IndexWidth::Absolute16 => self.index.extend(output.to_le_bytes()),
+                    IndexWidth::Absolute16 => self.index.extend(&output.to_le_bytes()),
                 }
                 previous = *output;
                 self.put_weights(&[*weight]);

@@ -53,7 +53,7 @@ impl Probe {
             split: Some(1),
         };
         let files = convert_network(&network, None)?;
-        Ok(Self { tail: files.tail.unwrap_or_default(), pair_id: network.pair_id(), width })
+        Ok(Self { tail: files.tail.unwrap_or_default().into(), pair_id: network.pair_id(), width })
     }
 
     /// Bytes of a packet and its reply.

@@ -11,7 +11,7 @@ const CELLS: usize = 64;
 
 /// A junction's mask: how dense each cell of it is, outputs downwards. `None` for a packing that cannot be taken apart.
 pub(super) fn mask(junction: &Junction<'_>) -> Option<String> {
-    let edges = unpack(junction)?.without_zeros();
+    let edges = unpack(junction)?.without_zeros().ok()?;
     let (n_in, n_out) = (junction.n_in(), junction.n_out());
     let (across, down) = (n_in.min(CELLS), n_out.min(CELLS));
     let mut counts = vec![0usize; across * down];

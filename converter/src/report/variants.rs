@@ -49,7 +49,7 @@ pub(super) fn variants(
     let contenders: Vec<_> =
         models.iter().map(|(head, tail)| (Contender { head, tail: tail.as_ref() }, data)).collect();
     let times = latencies(&contenders, ROUNDS, &|| ())?;
-    let bytes = |files: &Converted| files.head.len() + files.tail.as_ref().map_or(0, Vec::len);
+    let bytes = |files: &Converted| files.head.len() + files.tail.as_ref().map_or(0, |tail| tail.len());
     let variants = converted.iter().zip(times).map(|((name, files), time)| Variant {
         name,
         bytes: bytes(files),

@@ -91,6 +91,17 @@ pub enum SourceError {
         /// What is wrong.
         reason: String,
     },
+    /// A pickle that imports what tensors are not made of. Nothing of it was executed.
+    #[error(
+        "{path}: it imports {name}, which no tensor needs: it was not read, and nothing of it was executed; save the tensors alone, \
+         with torch.save(model.state_dict(), FILE)"
+    )]
+    Imports {
+        /// The file.
+        path: PathBuf,
+        /// Module and name.
+        name: String,
+    },
     /// A tensor's elements are of a type that is not read.
     #[error("{path}: tensor {name} has elements of type {element}; save it as float32 (masks as uint8 or bool)")]
     Element {
@@ -164,6 +175,10 @@ impl Source {
     /// As [`open`](Self::open).
     pub fn from_bytes(map: Bytes, path: &Path) -> Result<Self, SourceError> {
         let damaged = |reason| SourceError::Damaged { path: path.into(), reason };
+        let refused = |refusal| match refusal {
+            pytorch::Refusal::Damaged(reason) => damaged(reason),
+            pytorch::Refusal::Imports(name) => SourceError::Imports { path: path.into(), name },
+        };
         let format: Box<dyn Format> = match &map[..] {
             [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => {
                 Box::new(keras::File::open(map).map_err(damaged)?)
@@ -171,13 +186,13 @@ impl Source {
             [b'P', b'K', 3 | 5, 4 | 6, ..] => {
                 let mut archive = archive::open(map.clone()).map_err(damaged)?;
                 match archive::contents(&archive) {
-                    Contents::PyTorch => Box::new(pytorch::File::open_archive(&mut archive, path).map_err(damaged)?),
+                    Contents::PyTorch => Box::new(pytorch::File::open_archive(&mut archive, path).map_err(refused)?),
                     Contents::Keras => Box::new(keras::File::open_archive(&mut archive, &map).map_err(damaged)?),
                     Contents::Numpy => Box::new(npz::File::new(archive)),
                 }
             }
             bytes if bytes.starts_with(npy::MAGIC) => Box::new(npy::Files::one(path)),
-            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open_pickles(bytes, path).map_err(damaged)?),
+            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open_pickles(bytes, path).map_err(refused)?),
             // Eight bytes of header length, then JSON; ONNX, which has no magic number, may have a brace there, but not the zeros.
             [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
             bytes if tflite::is_tflite(bytes) => Box::new(tflite::File::open(map).map_err(damaged)?),

@@ -17,6 +17,20 @@ const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model
 /// Bytes of a pickle.
 const MAX_PICKLE: u64 = 64 << 20;
 
+/// Why a checkpoint was not opened; [`Source`](super::Source) adds the file.
+pub(super) enum Refusal {
+    /// Its structure is broken.
+    Damaged(String),
+    /// It would import this.
+    Imports(String),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
 /// An open checkpoint.
 #[derive(Debug)]
 pub(super) struct File {
@@ -25,7 +39,7 @@ pub(super) struct File {
 
 impl File {
     /// Opens the archive at `path`, which is known to have a pickle.
-    pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, String> {
+    pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, Refusal> {
         let is_pickle = |name: &&str| archive::is_pickle(name);
         let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
         for name in names {
@@ -37,12 +51,12 @@ impl File {
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
-    pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, String> {
+    pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
         check(bytes)?;
         Self::open(path)
     }
 
-    fn open(path: &Path) -> Result<Self, String> {
+    fn open(path: &Path) -> Result<Self, Refusal> {
         let mut reader = PytorchReader::new(path).map_err(|error| error.to_string())?;
         let inner = KEYS.iter().find(|key| reader.keys().iter().any(|name| is_under(name, key)));
         if let Some(key) = inner {
@@ -52,13 +66,8 @@ impl File {
     }
 }
 
-fn check(pickle: &[u8]) -> Result<(), String> {
-    match imports::stranger(pickle)? {
-        Some(name) => Err(format!(
-            "it imports {name}, which no tensor needs: save model.state_dict() alone; nothing of it was executed"
-        )),
-        None => Ok(()),
-    }
+fn check(pickle: &[u8]) -> Result<(), Refusal> {
+    imports::stranger(pickle)?.map_or(Ok(()), |name| Err(Refusal::Imports(name)))
 }
 
 fn is_under(name: &str, key: &str) -> bool {

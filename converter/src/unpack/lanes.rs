@@ -3,7 +3,7 @@
 use lacewing_kernels::bytes::{groups_of_2, groups_of_4};
 use lacewing_kernels::{IndexWidth, Junction, Packing};
 
-use crate::edges::Edges;
+use crate::edges::{Edges, EdgesBuilder};
 use crate::pack::last_page_n;
 
 /// The edges of every output, in the order they are met.
@@ -18,13 +18,13 @@ impl Rows {
         self.0.get_mut(usize::from(output)).into_iter().for_each(|row| row.push((input, weight)));
     }
 
-    fn into_edges(self, n_in: u16) -> Edges {
-        let mut edges = Edges::without_rows(n_in);
+    fn into_edges(self, n_in: u16) -> Option<Edges> {
+        let mut edges = EdgesBuilder::new(n_in);
         for row in self.0 {
             row.into_iter().for_each(|(input, weight)| edges.push(input, weight));
             edges.end_row();
         }
-        edges
+        edges.finished().ok()
     }
 }
 
@@ -47,7 +47,7 @@ fn for_each_slot(
     }
 }
 
-pub(super) fn page_lanes(junction: &Junction<'_>, n: u8, m: u8, lanes: u8) -> Edges {
+pub(super) fn page_lanes(junction: &Junction<'_>, n: u8, m: u8, lanes: u8) -> Option<Edges> {
     let parts = junction.parts();
     let page = usize::from(m);
     let last = junction.n_in() % page;
@@ -69,7 +69,7 @@ pub(super) fn page_lanes(junction: &Junction<'_>, n: u8, m: u8, lanes: u8) -> Ed
     rows.into_edges(parts.n_in)
 }
 
-pub(super) fn windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Edges {
+pub(super) fn windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Option<Edges> {
     let parts = junction.parts();
     let number = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
     let mut weights = groups_of_4(parts.weights);
@@ -93,7 +93,7 @@ pub(super) fn windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Edges {
     rows.into_edges(parts.n_in)
 }
 
-pub(super) fn dense_input_major(junction: &Junction<'_>) -> Edges {
+pub(super) fn dense_input_major(junction: &Junction<'_>) -> Option<Edges> {
     let parts = junction.parts();
     let mut rows = Rows::of(junction);
     for (input, column) in (0..parts.n_in).zip(groups_of_4(parts.weights).chunks(junction.n_out())) {
@@ -102,7 +102,7 @@ pub(super) fn dense_input_major(junction: &Junction<'_>) -> Edges {
     rows.into_edges(parts.n_in)
 }
 
-pub(super) fn input_major(junction: &Junction<'_>, out_degree: u16, index: IndexWidth) -> Edges {
+pub(super) fn input_major(junction: &Junction<'_>, out_degree: u16, index: IndexWidth) -> Option<Edges> {
     let parts = junction.parts();
     let mut rows = Rows::of(junction);
     let degree = usize::from(out_degree);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indicatif::MultiProgress;
 use lacewing_converter::convert::convert_network;
 use lacewing_converter::import::{Imported, embedded_recipe, import};
+use lacewing_converter::settled::Settled;
 use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
@@ -40,9 +41,9 @@ pub struct Network {
     pub recipe: Recipe,
     /// Nonzero weights, and biases.
     pub parameters: usize,
-    head: Vec<u8>,
-    tail: Option<Vec<u8>>,
-    whole: Vec<u8>,
+    head: Settled<u8>,
+    tail: Option<Settled<u8>>,
+    whole: Settled<u8>,
 }
 
 impl Network {
