@@ -168,6 +168,24 @@ fn windows_of_any_mask_and_order() {
     });
 }
 
+/// Kernels that work on a copy of the inputs have room for 4,096.
+#[test]
+fn inputs_beyond_a_copy() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(12);
+    for n_in in [4095, 4096, 4097, 4161].into_iter().take(if is_short() { 1 } else { 4 }) {
+        let blocks = [(16, 1), (16, 4), (16, 6), (32, 4)].map(|(rows, cols)| Packing::Block { rows, cols, blocks: 50 });
+        let pages = [(2, 4), (3, 4), (1, 8), (2, 8), (4, 8), (1, 16), (2, 16), (4, 16), (5, 16)];
+        let pages = pages.map(|(n, m)| Packing::NMLanes { n, m, lanes: 16 });
+        let windows = Packing::Windows { lanes: 16, width: 16 };
+        for packing in blocks.into_iter().chain(pages).chain([windows]) {
+            for extreme in [Extreme::None, Extreme::Low] {
+                Case::draw(n_in, 18, packing, extreme, &mut random).check_all(widest);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_int8_kernel_is_reached() {
     let mut covered = vec![Packing::Dense, Packing::NM { n: 1, m: 4 }];
