@@ -47,7 +47,7 @@ unsafe fn row_blocks<const V: usize, const C: usize, const F: u32>(j: &Junction<
     for (row_block, y) in y.chunks_mut(16 * V).enumerate() {
         let count = usize::from(counts.next().map_or(blocks, |c| u16::from_le_bytes(*c)));
         let inputs = count * cols;
-        let mut dots: [Dots<2>; V] = core::array::from_fn(|_| Dots::new());
+        let mut dots: [Dots<4>; V] = core::array::from_fn(|_| Dots::new());
         // SAFETY: Junction::new_i8 proved `count` index entries for this row block, R · cols weights for each, the last row
         // block too, and that a block's inputs end at or below n_in.
         unsafe {
@@ -59,35 +59,60 @@ unsafe fn row_blocks<const V: usize, const C: usize, const F: u32>(j: &Junction<
                     let starts = four_numbers(starts);
                     for k in 0..4 {
                         let xs = x.add(part(starts, k)).cast::<u32>().read_unaligned() ^ F;
-                        add(&mut dots, k % 2, xs, weights.add(64 * V * k));
+                        add(&mut dots, k, xs, weights.add(64 * V * k));
                     }
                     weights = weights.add(256 * V);
                     group += 4;
                 }
             }
             while group < inputs / 4 {
-                add(&mut dots, 0, four::<C>(now, cols, group * 4, x) ^ F, weights);
-                weights = weights.add(64 * V);
-                group += 1;
+                for chain in 0..2 {
+                    if group < inputs / 4 {
+                        add(&mut dots, chain, four::<C>(now, cols, group * 4, x) ^ F, weights);
+                        weights = weights.add(64 * V);
+                        group += 1;
+                    }
+                }
+            }
+            let mut sums = [_mm512_setzero_si512(); V];
+            for (sums, dots) in sums.iter_mut().zip(&dots) {
+                *sums = dots.sums();
             }
             let width = inputs % 4;
-            for (v, (y, dots)) in y.chunks_mut(16).zip(dots).enumerate() {
-                let mut sums = dots.sums();
-                if width > 0 {
-                    let mut rest = [0i32; 16];
-                    for (lane, rest) in rest.iter_mut().enumerate() {
-                        for k in 0..width {
-                            let weight = *weights.add((16 * v + lane) * width + k) as i8;
-                            let input = *x.add(input_of(now, cols, inputs - width + k)) ^ F as u8;
-                            *rest += i32::from(weight) * (i32::from(input) - 128);
-                        }
-                    }
-                    sums = _mm512_add_epi32(sums, _mm512_loadu_si512(rest.as_ptr().cast()));
+            if width > 0 {
+                let mut last = [0; 3];
+                for (k, last) in last.iter_mut().enumerate().take(width) {
+                    *last = i32::from(*x.add(input_of(now, cols, inputs - width + k)) ^ F as u8) - 128;
                 }
-                put(j, (row_block * V + v) * 16, sums, y);
+                add_last(&mut sums, &last, width, weights);
+            }
+            for (v, y) in y.chunks_mut(16).enumerate() {
+                put(j, (row_block * V + v) * 16, sums[v], y);
             }
             weights = weights.add(16 * V * width);
         }
+    }
+}
+
+/// Adds the products of a last group of `width` inputs, 1 to 3.
+///
+/// # Safety
+/// AVX-512; `weights` has 16·V·width.
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn add_last(sums: &mut [__m512i], inputs: &[i32; 3], width: usize, weights: *const u8) {
+    for (v, sums) in sums.iter_mut().enumerate() {
+        let mut rest = [0i32; 16];
+        for (lane, rest) in rest.iter_mut().enumerate() {
+            for (k, input) in inputs.iter().enumerate().take(width) {
+                // SAFETY: the caller's.
+                let weight = unsafe { *weights.add((16 * v + lane) * width + k) } as i8;
+                *rest += i32::from(weight) * input;
+            }
+        }
+        // SAFETY: sixteen i32 are loaded from as many.
+        *sums = _mm512_add_epi32(*sums, unsafe { _mm512_loadu_si512(rest.as_ptr().cast()) });
     }
 }
 
@@ -97,7 +122,7 @@ unsafe fn row_blocks<const V: usize, const C: usize, const F: u32>(j: &Junction<
 /// AVX-512 VNNI; `weights` has 64·V of them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
-unsafe fn add<const V: usize>(dots: &mut [Dots<2>; V], chain: usize, inputs: u32, weights: *const u8) {
+unsafe fn add<const V: usize>(dots: &mut [Dots<4>; V], chain: usize, inputs: u32, weights: *const u8) {
     let inputs = _mm512_set1_epi32(inputs as i32);
     for (v, dots) in dots.iter_mut().enumerate() {
         // SAFETY: the caller's; loads are unaligned ones.

@@ -11,12 +11,12 @@
 //! | kernel | vector operations per 64 products | loads | shape of the inner loop |
 //! |-|-|-|-|
 //! | dense | 2 | 1.25 | four rows share each vector of `x` |
-//! | block R×4 | 2 | 1, a broadcast for every R/16 and a quarter of an index | lanes are outputs, four inputs each |
-//! | N:M in lanes | 3.5, or 4.5 where a quad spans pages | 2.5 | lanes are outputs, which pick four inputs each from up to 64 in a register |
-//! | windows | 3 to 4.5 | 2.5 to 3 | the same, from windows that start anywhere |
+//! | block R×C | 2 | 1, a broadcast and an index for every R/16 | lanes are outputs, four inputs each |
+//! | N:M in lanes | 3 to 4.5 | 2.5 to 3 | lanes are outputs, which pick four inputs each from up to 64 in a register |
+//! | windows | 3 or 3.5, and padding | 2.5 or 3 | the same, from windows that start anywhere |
 //!
-//! Two vector operations of 512 bits a cycle, two loads of 64 bytes from L1, and about 48 bytes from L2 (Sapphire Rapids); one permutation.
-//! Rows and CSR are left to the AVX2 kernels.
+//! Sapphire Rapids does two vector operations of 512 bits a cycle, of which one may be a permutation, and two loads of 64 bytes from L1; from L2 a
+//! vector takes 1.2 to 1.8 cycles. Rows and CSR are left to the AVX2 kernels, and so are blocks of 8 outputs and groups of eight rows.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -29,6 +29,7 @@ use crate::kernel::{Accepts, Kernel, RunI8};
 mod block;
 mod dense;
 mod nm;
+mod windows;
 
 const fn kernel(name: &'static str, accepts: Accepts, run: RunI8) -> Kernel {
     Kernel::new_i8(name, Isa::Avx512Vnni, accepts, run)
@@ -36,6 +37,10 @@ const fn kernel(name: &'static str, accepts: Accepts, run: RunI8) -> Kernel {
 
 const fn nm_lanes(m: u8) -> Accepts {
     Accepts::NMLanes { m, lanes: 16 }
+}
+
+const fn window(width: u8) -> Accepts {
+    Accepts::Windows { lanes: 16, width }
 }
 
 /// `dense_i8_4x64`
@@ -50,6 +55,17 @@ pub static NM_LANES4: Kernel = kernel("nm_lanes4_i8_16x4", nm_lanes(4), nm::nm);
 pub static NM_LANES8: Kernel = kernel("nm_lanes8_i8_16x4", nm_lanes(8), nm::nm);
 /// `nm_lanes16_i8_16x4`: pages of 16, sixteen rows a group.
 pub static NM_LANES16: Kernel = kernel("nm_lanes16_i8_16x4", nm_lanes(16), nm::nm);
+
+/// `nm_lanes32_i8_16x4`: pages of 32, sixteen rows a group.
+pub static NM_LANES32: Kernel = kernel("nm_lanes32_i8_16x4", nm_lanes(32), nm::nm);
+/// `nm_lanes64_i8_16x4`: pages of 64, sixteen rows a group.
+pub static NM_LANES64: Kernel = kernel("nm_lanes64_i8_16x4", nm_lanes(64), nm::nm);
+/// `windows16_i8_16x4`: windows of 16, sixteen rows a group.
+pub static WINDOWS16: Kernel = kernel("windows16_i8_16x4", window(16), windows::windows::<16>);
+/// `windows32_i8_16x4`: windows of 32, sixteen rows a group.
+pub static WINDOWS32: Kernel = kernel("windows32_i8_16x4", window(32), windows::windows::<32>);
+/// `windows64_i8_16x4`: windows of 64, sixteen rows a group.
+pub static WINDOWS64: Kernel = kernel("windows64_i8_16x4", window(64), windows::windows::<64>);
 
 /// Inputs that a copy has room for.
 const ROOM: usize = 4096;
@@ -121,11 +137,28 @@ impl<const U: usize> Dots<U> {
     /// The sums, without what moving the inputs added.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
-    fn sums(self) -> __m512i {
-        let total =
-            |chains: [__m512i; U]| chains.into_iter().fold(_mm512_setzero_si512(), |a, b| _mm512_add_epi32(a, b));
-        _mm512_sub_epi32(total(self.products), _mm512_slli_epi32::<7>(total(self.weights)))
+    fn sums(&self) -> __m512i {
+        let (mut products, mut weights) = (self.products[0], self.weights[0]);
+        for chain in 1..U {
+            products = _mm512_add_epi32(products, self.products[chain]);
+            weights = _mm512_add_epi32(weights, self.weights[chain]);
+        }
+        _mm512_sub_epi32(products, _mm512_slli_epi32::<7>(weights))
     }
+}
+
+/// Positions of a quad in the low halves of their bytes, those above them anything; or in whole bytes, where a word holds one quad.
+/// `odd` says by its lowest bit whether the quad is its word's second one.
+///
+/// # Safety
+/// AVX-512; `words` has those of the quad.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn positions<const BYTES: bool>(words: *const u8, quad: usize, odd: usize) -> __m512i {
+    let word = if BYTES { quad } else { quad / 2 };
+    // SAFETY: the caller's; loads are unaligned ones.
+    let word = unsafe { _mm512_loadu_si512(words.add(word * 64).cast()) };
+    if BYTES || odd.is_multiple_of(2) { word } else { _mm512_srli_epi16::<4>(word) }
 }
 
 /// The outputs from `first` on of the sums of products, bias not yet in them: as many as `y` has, at most sixteen.
@@ -150,12 +183,7 @@ unsafe fn put(j: &Junction<'_>, first: usize, sums: __m512i, y: &mut [i8]) {
     };
     // A multiplication by a power of two, and to round once, are rare.
     if _mm_cmpgt_epi8_mask(shift, _mm_setzero_si128()) != 0 {
-        let mut each = [0i32; 16];
-        // SAFETY: sixteen i32 fit the array.
-        unsafe { _mm512_storeu_si512(each.as_mut_ptr().cast(), sums) };
-        for (lane, (y, sum)) in y.iter_mut().zip(each).enumerate() {
-            *y = j.output_i8(first + lane, sum);
-        }
+        put_each(j, first..first + y.len(), sums, y, first);
         return;
     }
     let scaled = requantise(_mm512_add_epi32(sums, bias), multiplier, _mm512_cvtepi8_epi32(shift));
@@ -165,6 +193,21 @@ unsafe fn put(j: &Junction<'_>, first: usize, sums: __m512i, y: &mut [i8]) {
     let bytes = _mm512_cvtepi32_epi8(_mm512_max_epi32(_mm512_min_epi32(moved, high), low));
     // SAFETY: no more lanes than y has values.
     unsafe { _mm_mask_storeu_epi8(y.as_mut_ptr(), lanes, bytes) };
+}
+
+/// The `outputs` of the sums, one by one; `y` holds those from `from` on.
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+fn put_each(j: &Junction<'_>, outputs: impl Iterator<Item = usize>, sums: __m512i, y: &mut [i8], from: usize) {
+    let mut each = [0i32; 16];
+    // SAFETY: sixteen i32 fit the array.
+    unsafe { _mm512_storeu_si512(each.as_mut_ptr().cast(), sums) };
+    for (output, sum) in outputs.zip(each) {
+        if let Some(y) = y.get_mut(output.wrapping_sub(from)) {
+            *y = j.output_i8(output, sum);
+        }
+    }
 }
 
 /// [`crate::requantise`] in sixteen lanes, for shifts of 0 and below.
