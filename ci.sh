@@ -84,6 +84,7 @@ flags_of() {
   case $1 in
     avx2) echo "avx2 fma";;
     avx512) echo "avx2 fma avx512f avx512bw avx512vl";;
+    avx512vnni) echo "avx2 fma avx512f avx512bw avx512vl avx512_vnni avx512vbmi";;
     neon) echo "asimd";;
     neondot) echo "asimd asimddp";;
     *) fail "instruction set $1 has kernels, but ci.sh does not know its processor flags";;

@@ -125,13 +125,13 @@ fn whole_numbers(edges: &Edges) -> Edges {
 fn pack_all(edges: &Edges, shape: &Shape) -> Result<Vec<Packed>, DrawError> {
     let structure = Structure::of(edges);
     let sparse = candidates(edges, &structure).into_iter().map(|(packing, _)| packing);
-    // int8 has pages and windows of up to sixteen inputs, in eight and sixteen lanes.
+    // Pages and windows of up to sixteen inputs in eight and sixteen lanes, wider ones in sixteen.
     let both = [8, 16];
-    let pages = structure.nm.iter().filter(|fit| matches!(fit.m, 4 | 8 | 16));
-    let pages = pages.flat_map(|fit| both.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
-    let windows = both.map(|lanes| Packing::Windows { lanes, width: 16 });
-    let windows = windows.into_iter().filter(|_| !structure.dense && edges.n_in() >= 16);
-    let lanes = pages.chain(windows);
+    let pages = structure.nm.iter().flat_map(|fit| both.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
+    let windows = [(8, 16), (16, 16), (16, 32), (16, 64)].map(|(lanes, width)| Packing::Windows { lanes, width });
+    let windows = windows.into_iter().filter(|_| !structure.dense && edges.n_in() >= 64);
+    let wide_in_eight = |packing: &Packing| matches!(packing, Packing::NMLanes { m: 32 | 64, lanes: 8, .. });
+    let lanes = pages.chain(windows).filter(|packing| !wide_in_eight(packing));
     let in_degree = structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).unwrap_or(0);
     let rice = (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).min_by_key(|code| code_bits(edges, *code));
     let coded = [DeltaCode::Nibbles].into_iter().chain(rice).map(|code| Packing::Coded { in_degree, code });

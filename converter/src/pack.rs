@@ -12,7 +12,7 @@ mod int8;
 mod lanes;
 
 pub use int8::{PackedInt8, pack_int8};
-pub(crate) use int8::{coded_bits, unpack_windows, widened};
+pub(crate) use int8::{coded_bits, unpack_wide_pages, unpack_windows, widened};
 
 /// A junction's bytes, owned: what [`Junction`] borrows.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use lacewing_kernels::bytes::{groups_of_2, groups_of_4};
 use lacewing_kernels::{Element, IndexWidth, Junction, Packing, Parts};
 
 use crate::edges::{Edges, EdgesBuilder};
-use crate::pack::{last_page_n, unpack_windows, widened};
+use crate::pack::{last_page_n, unpack_wide_pages, unpack_windows, widened};
 
 mod lanes;
 
@@ -13,8 +13,12 @@ mod lanes;
 /// this version does not know, or where the edges cannot be kept.
 #[must_use]
 pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
-    if let (Element::I8, Packing::Windows { lanes, .. }) = (junction.element(), *junction.packing()) {
-        return unpack_windows(junction, lanes);
+    match (junction.element(), *junction.packing()) {
+        (Element::I8, Packing::Windows { lanes, width }) => return unpack_windows(junction, lanes, width),
+        (Element::I8, Packing::NMLanes { n, m: m @ (32 | 64), lanes }) => {
+            return unpack_wide_pages(junction, n, m, lanes);
+        }
+        _ => {}
     }
     if let Some((packing, weights, index)) = widened(junction) {
         let parts = Parts { packing, weights: &weights, index: &index, bias: &[], ..*junction.parts() };

@@ -44,6 +44,8 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
     longer.push(0);
     seal(&mut longer);
     let nan = f32::NAN.to_le_bytes();
+    let past_end = Rule::Junction(JunctionError::InputOutOfRange { row: 0 });
+    let padding = Rule::Junction(JunctionError::PaddingNotZero);
     let infinite = f32::INFINITY.to_le_bytes();
     let not_finite = JunctionError::NotFinite { section: lacewing_kernels::Section::Weights };
     vec![
@@ -248,6 +250,10 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("names-empty-one", changed(rich(), |f| f.names = vec![0, 1, b'a']), Rule::BadClassNames, names_at()),
         ("names-cut", changed(rich(), |f| f.names = vec![1, b'a', 9, b'b']), Rule::BadClassNames, names_at()),
         ("names-not-utf8", changed(rich(), |f| f.names = vec![1, 255, 1, b'b']), Rule::BadClassNames, names_at()),
+        ("wide-pages-past-end", changed(wide_pages_i8(), |f| f.operations[0].index[0] = 64), past_end, HEADER),
+        ("wide-pages-padding", changed(wide_pages_i8(), |f| f.operations[0].index[2] = 16), padding, HEADER),
+        ("wide-windows-past-end", changed(wide_windows_i8(), |f| f.operations[0].index[6] = 32), past_end, HEADER),
+        ("wide-windows-padding", changed(wide_windows_i8(), |f| f.operations[0].index[7] = 9), padding, HEADER),
     ]
 }
 
@@ -423,7 +429,23 @@ fn windows_i8() -> File {
     File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
 }
 
-/// One sound int8 junction of each packing: 2 inputs (4 in lanes), 2 outputs.
+/// Pages of 64, a byte a position: 65 inputs, 2 outputs, two steps a row.
+fn wide_pages_i8() -> File {
+    let mut op = dense_i8(0, 65, &[7, 1, 0, 0, -1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
+    let index = [63, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    (op.packing, op.index) = ((64, 1, 64, 4), index.to_vec());
+    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
+}
+
+/// Windows of 32, a byte a position: 40 inputs, 2 outputs, one step of four edges a lane, of which each row has one.
+fn wide_windows_i8() -> File {
+    let index = [1, 0, 0, 0, 8, 0, 31, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut op = dense_i8(0, 40, &[7, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
+    (op.packing, op.counts, op.index) = ((65, 4, 32, 0), vec![1, 0], index.to_vec());
+    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
+}
+
+/// One sound int8 junction of each packing: 2 inputs (more in lanes), 2 outputs.
 fn packed_i8() -> Vec<(&'static str, File)> {
     let file = |packing: (u8, u8, u8, u16), weights: &[i8], counts: &[u8], index: &[u8]| File {
         operations: vec![Op {
@@ -451,6 +473,8 @@ fn packed_i8() -> Vec<(&'static str, File)> {
             file((64, 1, 4, 4), &[1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], &index)
         }),
         ("windows", windows_i8()),
+        ("nm_lanes", wide_pages_i8()),
+        ("windows", wide_windows_i8()),
     ]
 }
 
@@ -510,6 +534,8 @@ fn the_hostile_files_are_checked_in() {
         ("sound-tail-int8", tail_i8()),
         ("sound-coded-int8", coded_i8()),
         ("sound-windows-int8", windows_i8()),
+        ("sound-wide-pages-int8", wide_pages_i8()),
+        ("sound-wide-windows-int8", wide_windows_i8()),
         ("sound-mixed", mixed()),
         ("sound-mixed-head", mixed_head()),
     ];

@@ -5,8 +5,8 @@ use core::fmt;
 /// An instruction set that kernels are written for. Those of one architecture are ordered: a later one is wider.
 ///
 /// With the `std` feature, availability is detected at run time, and the environment variable `LACEWING_ISA` names the
-/// widest set to use: `scalar`, `avx2`, `avx512`, `neon`, `neondot`. Naming one that this machine lacks is an error, never a silent
-/// fallback, so that a test forced onto a set really ran on it.
+/// widest set to use: `scalar`, `avx2`, `avx512`, `avx512vnni`, `neon`, `neondot`. Naming one that this machine lacks is an error,
+/// never a silent fallback, so that a test forced onto a set really ran on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Isa {
@@ -24,6 +24,8 @@ pub enum Isa {
     Avx2,
     /// x86-64 AVX-512 F, BW and VL, with AVX2 and FMA.
     Avx512,
+    /// The same with VNNI and VBMI: for int8. Ice Lake, Sapphire Rapids, Zen 4 and later have it.
+    Avx512Vnni,
 }
 
 impl Isa {
@@ -38,6 +40,7 @@ impl Isa {
             Self::NeonDot => "neondot",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512vnni",
         }
     }
 
@@ -58,6 +61,10 @@ impl Isa {
                 target_feature = "avx2",
                 target_feature = "fma"
             )),
+            Self::Avx512Vnni => {
+                Self::Avx512.at_compile_time()
+                    && cfg!(all(target_feature = "avx512vnni", target_feature = "avx512vbmi"))
+            }
         }
     }
 
@@ -73,6 +80,7 @@ impl Isa {
         match self {
             Self::Avx2 => has!("avx2") && has!("fma"),
             Self::Avx512 => has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx2") && has!("fma"),
+            Self::Avx512Vnni => Self::Avx512.is_available() && has!("avx512vnni") && has!("avx512vbmi"),
             Self::Scalar | Self::Dsp | Self::Fpu | Self::Neon | Self::NeonDot => false,
         }
     }
@@ -95,7 +103,7 @@ impl Isa {
         match Self::asked_for()? {
             Some(isa) if isa.is_available() => Ok(isa),
             Some(isa) => Err(IsaError::Missing(isa)),
-            None => Ok(Self::Avx512),
+            None => Ok(Self::Avx512Vnni),
         }
     }
 
@@ -106,7 +114,7 @@ impl Isa {
         *ASKED.get_or_init(|| match std::env::var("LACEWING_ISA") {
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => Err(IsaError::Unknown),
-            Ok(name) => [Self::Scalar, Self::Neon, Self::NeonDot, Self::Avx2, Self::Avx512]
+            Ok(name) => [Self::Scalar, Self::Neon, Self::NeonDot, Self::Avx2, Self::Avx512, Self::Avx512Vnni]
                 .into_iter()
                 .find(|isa| isa.name() == name)
                 .map(Some)
@@ -138,9 +146,9 @@ pub enum IsaError {
 impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => {
-                f.write_str("LACEWING_ISA names no known instruction set: use scalar, neon, neondot, avx2 or avx512")
-            }
+            Self::Unknown => f.write_str(
+                "LACEWING_ISA names no known instruction set: use scalar, neon, neondot, avx2, avx512 or avx512vnni",
+            ),
             Self::Missing(isa) => {
                 write!(f, "LACEWING_ISA asks for {isa}, which this processor lacks: unset it or name a smaller one")
             }

@@ -165,7 +165,7 @@ mod lanes;
 mod windows_i8;
 
 pub use int8::Int8;
-pub(crate) use int8::Quads;
+pub(crate) use int8::{Quads, quads_a_word};
 pub(crate) use lanes::WindowsIndex;
 pub(crate) use windows_i8::QuadLane;
 

@@ -33,7 +33,8 @@ impl IndexWidth {
 /// a row block, its blocks' one after the other, are taken in groups of four (the last one of what is left), and a group holds
 /// output after output, one weight for each of its inputs: what dot-product instructions read at once. In
 /// [`NMLanes`](Self::NMLanes) steps are taken in quads: quad by quad, lane by lane, four weights each, those past the row's
-/// last step zero; and a word of positions holds steps 0 to 3 in the low halves of its bytes, 4 to 7 in the high ones.
+/// last step zero; and a word of positions holds steps 0 to 3 in the low halves of its bytes, 4 to 7 in the high ones; in pages of 32
+/// and 64 inputs it holds those of four steps, a byte each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {
@@ -86,7 +87,7 @@ pub enum Packing {
     NMLanes {
         /// Nonzeros a page, as for N:M.
         n: u8,
-        /// Inputs a page: 4, 8, 16 or 32.
+        /// Inputs a page: 4, 8, 16 or 32, of int8 also 64.
         m: u8,
         /// Rows a group: 4, 8 or 16.
         lanes: u8,
@@ -99,14 +100,14 @@ pub enum Packing {
     /// words.
     ///
     /// Of int8 junctions a step has four edges a lane: four weights, 0 for no edge, and in a word the positions of two steps, those
-    /// of the first in the low halves of its bytes; windows have up to 16 inputs.
+    /// of the first in the low halves of its bytes; of windows of 32 and 64 inputs those of one step, a byte each.
     ///
     /// The window's first input is multiplied by zero where a lane has no edge: one that is NaN or infinite may reach outputs
     /// that have no edge to it.
     Windows {
         /// Rows a group: 4, 8 or 16.
         lanes: u8,
-        /// Inputs a window: 4, 8, 16 or 32, at most `n_in`.
+        /// Inputs a window: 4, 8, 16 or 32, of int8 also 64, at most `n_in`.
         width: u8,
     },
     /// All weights, input by input, `n_out` each. Inputs that are exactly zero are skipped.

@@ -5,7 +5,7 @@
 
 use crate::deltas::Deltas;
 use crate::isa::Isa;
-use crate::junction::{Junction, QuadLane, Quads};
+use crate::junction::{Junction, QuadLane, Quads, quads_a_word};
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{IndexWidth, NMRow, Packing, position_at};
 
@@ -177,9 +177,9 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 /// # Safety
 /// As for every kernel (`RunI8`); packing windows.
 unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
-    let Packing::Windows { lanes, .. } = *j.packing() else { return };
-    let (index, lanes) = (j.windows_index(), usize::from(lanes));
-    let mut at_row = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0 };
+    let Packing::Windows { lanes, width } = *j.packing() else { return };
+    let (index, lanes, per_word) = (j.windows_index(), usize::from(lanes), quads_a_word(width));
+    let mut at_row = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };
     for (count, rows) in j.counts().iter().zip(index.order.chunks(lanes)) {
         let steps = usize::from(u16::from_le_bytes(*count));
         for (lane, output) in rows.iter().enumerate() {
@@ -190,9 +190,8 @@ unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
                 // that the window and the positions in it lie below n_in, x's length.
                 unsafe {
                     let start = usize::from(u16::from_le_bytes(at(index.starts, at_row.first_step + step)));
-                    let (byte, upper) = at_row.position_at(step, k);
-                    let byte = at(index.words, byte);
-                    let position = usize::from(if upper { byte >> 4 } else { byte & 15 });
+                    let (byte, part) = at_row.position_at(step, k);
+                    let position = part.get(at(index.words, byte));
                     sum += product(at(j.weights_i8(), at_row.weight_at(step, k)), at(x, start + position));
                 }
             }
@@ -202,7 +201,7 @@ unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
             }
         }
         at_row.first_step += steps;
-        at_row.first_word += steps.div_ceil(2);
+        at_row.first_word += steps.div_ceil(per_word);
     }
 }
 
@@ -218,9 +217,8 @@ pub(crate) unsafe fn lane_sum(j: &Junction<'_>, quads: &Quads, o: usize, first_s
         // SAFETY: Junction::new_i8 proved a weight and a position for each step and lane of each group, and that every
         // position lies within its page and its page within n_in, x's length.
         unsafe {
-            let (byte, upper) = quads.position_at(o, step);
-            let byte = at(j.index8(), byte);
-            let position = usize::from(if upper { byte >> 4 } else { byte & 15 });
+            let (byte, part) = quads.position_at(o, step);
+            let position = part.get(at(j.index8(), byte));
             sum += product(at(j.weights_i8(), quads.weight_at(o, step)), at(x, page * usize::from(m) + position));
         }
     }

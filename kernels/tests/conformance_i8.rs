@@ -153,19 +153,83 @@ fn pages_whole_and_ragged() {
 #[test]
 fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages() {
     sweep(|_, _| {
-        let shapes =
-            [(1, 4), (2, 4), (3, 4), (1, 8), (2, 8), (3, 8), (8, 8), (1, 16), (2, 16), (3, 16), (4, 16), (5, 16)];
-        shapes.into_iter().flat_map(|(n, m)| [4, 8, 16].map(|lanes| Packing::NMLanes { n, m, lanes })).collect()
+        let narrow = [
+            (1, 4),
+            (2, 4),
+            (3, 4),
+            (1, 8),
+            (2, 8),
+            (3, 8),
+            (8, 8),
+            (1, 16),
+            (2, 16),
+            (3, 16),
+            (4, 16),
+            (5, 16),
+            (8, 16),
+        ];
+        let wide = [
+            (1, 32),
+            (2, 32),
+            (3, 32),
+            (4, 32),
+            (8, 32),
+            (1, 64),
+            (2, 64),
+            (4, 64),
+            (5, 64),
+            (8, 64),
+            (12, 64),
+            (16, 64),
+        ];
+        narrow
+            .into_iter()
+            .chain(wide)
+            .flat_map(|(n, m)| [4, 8, 16].map(|lanes| Packing::NMLanes { n, m, lanes }))
+            .collect()
     });
 }
 
 #[test]
 fn windows_of_any_mask_and_order() {
     sweep(|n_in, _| {
-        let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16].map(|width| (lanes, width)));
+        let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64].map(|width| (lanes, width)));
         let shapes = shapes.filter(|(_, width)| u16::from(*width) <= n_in);
         shapes.flat_map(|(lanes, width)| [Packing::Windows { lanes, width }; 2]).collect()
     });
+}
+
+/// Kernels that work on a copy of the inputs have room for 4,096.
+#[test]
+fn inputs_beyond_a_copy() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(12);
+    for n_in in [4095, 4096, 4097, 4161].into_iter().take(if is_short() { 1 } else { 4 }) {
+        let blocks = [(16, 1), (16, 4), (16, 6), (32, 4)].map(|(rows, cols)| Packing::Block { rows, cols, blocks: 50 });
+        let pages = [
+            (2, 4),
+            (3, 4),
+            (1, 8),
+            (2, 8),
+            (4, 8),
+            (1, 16),
+            (2, 16),
+            (4, 16),
+            (5, 16),
+            (1, 32),
+            (2, 32),
+            (4, 32),
+            (4, 64),
+            (6, 64),
+        ];
+        let pages = pages.map(|(n, m)| Packing::NMLanes { n, m, lanes: 16 });
+        let windows = [16, 32, 64].map(|width| Packing::Windows { lanes: 16, width });
+        for packing in blocks.into_iter().chain(pages).chain(windows) {
+            for extreme in [Extreme::None, Extreme::Low] {
+                Case::draw(n_in, 18, packing, extreme, &mut random).check_all(widest);
+            }
+        }
+    }
 }
 
 #[test]
@@ -176,8 +240,9 @@ fn every_int8_kernel_is_reached() {
         covered.extend([Packing::Rows { in_degree: 1, index }, Packing::Csr { index }]);
     }
     covered.extend([4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 }));
-    covered.extend([8, 16].map(|lanes| Packing::Windows { lanes, width: 16 }));
-    covered.extend([8, 16].into_iter().flat_map(|lanes| [4, 8, 16].map(|m| Packing::NMLanes { n: 1, m, lanes })));
+    covered.extend([8, 16].into_iter().flat_map(|lanes| [16, 32, 64].map(|width| Packing::Windows { lanes, width })));
+    covered
+        .extend([8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64].map(|m| Packing::NMLanes { n: 1, m, lanes })));
     for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::I8) {
         let reached = covered.iter().any(|packing| kernel.accepts_element(Element::I8, packing));
         assert!(reached, "no sweep reaches {kernel}");
@@ -222,8 +287,13 @@ mod properties {
                 in_degree: a % (n_in + 1),
                 code: if b == 0 { DeltaCode::Nibbles } else { DeltaCode::Rice(b % 9) },
             },
-            6 if n_in >= 16 => Packing::Windows { lanes: [8, 16][usize::from(b % 2)], width: 16 },
-            _ => Packing::NMLanes { n: 1 + b % 4, m: [4, 8, 16][usize::from(a % 3)], lanes: 8 },
+            6 if n_in >= 64 => {
+                Packing::Windows { lanes: [8, 16][usize::from(b % 2)], width: [16, 32, 64][usize::from(a % 3)] }
+            }
+            _ => {
+                let (m, lanes) = ([4, 8, 16, 32, 64][usize::from(a % 5)], [8, 16][usize::from(b / 4 % 2)]);
+                Packing::NMLanes { n: 1 + b % 4, m, lanes }
+            }
         }
     }
 

@@ -135,10 +135,10 @@ fn packings_that_int8_does_not_have() {
         Packing::Coded { in_degree: 5, code: DeltaCode::Nibbles },
         Packing::Coded { in_degree: 1, code: DeltaCode::Rice(16) },
         Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
-        Packing::Windows { lanes: 4, width: 32 },
+        Packing::Windows { lanes: 4, width: 128 },
         Packing::Windows { lanes: 5, width: 4 },
         Packing::Windows { lanes: 4, width: 8 },
-        Packing::NMLanes { n: 1, m: 32, lanes: 4 },
+        Packing::NMLanes { n: 1, m: 128, lanes: 4 },
         Packing::NMLanes { n: 1, m: 4, lanes: 5 },
         Packing::NMLanes { n: 0, m: 4, lanes: 4 },
     ] {
@@ -232,4 +232,43 @@ fn padding_not_zero() {
     let index = &[3, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let parts = Parts { packing: two, n_in: 4, ..lanes(weights, index) };
     assert_eq!(refused(parts, INT8), JunctionError::InputsNotAscending { row: 0 });
+}
+
+/// 40 inputs in pages of 32: two steps, of which one is in a page of 8.
+#[test]
+fn wide_pages_have_a_byte_a_position() {
+    let lanes = |index: [u8; 4]| {
+        let index = [&index[..], &[1, 2, 0, 0], &[0; 8]].concat();
+        let parts = Parts {
+            n_in: 40,
+            weights: &[1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            index: &index,
+            bias: &[],
+            ..sound(Packing::NMLanes { n: 1, m: 32, lanes: 4 }, &[], &[])
+        };
+        Junction::new_i8(parts, INT8).map(|junction| junction.nnz())
+    };
+    assert_eq!(lanes([31, 7, 0, 0]), Ok(4));
+    assert_eq!(lanes([32, 7, 0, 0]), Err(JunctionError::InputOutOfRange { row: 0 }), "beyond the page");
+    assert_eq!(lanes([31, 8, 0, 0]), Err(JunctionError::InputOutOfRange { row: 0 }), "beyond the last page");
+    assert_eq!(lanes([31, 7, 16, 0]), Err(JunctionError::PaddingNotZero), "a position of no step");
+}
+
+#[test]
+fn wide_windows_have_a_byte_a_position() {
+    let windows = |positions: [u8; 8]| {
+        let index = [&[1, 0, 0, 0, 0, 0][..], &positions, &[0; 8]].concat();
+        let parts = Parts {
+            n_in: 64,
+            weights: &[1, 129, 0, 0, 127, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            index: &index,
+            bias: &[],
+            ..sound(Packing::Windows { lanes: 4, width: 64 }, &[1, 0], &[])
+        };
+        Junction::new_i8(parts, INT8).map(|junction| junction.nnz())
+    };
+    assert_eq!(windows([0, 63, 0, 0, 17, 18, 0, 0]), Ok(4));
+    assert_eq!(windows([0, 64, 0, 0, 17, 18, 0, 0]), Err(JunctionError::InputOutOfRange { row: 0 }));
+    assert_eq!(windows([0, 63, 0, 0, 18, 17, 0, 0]), Err(JunctionError::InputsNotAscending { row: 1 }));
+    assert_eq!(windows([0, 63, 16, 0, 17, 18, 0, 0]), Err(JunctionError::PaddingNotZero));
 }

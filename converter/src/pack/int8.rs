@@ -42,6 +42,9 @@ pub fn pack_int8(
     if let Packing::Windows { lanes, width } = packing {
         return windows(edges, biases, activation, (lanes, width), int8);
     }
+    if let Packing::NMLanes { n, m: m @ (32 | 64), lanes } = packing {
+        return wide_pages(edges, biases, activation, (n, m, lanes), int8);
+    }
     let index = IndexWidth::Absolute16;
     let (rows, code) = match packing {
         Packing::Coded { in_degree: 0, code } => (Packing::Csr { index }, Some(code)),
@@ -167,7 +170,7 @@ fn windows(
     int8: &PackedInt8,
 ) -> Result<Packed, DoesNotFit> {
     let mut sections = Sections::of(edges, Packing::Windows { lanes, width })?;
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16) || usize::from(width) > edges.n_in() {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32 | 64) || usize::from(width) > edges.n_in() {
         return Err(sections.misfit(0));
     }
     let mut rows: Vec<Vec<(u16, i8)>> = edges.rows().map(|(inputs, weights)| real_edges(inputs, weights)).collect();
@@ -193,6 +196,10 @@ fn windows(
         }
         let steps_bytes = u16::try_from(steps).map_err(|_| sections.misfit(group))?.to_le_bytes();
         sections.counts.extend(&steps_bytes);
+        if width > 16 {
+            words.extend(positions);
+            continue;
+        }
         positions.resize(steps.next_multiple_of(2) * 4 * usize::from(lanes), 0);
         for pair in positions.chunks(8 * usize::from(lanes)) {
             let (low, high) = pair.split_at_checked(4 * usize::from(lanes)).unwrap_or_default();
@@ -207,6 +214,55 @@ fn windows(
     Ok(packed)
 }
 
+/// N:M in lanes of pages above 16 inputs: positions are bytes.
+fn wide_pages(
+    edges: &Edges,
+    biases: &[i32],
+    activation: Activation,
+    (n, m, lanes): (u8, u8, u8),
+    int8: &PackedInt8,
+) -> Result<Packed, DoesNotFit> {
+    // The proof of N:M is that of its rows.
+    pack(edges, &[], activation, Packing::NM { n, m })?;
+    let mut sections = Sections::of(edges, Packing::NMLanes { n, m, lanes })?;
+    if !matches!(lanes, 4 | 8 | 16) {
+        return Err(sections.misfit(0));
+    }
+    let rows: Vec<_> = edges.rows().collect();
+    for rows in rows.chunks(usize::from(lanes)) {
+        let steps = rows.first().map_or(0, |(inputs, _)| inputs.len());
+        for quad in 0..steps.div_ceil(4) {
+            for (lane, k) in (0..4 * usize::from(lanes)).map(|at| (at / 4, at % 4)) {
+                let edge = rows.get(lane).and_then(|(inputs, weights)| inputs.iter().zip(*weights).nth(4 * quad + k));
+                let (input, weight) = edge.map_or((0, 0), |(input, weight)| (*input, *weight as i8));
+                sections.weights.push(weight as u8);
+                sections.index.push((input % u16::from(m)) as u8);
+            }
+        }
+    }
+    let mut packed = sections.packed(activation, biases.iter().flat_map(|bias| bias.to_le_bytes()).collect())?;
+    packed.int8 = Some(int8.clone());
+    packed.junction()?;
+    Ok(packed)
+}
+
+/// The edges of int8 N:M in lanes of pages above 16 inputs.
+pub(crate) fn unpack_wide_pages(junction: &Junction<'_>, n: u8, m: u8, lanes: u8) -> Option<Edges> {
+    let parts = junction.parts();
+    let (lanes, steps) = (usize::from(lanes), junction.nnz() / junction.n_out().max(1));
+    let mut edges = EdgesBuilder::new(parts.n_in);
+    for row in 0..junction.n_out() {
+        for step in 0..steps {
+            let at = ((row / lanes * steps.div_ceil(4) + step / 4) * lanes + row % lanes) * 4 + step % 4;
+            let byte = |bytes: &[u8]| bytes.get(at).copied().unwrap_or(0);
+            let page = (step / usize::from(n.max(1))) as u16 * u16::from(m);
+            edges.push(page + u16::from(byte(parts.index)), f32::from(byte(parts.weights) as i8));
+        }
+        edges.end_row();
+    }
+    edges.finished().ok()
+}
+
 /// The edges whose weight is not 0.
 fn real_edges(inputs: &[u16], weights: &[f32]) -> Vec<(u16, i8)> {
     let edges = inputs.iter().zip(weights).map(|(input, weight)| (*input, *weight as i8));
@@ -214,7 +270,7 @@ fn real_edges(inputs: &[u16], weights: &[f32]) -> Vec<(u16, i8)> {
 }
 
 /// The edges of int8 windows.
-pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Option<Edges> {
+pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Option<Edges> {
     let parts = junction.parts();
     let (lanes, number) = (usize::from(lanes), |bytes: &[u8; 2]| u16::from_le_bytes(*bytes));
     let (order, rest) = parts.index.split_at_checked(2 * junction.n_out()).unwrap_or_default();
@@ -223,7 +279,9 @@ pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Option<Edges
     let mut rows = vec![Vec::new(); junction.n_out()];
     for (group, count) in groups_of_2(parts.counts).iter().enumerate() {
         let steps = usize::from(number(count));
-        let (now, later) = words.split_at_checked(steps.div_ceil(2) * 4 * lanes).unwrap_or_default();
+        // Steps a word.
+        let per_word = if width <= 16 { 2 } else { 1 };
+        let (now, later) = words.split_at_checked(steps.div_ceil(per_word) * 4 * lanes).unwrap_or_default();
         words = later;
         for (step, start) in starts.by_ref().take(steps).enumerate() {
             let (quads, after) = weights.split_at_checked(lanes).unwrap_or_default();
@@ -231,8 +289,10 @@ pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8) -> Option<Edges
             for (lane, quad) in quads.iter().enumerate() {
                 let output = groups_of_2(order).get(group * lanes + lane).map(number);
                 let row = output.and_then(|output| rows.get_mut(usize::from(output)));
-                let position =
-                    |k| now.get((step / 2 * lanes + lane) * 4 + k).map_or(0, |byte| byte >> (step % 2 * 4) & 15);
+                let position = |k| {
+                    let byte = now.get((step / per_word * lanes + lane) * 4 + k).copied().unwrap_or(0);
+                    if per_word == 2 { byte >> (step % 2 * 4) & 15 } else { byte }
+                };
                 let edges = quad.iter().enumerate().filter(|(_, weight)| **weight != 0);
                 let edges = edges.map(|(k, weight)| (start + u16::from(position(k)), f32::from(*weight as i8)));
                 row.into_iter().for_each(|row| row.extend(edges.clone()));
@@ -341,4 +401,39 @@ pub(crate) fn widened(junction: &Junction<'_>) -> Option<(Packing, Vec<u8>, Vec<
         _ => (weights.to_vec(), index.to_vec()),
     };
     Some((as_f32, weights.iter().flat_map(|weight| f32::from(*weight as i8).to_le_bytes()).collect(), index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unpack::unpack;
+
+    #[test]
+    fn pages_and_windows_of_every_width_come_back() {
+        let int8 = |outputs: usize| PackedInt8 {
+            rescale: vec![0; 5 * outputs],
+            clamp: (-128, 127),
+            input: Quantisation { scale: 1.0, zero: 0 },
+            output: Quantisation { scale: 1.0, zero: 0 },
+        };
+        // One edge in every page of `m`, its weight never 0; 37 outputs leave a ragged group, 150 inputs a ragged page.
+        for (n_in, m, lanes) in [(150, 8, 8), (150, 16, 16), (150, 32, 16), (150, 64, 16), (128, 64, 4), (65, 64, 8)] {
+            let there = |output: usize, input: usize| {
+                let (page, width) =
+                    (input / usize::from(m), (n_in - input / usize::from(m) * usize::from(m)).min(m.into()));
+                input % usize::from(m) == (output * 7 + page * 3) % width
+            };
+            let dense: Vec<f32> = (0..37 * n_in).map(|at| (at % 200) as f32 - 100.5).map(f32::ceil).collect();
+            let dense: Vec<f32> = dense.iter().map(|weight| if *weight == 0.0 { 1.0 } else { *weight }).collect();
+            let edges = Edges::from_dense(n_in as u16, 37, &dense, |output, input, _| there(output, input)).unwrap();
+            for packing in [Packing::NMLanes { n: 1, m, lanes }, Packing::Windows { lanes, width: m }] {
+                let packed = pack_int8(&edges, &[], Activation::None, packing, &int8(37)).unwrap();
+                assert_eq!(unpack(&packed.junction().unwrap()), Some(edges.clone()), "{packing} of {n_in}");
+            }
+        }
+        let edges = Edges::from_dense(64, 1, &[1.0; 64], |_, input, _| input > 0).unwrap();
+        for packing in [Packing::NMLanes { n: 1, m: 64, lanes: 4 }, Packing::Windows { lanes: 4, width: 128 }] {
+            assert!(pack_int8(&edges, &[], Activation::None, packing, &int8(1)).is_err(), "{packing}");
+        }
+    }
 }

@@ -157,7 +157,7 @@ pub(super) const fn prove_ragged_rows(
     Ok(())
 }
 
-/// The geometry of int8 N:M in lanes: steps in *quads* of four, positions in words of eight.
+/// The geometry of int8 N:M in lanes: steps in *quads* of four; a word has the positions of two quads, in pages above 16 of one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quads {
     pub row: NMRow,
@@ -166,12 +166,16 @@ pub(crate) struct Quads {
     pub quads: usize,
     /// Words of positions a row has.
     pub words: usize,
+    /// Steps a word of positions has.
+    per_word: usize,
 }
 
 impl Quads {
     pub(crate) const fn new(n_in: usize, n: u8, m: u8, lanes: u8) -> Self {
         let row = NMRow::new(n_in, n as usize, m as usize);
-        Self { row, lanes: lanes as usize, quads: row.in_degree.div_ceil(4), words: row.in_degree.div_ceil(8) }
+        let per_word = 4 * quads_a_word(m);
+        let (quads, words) = (row.in_degree.div_ceil(4), row.in_degree.div_ceil(per_word));
+        Self { row, lanes: lanes as usize, quads, words, per_word }
     }
 
     /// Where the weight of a row's step lies.
@@ -180,15 +184,49 @@ impl Quads {
         ((group * self.quads + step / 4) * self.lanes + lane) * 4 + step % 4
     }
 
-    /// Where the byte with the position of a row's step lies, and whether it is the byte's upper half.
-    pub(crate) const fn position_at(&self, row: usize, step: usize) -> (usize, bool) {
+    /// Where the byte with the position of a row's step lies, and what part of it that is.
+    pub(crate) const fn position_at(&self, row: usize, step: usize) -> (usize, Part) {
         let (group, lane) = (row / self.lanes, row % self.lanes);
-        (((group * self.words + step / 8) * self.lanes + lane) * 4 + step % 4, step % 8 >= 4)
+        let byte = ((group * self.words + step / self.per_word) * self.lanes + lane) * 4 + step % 4;
+        (byte, Part::of(step / 4, self.per_word / 4))
+    }
+}
+
+/// Quads of positions that a word holds, of pages or windows of `inputs`: half a byte each up to 16, a byte above.
+pub(crate) const fn quads_a_word(inputs: u8) -> usize {
+    if inputs <= 16 { 2 } else { 1 }
+}
+
+/// The part of a byte that a position takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    Low,
+    High,
+    All,
+}
+
+impl Part {
+    /// Of the `quad`-th quad, where a word holds `a_word` of them.
+    pub(crate) const fn of(quad: usize, a_word: usize) -> Self {
+        match (a_word, quad % a_word) {
+            (1, _) => Self::All,
+            (_, 0) => Self::Low,
+            _ => Self::High,
+        }
+    }
+
+    /// The position in `byte`.
+    pub(crate) const fn get(self, byte: u8) -> usize {
+        match self {
+            Self::Low => (byte & 15) as usize,
+            Self::High => (byte >> 4) as usize,
+            Self::All => byte as usize,
+        }
     }
 }
 
 pub(super) const fn prove_nm_lanes(p: &Parts<'_>, n: u8, m: u8, lanes: u8) -> Result<usize, JunctionError> {
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(m, 4 | 8 | 16) || n == 0 || n > m {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
         return Err(JunctionError::BadPacking);
     }
     let outputs = p.n_out as usize;
@@ -211,10 +249,9 @@ const fn prove_lane(p: &Parts<'_>, quads: &Quads, row: usize, n: usize, m: usize
     let real = row < p.n_out as usize;
     let mut previous = 0;
     let mut step = 0;
-    while step < quads.words * 8 {
-        let (at, upper) = quads.position_at(row, step);
-        let byte = byte_at(p.index, at);
-        let position = (if upper { byte >> 4 } else { byte & 15 }) as usize;
+    while step < quads.words * quads.per_word {
+        let (at, part) = quads.position_at(row, step);
+        let position = part.get(byte_at(p.index, at));
         if !real || step >= g.in_degree {
             let weight = if step < quads.quads * 4 { byte_at(p.weights, quads.weight_at(row, step)) } else { 0 };
             if position != 0 || weight != 0 {

@@ -1,18 +1,20 @@
 //! The proof of int8 windows: in each step every lane picks up to four inputs of one window.
 
+use super::int8::{Part, quads_a_word};
 use super::lanes::{WindowsIndex, prove_order, u16_at};
 use super::{JunctionError, Parts, Section, bytes_of, length};
 
 /// Weights and positions a lane and step.
 const QUAD: usize = 4;
 
-/// Where a row's steps lie: its group's first one, the first of its words of positions (two steps a word), and its lane.
+/// Where a row's steps lie: its group's first one, the first of its words of positions, steps a word, and its lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QuadLane {
     pub lanes: usize,
     pub lane: usize,
     pub first_step: usize,
     pub first_word: usize,
+    pub per_word: usize,
 }
 
 impl QuadLane {
@@ -21,24 +23,25 @@ impl QuadLane {
         ((self.first_step + step) * self.lanes + self.lane) * QUAD + k
     }
 
-    /// Where the byte with the `k`-th position of a step lies, and whether it is the byte's upper half.
-    pub(crate) const fn position_at(&self, step: usize, k: usize) -> (usize, bool) {
-        (((self.first_word + step / 2) * self.lanes + self.lane) * QUAD + k, step % 2 == 1)
+    /// Where the byte with the `k`-th position of a step lies, and what part of it that is.
+    pub(crate) const fn position_at(&self, step: usize, k: usize) -> (usize, Part) {
+        let byte = ((self.first_word + step / self.per_word) * self.lanes + self.lane) * QUAD + k;
+        (byte, Part::of(step, self.per_word))
     }
 }
 
 pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, JunctionError> {
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16) || width as u16 > p.n_in {
+    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32 | 64) || width as u16 > p.n_in {
         return Err(JunctionError::BadPacking);
     }
-    let (lanes, outputs) = (lanes as usize, p.n_out as usize);
+    let (lanes, outputs, per_word) = (lanes as usize, p.n_out as usize, quads_a_word(width));
     let groups = outputs.div_ceil(lanes);
     check!(length(Section::Counts, p.counts, groups * 2));
     let (mut steps, mut words, mut group) = (0, 0, 0);
     while group < groups {
         let count = u16_at(p.counts, group) as usize;
         steps += count;
-        words += count.div_ceil(2);
+        words += count.div_ceil(per_word);
         group += 1;
     }
     check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * QUAD)));
@@ -47,7 +50,7 @@ pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, 
     let index = WindowsIndex::new(p.index, outputs, steps);
     check!(prove_order(index.order));
     let (mut nnz, mut row) = (0, 0);
-    let mut at = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0 };
+    let mut at = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };
     while row < groups * lanes {
         let steps = u16_at(p.counts, row / lanes) as usize;
         at.lane = row % lanes;
@@ -55,7 +58,7 @@ pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, 
         row += 1;
         if row % lanes == 0 {
             at.first_step += steps;
-            at.first_word += steps.div_ceil(2);
+            at.first_word += steps.div_ceil(per_word);
         }
     }
     Ok(nnz)
@@ -71,8 +74,8 @@ const fn prove_lane(
     width: usize,
 ) -> Result<usize, JunctionError> {
     let (mut step, mut edges, mut next) = (0, 0, 0);
-    // Words hold two steps; the second may not be there.
-    while step < steps.next_multiple_of(2) {
+    // Words may hold two steps; the second may not be there.
+    while step < steps.next_multiple_of(at.per_word) {
         let real = step < steps;
         let start = if real { u16_of(index.starts, at.first_step + step) as usize } else { 0 };
         if start + width > p.n_in as usize {
@@ -80,9 +83,8 @@ const fn prove_lane(
         }
         let mut k = 0;
         while k < QUAD {
-            let (byte, upper) = at.position_at(step, k);
-            let byte = super::int8::byte_at(index.words, byte);
-            let position = (if upper { byte >> 4 } else { byte & 15 }) as usize;
+            let (byte, part) = at.position_at(step, k);
+            let position = part.get(super::int8::byte_at(index.words, byte));
             let weight = if real { super::int8::byte_at(p.weights, at.weight_at(step, k)) } else { 0 };
             if weight == 0 || row >= p.n_out as usize {
                 if weight != 0 || position != 0 {

@@ -6,5 +6,6 @@
 pub mod avx2;
 pub mod avx2_i8;
 pub mod avx512;
+pub mod avx512_i8;
 #[cfg(feature = "std")]
 pub mod training;

@@ -257,16 +257,18 @@ impl Case {
         let (lanes, outputs, pages) = (usize::from(lanes), usize::from(self.n_out), self.pages(n, m));
         let steps: usize = pages.iter().map(|(_, _, count)| count).sum();
         for first in (0..outputs).step_by(lanes) {
+            // A word holds the positions of two quads, or of one.
+            let per_word = if m <= 16 { 8 } else { 4 };
             let (mut weights, mut words) =
-                (vec![0; steps.div_ceil(4) * lanes * 4], vec![0; steps.div_ceil(8) * lanes * 4]);
+                (vec![0; steps.div_ceil(4) * lanes * 4], vec![0; steps.div_ceil(per_word) * lanes * 4]);
             for lane in 0..lanes.min(outputs - first) {
                 let mut step = 0;
                 for (start, inputs, count) in &pages {
                     for position in random.choose(*count, *inputs) {
                         weights[(step / 4 * lanes + lane) * 4 + step % 4] =
                             self.draw_edge(first + lane, start + position, random);
-                        let half = if step % 8 >= 4 { 4 } else { 0 };
-                        words[(step / 8 * lanes + lane) * 4 + step % 4] |= (position << half) as u8;
+                        let half = if step % per_word >= 4 { 4 } else { 0 };
+                        words[(step / per_word * lanes + lane) * 4 + step % 4] |= (position << half) as u8;
                         step += 1;
                     }
                 }
@@ -307,6 +309,10 @@ impl Case {
                 steps += 1;
             }
             self.counts.extend((steps as u16).to_le_bytes());
+            if width > 16 {
+                words.extend(positions);
+                continue;
+            }
             positions.resize(steps.next_multiple_of(2) * lanes * 4, 0);
             for pair in positions.chunks(8 * lanes) {
                 let (low, high) = pair.split_at(4 * lanes);

@@ -75,7 +75,7 @@ pub static DENSE_INPUT_MAJOR: Kernel =
 
 /// The first `n` lanes; all for 16 and above.
 #[inline]
-const fn first_lanes(n: usize) -> __mmask16 {
+pub(in crate::x86_64) const fn first_lanes(n: usize) -> __mmask16 {
     if n < 16 { (1 << n) - 1 } else { !0 }
 }
 
@@ -107,13 +107,13 @@ fn total<const U: usize>(acc: [__m512; U]) -> __m512 {
 
 /// Four 16-bit numbers by one load instead of four; [`part`] takes one out.
 #[inline]
-fn four(numbers: &[[u8; 2]; 4]) -> u64 {
+pub(in crate::x86_64) fn four(numbers: &[[u8; 2]; 4]) -> u64 {
     let [a, b, c, d] = *numbers;
     u64::from_le_bytes([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]])
 }
 
 /// The `k`-th of [`four`] numbers, k below 4.
 #[inline]
-fn part(four: u64, k: usize) -> usize {
+pub(in crate::x86_64) fn part(four: u64, k: usize) -> usize {
     usize::from((four >> (16 * k)) as u16)
 }
