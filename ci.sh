@@ -20,7 +20,7 @@ HOST_STEPS="format lint docs msrv tests no_std"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
 # The long ones in two lanes as well, and those that want a quiet machine after them.
 LONG_STEPS="avx512_long asan instructions assembly miri fuzz_long"
-BESIDE_STEPS="fuzz_import fuzz_tail"
+BESIDE_STEPS="fuzz_import fuzz_tail promise"
 QUIET_STEPS="soak peers"
 
 # No debug information: it is a tenth of what compiling costs.
@@ -191,6 +191,23 @@ step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=180 -max_len=1
 # Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
 step_soak() {
   LACEWING_SOAK_SECONDS=600 cargo test --locked --profile checked -p lacewing-cli --test soak -- --include-ignored --test-threads=1
+}
+
+# A thousand calibration sets drawn from each of two known populations, and how many of their promises are broken: a line a
+# case. Fashion-MNIST is Debian's package, its network the flagship's recipe.
+step_promise() {
+  local fashion=/usr/share/datasets/fashion-mnist out rc=0
+  [ -d $fashion ] || apt-get install -y -qq --no-install-recommends dataset-fashion-mnist
+  out=$(mktemp -d)
+  cargo run --locked --release -p lacewing-cli -- train models/recipes/mnist-flagship.toml --data $fashion --out "$out/fashion.safetensors" &&
+    promises MNIST && LACEWING_PROMISE_WEIGHTS=$out/fashion.safetensors LACEWING_PROMISE_DATA=$fashion promises Fashion-MNIST || rc=1
+  rm -rf "$out"
+  return $rc
+}
+promises() { # NAME
+  say "promises on $1"
+  LACEWING_PROMISE_SETS=${LACEWING_PROMISE_SETS:-1000} \
+    cargo test --locked --release -p lacewing-converter --test promise promises_ -- --test-threads=1
 }
 
 # A network beside ONNX Runtime and TensorFlow Lite, whose outputs must agree with ours.

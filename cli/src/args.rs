@@ -1,5 +1,6 @@
 //! The arguments.
 
+mod exits;
 mod serve;
 mod sweep;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use lacewing_models::JunctionId;
 
+pub use exits::{Calibrate, MetricName, ObjectiveName, PartName, Plan, Report};
 pub use serve::Serve;
 pub use sweep::Sweep;
 
@@ -69,6 +71,12 @@ pub struct Demo {
     /// Ask the tail at this UDP address, such as a gateway's, instead of starting one.
     #[arg(long, value_name = "ADDRESS", requires = "split")]
     pub tail_at: Option<SocketAddr>,
+    /// Split behind this trunk junction and kill nothing; beside what it takes stands what plan --loopback makes of it.
+    #[arg(long, value_name = "JUNCTION", requires = "split", conflicts_with = "tail_at")]
+    pub after: Option<usize>,
+    /// Of this trained network instead of the flagship: a file that carries its recipe.
+    #[arg(long, value_name = "FILE", requires = "after")]
+    pub network: Option<PathBuf>,
     /// Folder of IDX files (raw or gzipped) or an .npz file, MNIST-shaped; the bundled MNIST where left out.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -412,116 +420,4 @@ pub struct Eval {
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("goal").required(true)))]
-pub struct Calibrate {
-    /// The head, or a whole network.
-    pub head: PathBuf,
-    /// The tail that ends the full network, which exits are compared with.
-    #[arg(long, value_name = "FILE")]
-    pub tail: Option<PathBuf>,
-    /// Folder of IDX files or an .npz file: the last sixth of the training samples is used; the bundled MNIST where left out.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The recipe, where images are cropped or pooled: a model file does not say so.
-    #[arg(long, value_name = "FILE")]
-    pub recipe: Option<PathBuf>,
-    /// As many exits as accuracy falls by this at most: 0.2pt, 0.002.
-    #[arg(long, value_name = "SHARE", group = "goal", value_parser = share)]
-    pub max_accuracy_drop: Option<f64>,
-    /// Hand over at most this share: 20%.
-    #[arg(long, value_name = "SHARE", group = "goal", value_parser = share)]
-    pub offload_budget: Option<f64>,
-    /// Promise that exits differ from the full network in at most this share of what they take: 1%.
-    #[arg(long, value_name = "SHARE", group = "goal", value_parser = share)]
-    pub risk: Option<f64>,
-    /// Of that promise.
-    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = share)]
-    pub confidence: f64,
-    /// Take this metric, not the best.
-    #[arg(long, value_enum)]
-    pub metric: Option<MetricName>,
-    /// Of the fifth of the samples that chooses what is not tested.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Where to write the model, instead of in place.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Print the report as one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Report {
-    /// The head, or a whole network.
-    pub head: PathBuf,
-    /// The tail that finishes what no exit takes.
-    #[arg(long, value_name = "FILE")]
-    pub tail: Option<PathBuf>,
-    /// Folder of IDX files or an .npz file: its test samples are used; the bundled MNIST where left out.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The recipe, where images are cropped or pooled: a model file does not say so.
-    #[arg(long, value_name = "FILE")]
-    pub recipe: Option<PathBuf>,
-    /// The page's title.
-    #[arg(long, value_name = "TEXT", default_value = "What the network does")]
-    pub title: String,
-    /// Where to write the page, an HTML file.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Plan {
-    /// The trained network, with its exits.
-    pub model: PathBuf,
-    /// The recipe, where the file carries none.
-    #[arg(long, value_name = "FILE")]
-    pub recipe: Option<PathBuf>,
-    /// A TOML file of what link, device and server cost (README.md).
-    #[arg(long, value_name = "FILE", required_unless_present = "loopback")]
-    pub costs: Option<PathBuf>,
-    /// Measure loopback and plan for it; then run every split point as two processes, and show what they take.
-    #[arg(long, conflicts_with = "costs")]
-    pub loopback: bool,
-    /// Folder of IDX files or an .npz file; the bundled MNIST where left out.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// What the recommended choice is best at.
-    #[arg(long, value_enum, default_value = "latency")]
-    pub objective: ObjectiveName,
-    /// How much accuracy it may lose: 0.2pt, 0.002.
-    #[arg(long, value_name = "SHARE", default_value = "0.2pt", value_parser = share)]
-    pub max_accuracy_drop: f64,
-    /// Print one JSON object with every choice, not the best ones alone.
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ObjectiveName {
-    Latency,
-    Bytes,
-    Energy,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum MetricName {
-    MaxProbability,
-    Margin,
-    Entropy,
-}
-
-/// `20%`, `0.2pt` (percentage points) or `0.2` as a fraction.
-fn share(text: &str) -> Result<f64, String> {
-    let (number, unit) = match text.strip_suffix('%').or_else(|| text.strip_suffix("pt")) {
-        Some(number) => (number, 100.0),
-        None => (text, 1.0),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| format!("{text:?} is no share: 20%, 0.2pt or 0.002"))?;
-    Ok(number / unit)
 }

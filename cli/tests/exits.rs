@@ -3,8 +3,12 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+
+/// Held by tests that wait for another process: beside each other they would wait for a processor until their patience ends.
+static LOOPBACK: Mutex<()> = Mutex::new(());
 
 fn lacewing(folder: &Path, words: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lacewing"));
@@ -40,6 +44,12 @@ fn flagship() -> tempfile::TempDir {
 fn a_promise_is_written_into_the_head() {
     let (folder, head) = (flagship(), "model/head.lace");
     let folder = folder.path();
+    let no_loss = json(
+        folder,
+        "calibrate model/head.lace --tail model/tail.lace --max-accuracy-drop 0 --out no-loss.lace --json",
+    );
+    assert!(no_loss["accuracy"].as_f64() >= no_loss["accuracy_full"].as_f64(), "{no_loss}");
+    assert_eq!(json(folder, "inspect no-loss.lace --json")["exits"][0]["calibration"], "accuracy drop 0 points");
     let before = json(folder, "inspect model/head.lace --json");
     let promised = json(folder, "calibrate model/head.lace --tail model/tail.lace --risk 1% --confidence 95% --json");
     assert_eq!(
@@ -47,6 +57,10 @@ fn a_promise_is_written_into_the_head() {
         (&"risk".into(), &10_000.into(), &8_000.into())
     );
     assert!(promised["joint"]["risk_bound"].as_f64().expect("a number") <= 0.01);
+    assert_eq!(
+        (&promised["each"], &promised["holds_for"]),
+        (&false.into(), &"data exchangeable with these samples".into())
+    );
     let after = json(folder, "inspect model/head.lace --json");
     assert_eq!(before["pair_id"], after["pair_id"]);
     assert_eq!(after["exits"][0]["samples"], 10_000);
@@ -64,6 +78,11 @@ fn a_promise_is_written_into_the_head() {
         ("calibrate model/head.lace --tail model/tail.lace --risk 0", "above 0 and below 1"),
         ("calibrate model/head.lace --tail model/tail.lace --risk 1% --confidence 100%", "above 0 and below 1"),
         ("calibrate model/head.lace --tail model/tail.lace --risk 0.01% --confidence 99%", "too few to promise"),
+        ("calibrate model/head.lace --tail model/tail.lace --risk 0.01% --confidence 99%", "--part all"),
+        ("calibrate model/head.lace --tail model/tail.lace --risk -1%", "the risk is -0.01"),
+        ("calibrate model/head.lace --tail model/tail.lace --risk 150%", "the risk is 1.5"),
+        ("calibrate model/head.lace --tail model/tail.lace --max-accuracy-drop -0.1pt", "below 1, or 0"),
+        ("calibrate model/head.lace --tail model/tail.lace --offload-budget 20% --each-exit", "--risk"),
         ("calibrate model/head.lace --tail model/tail.lace --risk a%", "no share"),
         ("calibrate model/tail.lace --risk 1%", "the model is a tail"),
     ] {
@@ -83,12 +102,81 @@ fn a_plan_says_where_to_cut() {
     let recommended = &choices[plan["recommended"].as_u64().expect("one") as usize];
     assert!(recommended["accuracy"].as_f64() >= plan["accuracy_full"].as_f64().map(|full| full - 0.002));
     let table = done(folder, "plan flagship.safetensors --costs link.toml");
-    assert!(table.contains("*: recommended") && table.contains("measured on this machine"), "{table}");
+    assert!(table.contains("*: recommended") && table.contains("times: on this machine"), "{table}");
     std::fs::write(folder.join("none.toml"), "[link]\nbandwidth = 0\nround_trip = 0.02\n").expect("written");
     assert!(refused(folder, "plan flagship.safetensors --costs none.toml").contains("link.bandwidth is 0"));
-    assert!(
-        refused(folder, "plan flagship.safetensors --costs link.toml --objective energy").contains("energy_per_byte")
+    for (words, said) in [
+        ("--objective energy", "energy_per_byte"),
+        ("--objective price", "price_per_hour"),
+        ("--max-accuracy-drop -1pt", "the accuracy drop is -0.01"),
+        ("--max-accuracy-drop nan", "the accuracy drop is NaN"),
+    ] {
+        let error = refused(folder, &format!("plan flagship.safetensors --costs link.toml {words}"));
+        assert!(error.contains(said), "{words}: {error}");
+    }
+    let origin = |words: &str| {
+        let list = plan[words].as_array().expect("a list").iter();
+        list.map(|name| name.as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        origin("measured"),
+        ["accuracy", "exit_rate", "packet lengths", "device_operations", "server_operations"]
     );
+    assert_eq!(
+        (origin("given"), origin("left_out")),
+        (vec!["link".to_owned()], vec!["loss".to_owned(), "queues".to_owned()])
+    );
+}
+
+#[test]
+fn costs_are_this_networks_and_whole() {
+    let folder = flagship();
+    let folder = folder.path();
+    few_images(&folder.join("few"));
+    let link = "[link]\nbandwidth = 1e6\nround_trip = 0.02\n";
+    let write = |name: &str, rest: &str| std::fs::write(folder.join(name), format!("{link}{rest}")).expect("written");
+    write("link.toml", "");
+    let id = json(folder, "plan flagship.safetensors --data few --costs link.toml --json")["pair_id"].clone();
+    let id = id.as_str().expect("an id");
+    let times = "operations = [1e-5, 1e-6, 4e-5, 2e-6]";
+    write("other.toml", &format!("[device]\n{times}\npair_id = \"00000001\"\n"));
+    let error = refused(folder, "plan flagship.safetensors --data few --costs other.toml");
+    assert!(error.contains("measured with network 00000001") && error.contains(id), "{error}");
+    let server = format!("[server]\n{times}\npair_id = \"{id}\"\nprice_per_hour = 3.6\n");
+    write("mine.toml", &format!("[device]\n{times}\npair_id = \"{id}\"\npower = 0.5\n{server}"));
+    let table = done(folder, "plan flagship.safetensors --data few --costs mine.toml --objective price");
+    for words in [
+        "price a million",
+        "given: link, device_operations, server_operations, server.price_per_hour",
+        "energy has no column",
+        "writing and reading packets on the device",
+        "calibrate fits others",
+    ] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    let plan = json(folder, "plan flagship.safetensors --data few --costs mine.toml --objective price --json");
+    let prices = plan["choices"].as_array().expect("choices").iter();
+    let least =
+        prices.filter(|choice| choice["accuracy"].as_f64() >= plan["accuracy_full"].as_f64().map(|full| full - 0.002));
+    let least = least.filter_map(|choice| choice["price_per_million"].as_f64()).fold(f64::MAX, f64::min);
+    let recommended = &plan["choices"][plan["recommended"].as_u64().expect("one") as usize];
+    assert_eq!((recommended["price_per_million"].as_f64(), &recommended["on_front"]), (Some(least), &true.into()));
+}
+
+#[test]
+fn a_demo_is_cut_where_it_is_asked_to() {
+    let _alone = LOOPBACK.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = flagship();
+    let folder = folder.path();
+    few_images(&folder.join("few"));
+    for name in ["images-idx3", "labels-idx1"] {
+        let file = |set: &str| folder.join(format!("few/{set}-{name}-ubyte"));
+        std::fs::copy(file("train"), file("t10k")).expect("written");
+    }
+    let table = done(folder, "demo --split --after 2 --data few --network flagship.safetensors");
+    assert!(table.contains("2 of 3 junctions, exit 1") && table.contains("median of 5 rounds"), "{table}");
+    let error = refused(folder, "demo --split --after 3 --data few");
+    assert!(error.contains("1 to 2 can be cut behind"), "{error}");
 }
 
 /// A data set of 1,200 images, of which 200 are for validation.
@@ -113,6 +201,7 @@ fn few_images(folder: &Path) {
 
 #[test]
 fn a_plan_for_loopback_is_run_as_two_processes() {
+    let _alone = LOOPBACK.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = flagship();
     few_images(&folder.path().join("few"));
     let plan = json(folder.path(), "plan flagship.safetensors --data few --loopback --json");
@@ -142,6 +231,23 @@ fn data_without_labels_are_refused() {
     let words = "calibrate model/head.lace --tail model/tail.lace --data data --risk 1% --confidence 95%";
     let error = refused(folder.path(), words);
     assert!(error.contains("train-labels-idx1-ubyte"), "{error}");
+    let file = std::fs::File::create(folder.path().join("unlabelled.npz")).expect("a file");
+    let mut archive = ndarray_npy::NpzWriter::new(file);
+    archive.add_array("x_train", &ndarray::Array2::<f32>::zeros((20, 800))).expect("written");
+    archive.finish().expect("written");
+    let error = refused(folder.path(), &words.replace("data data", "data unlabelled.npz"));
+    assert!(error.contains("it has no array y_train"), "{error}");
+}
+
+/// A file of samples that are for validation only is used whole where that is said.
+#[test]
+fn all_samples_are_used_where_asked() {
+    let folder = flagship();
+    few_images(&folder.path().join("few"));
+    let words =
+        "calibrate model/head.lace --tail model/tail.lace --data few --offload-budget 20% --out other.lace --json";
+    let samples = |words: &str| json(folder.path(), words)["samples"].clone();
+    assert_eq!((samples(words), samples(&format!("{words} --part all"))), (200.into(), 1200.into()));
 }
 
 #[test]
@@ -156,9 +262,16 @@ fn a_report_is_one_page_that_needs_nothing_else() {
     for address in page.split("http").skip(1) {
         assert!(address.starts_with("://www.w3.org/"), "{}", &address[..40]);
     }
-    for part in
-        ["Accuracy against exits", "Exit 1, behind junction 1", "Bytes and time", "Samples that go on", "</svg>"]
-    {
+    for part in [
+        "junction 1: 800 → 256",
+        "exit 1: from 256",
+        ">split<",
+        "Accuracy against exits",
+        "Exit 1, behind junction 1",
+        "Bytes and time",
+        "Samples that go on",
+        "</svg>",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(page.matches("<figure>").count() > 20 && page.len() < 400_000, "{} bytes", page.len());

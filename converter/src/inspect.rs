@@ -132,7 +132,7 @@ pub struct ExitPlan {
 }
 
 /// What a threshold was chosen for, in words.
-fn purpose(target: CalibrationTarget) -> String {
+pub(crate) fn purpose(target: CalibrationTarget) -> String {
     // Ten-thousandths: an f32's share is not 0.01, but looks like it.
     let percent = |share: f32| f64::from((share * 1e6).round()) / 1e4;
     match target {

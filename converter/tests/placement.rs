@@ -70,8 +70,12 @@ fn the_recommendation_follows_the_objective() {
     let bytes = placed("", Objective::Bytes, 0.0);
     let choice = &bytes.choices[bytes.recommended.expect("the full network")];
     assert_eq!((choice.bytes, choice.energy), (0.0, None));
-    let none = placed("", Objective::Latency, -0.1);
-    assert_eq!(none.recommended, None, "nothing is more accurate by ten points");
+    let (network, data) = flagship();
+    let costs = costs(&pair_id(&network), "");
+    for drop in [-0.1, 1.0, f64::NAN] {
+        let error = place(&network, &data, &costs, Objective::Latency, drop).expect_err("no share");
+        assert!(matches!(error, PlacementError::AccuracyDrop(_)), "{error}");
+    }
 }
 
 #[test]

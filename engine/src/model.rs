@@ -103,11 +103,12 @@ pub struct Calibration {
     pub target: CalibrationTarget,
     /// Share of all samples that the exit takes.
     pub exit_rate: Q15,
-    /// Mean confidence of the samples whose last word it has: those it takes, and at a head's last exit those handed over.
+    /// Mean confidence of the outcomes that it takes, and at the last exit with a branch of those that no exit takes too: its
+    /// own where they are handed over, the end's in a whole network.
     pub confidence: Q15,
 }
 
-/// What a threshold was chosen for; shares are above 0 and below 1.
+/// What a threshold was chosen for; shares are above 0 and below 1, an accuracy drop may be 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CalibrationTarget {
@@ -115,7 +116,8 @@ pub enum CalibrationTarget {
     AccuracyDrop(f32),
     /// At most this share handed over.
     OffloadBudget(f32),
-    /// Of what exits take, a share of at most `risk` is unlike the full network, with `confidence` in steps of 0.5 %.
+    /// Of what the exits of the file take, all together, a share of at most `risk` is unlike the full network, with `confidence`
+    /// in steps of 0.5 %.
     Risk {
         /// A share.
         risk: f32,

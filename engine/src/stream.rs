@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Outcome, Q15};
 use crate::element::Element;
-use crate::model::MAX_EXITS;
+use crate::model::{Exit, ExitId, MAX_EXITS, Model};
 use crate::policy::{Decision, ExitPolicy, ExitView};
 
 /// Takes an exit that has given the same class on so many frames of a stream in a row, whatever its confidence; else asks
@@ -62,12 +62,38 @@ impl<T: Element, P: ExitPolicy<T>> ExitPolicy<T> for TemporalPatience<P> {
 pub struct Expected {
     /// Share of the samples that an exit took.
     pub exit_rate: Q15,
-    /// Mean confidence of the exit that decided last, taken or not.
+    /// Mean confidence of the outcomes: of the exit that took a sample, of the last exit where the sample was handed over, of
+    /// the end of a whole network where no exit took it.
     pub confidence: Q15,
     /// Distance of the running exit rate from the expected one that is flagged.
     pub rate_band: Q15,
     /// The same of the confidence.
     pub confidence_band: Q15,
+    /// The last exit that can be taken or not: the end of a whole network has a higher number, and always answers.
+    pub last_exit: ExitId,
+}
+
+impl Expected {
+    /// What the exit records of `model`, a head or a whole network, expect of all exits together; `None` where an exit with a
+    /// branch was not calibrated, or there is none.
+    #[must_use]
+    pub fn of(model: &Model<'_>, rate_band: Q15, confidence_band: Q15) -> Option<Self> {
+        const ONE: u64 = Q15::ONE.steps() as u64;
+        let branches = || model.exits().filter(|exit| exit.branch > 0);
+        let last_exit = branches().last()?.id;
+        let calibrated =
+            |exit: &Exit| exit.calibration.map(|c| [c.exit_rate, c.confidence].map(|q| u64::from(q.steps())));
+        let (mut rate, mut weighted) = (0, 0);
+        for exit in branches() {
+            let [taken, confidence] = calibrated(exit)?;
+            // The last exit's confidence is also that of what goes on.
+            let share = if exit.id == last_exit { ONE.saturating_sub(rate) } else { taken };
+            weighted += share * confidence;
+            rate += taken;
+        }
+        let confidence = Q15::saturating((weighted + ONE / 2) / ONE);
+        Some(Self { exit_rate: Q15::saturating(rate), confidence, rate_band, confidence_band, last_exit })
+    }
 }
 
 /// Watches whether a stream still looks like the data that the thresholds were chosen on. In integers, without memory that
@@ -115,14 +141,14 @@ impl DriftMonitor {
     /// Takes the outcome of a run into account.
     pub fn observe<T: Element>(&mut self, outcome: &Outcome<'_, T>) -> Drift {
         match outcome {
-            Outcome::Answer(answer) => self.count(true, answer.confidence),
+            Outcome::Answer(answer) => self.count(answer.exit <= self.expected.last_exit, answer.confidence),
             Outcome::Offload { fallback, .. } => {
                 self.count(false, fallback.map_or(Q15::ZERO, |Answer { confidence, .. }| confidence))
             }
         }
     }
 
-    /// The same, of a run whose outcome is gone: whether an exit took it, and its confidence.
+    /// The same, of a run whose outcome is gone: whether an exit (not the end of the network) took it, and its confidence.
     pub fn count(&mut self, taken: bool, confidence: Q15) -> Drift {
         self.frames = self.frames.saturating_add(1);
         self.rate = self.step(self.rate, if taken { Q15::ONE } else { Q15::ZERO });

@@ -6,7 +6,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lacewing_engine::{
-    AsTrained, BatchEngine, DriftMonitor, Engine, Expected, KernelSet, Model, Never, Outcome, Q15, Step,
+    AsTrained, BatchEngine, DriftMonitor, Engine, ExitId, Expected, KernelSet, Model, Never, Outcome, Q15, Step,
     TemporalPatience,
 };
 use support::{head, rich};
@@ -66,7 +66,9 @@ fn runs_do_not_allocate() {
         let ran = batch.run_batch(samples.iter().map(<[f32; 2]>::as_slice), &mut AsTrained, |_, _, _| told += 1);
         assert!(ran.is_ok() && told == 20);
         let half = Q15::from_f32(0.5);
-        let expected = Expected { exit_rate: half, confidence: half, rate_band: half, confidence_band: half };
+        let last_exit = ExitId(1);
+        let expected =
+            Expected { exit_rate: half, confidence: half, rate_band: half, confidence_band: half, last_exit };
         let (mut patience, mut monitor) = (TemporalPatience::new(2, Never), DriftMonitor::new(expected, 4));
         for _ in 0..3 {
             engine.load(&[1.0, 2.0]).expect("two inputs");

@@ -88,6 +88,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("calibration-confidence-0", calibrated(3, 0, 0.5, (1, 1)), Rule::BadCalibration, exits + 23),
         ("calibration-confidence-200", calibrated(3, 200, 0.5, (1, 1)), Rule::BadCalibration, exits + 23),
         ("calibration-share-0", calibrated(3, 190, 0.0, (1, 1)), Rule::BadCalibration, exits + 24),
+        ("calibration-drop-below-0", calibrated(1, 0, -0.001, (1, 1)), Rule::BadCalibration, exits + 24),
         ("calibration-share-1", calibrated(2, 0, 1.0, (1, 1)), Rule::BadCalibration, exits + 24),
         ("calibration-share-nan", calibrated(2, 0, f32::NAN, (1, 1)), Rule::BadCalibration, exits + 24),
         ("calibration-rate", calibrated(3, 190, 0.01, (32_769, 1)), Rule::BadCalibration, exits + 28),
@@ -319,12 +320,13 @@ fn calibrated_on(samples: u32, (target, confidence, share, expected): (u8, u8, f
 
 #[test]
 fn a_calibration_is_read() {
-    for (id, confidence, target) in [
-        (1, 0, CalibrationTarget::AccuracyDrop(0.25)),
-        (2, 0, CalibrationTarget::OffloadBudget(0.25)),
-        (3, 199, CalibrationTarget::Risk { risk: 0.25, confidence: 199 }),
+    for (id, confidence, share, target) in [
+        (1, 0, 0.25, CalibrationTarget::AccuracyDrop(0.25)),
+        (1, 0, 0.0, CalibrationTarget::AccuracyDrop(0.0)),
+        (2, 0, 0.25, CalibrationTarget::OffloadBudget(0.25)),
+        (3, 199, 0.25, CalibrationTarget::Risk { risk: 0.25, confidence: 199 }),
     ] {
-        let bytes = calibrated(id, confidence, 0.25, (32_768, 16_384));
+        let bytes = calibrated(id, confidence, share, (32_768, 16_384));
         let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
         let exits: Vec<_> = model.exits().map(|exit| exit.calibration).collect();
         let expected = Calibration { target, exit_rate: Q15::ONE, confidence: Q15::from_f32(0.5) };

@@ -3,10 +3,10 @@
 mod support;
 
 use lacewing_engine::{
-    AsTrained, Drift, DriftMonitor, Engine, Expected, KernelSet, Model, Never, Outcome, Q15, Scratch, TemporalPatience,
-    Threshold,
+    AsTrained, Drift, DriftMonitor, Engine, ExitId, Expected, KernelSet, Model, Never, Outcome, Q15, Scratch,
+    TemporalPatience, Threshold,
 };
-use support::{head, head_i8};
+use support::{EXIT, File, HEADER, OPERATION, head, head_i8, rich, seal, tail, whole};
 
 /// Inputs to which `head`'s exit says class 1, class 0, and NaN.
 const ONE: [f32; 2] = [1.0, 2.0];
@@ -78,7 +78,8 @@ fn patience_runs_on_int8() {
 
 fn monitor() -> DriftMonitor {
     let [rate, confidence, band] = [0.8, 0.9, 0.1].map(Q15::from_f32);
-    DriftMonitor::new(Expected { exit_rate: rate, confidence, rate_band: band, confidence_band: band }, 6)
+    let last_exit = ExitId(1);
+    DriftMonitor::new(Expected { exit_rate: rate, confidence, rate_band: band, confidence_band: band, last_exit }, 6)
 }
 
 #[test]
@@ -114,4 +115,64 @@ fn drift_reads_outcomes() {
     assert_eq!(found, [None; 200]);
     assert_eq!(drift, Drift::Outside { rate: true, confidence: true });
     assert!(monitor.exit_rate().to_f32() < 0.1 && monitor.confidence().to_f32() < 0.1);
+}
+
+/// The file with exits that were calibrated: number from 0, expected rate and confidence.
+fn calibrated(file: &File, exits: &[(usize, f32, f32)]) -> Vec<u8> {
+    let mut bytes = file.bytes();
+    for (exit, rate, confidence) in exits {
+        let at = HEADER + file.operations.len() * OPERATION + exit * EXIT;
+        bytes[at + 12..at + 16].copy_from_slice(&5000u32.to_le_bytes());
+        bytes[at + 22..at + 24].copy_from_slice(&[3, 190]);
+        bytes[at + 24..at + 28].copy_from_slice(&0.01f32.to_le_bytes());
+        for (field, share) in [(28, rate), (30, confidence)] {
+            bytes[at + field..at + field + 2].copy_from_slice(&Q15::from_f32(*share).steps().to_le_bytes());
+        }
+    }
+    seal(&mut bytes);
+    bytes
+}
+
+fn expected(bytes: &[u8]) -> Option<Expected> {
+    let band = Q15::from_f32(0.1);
+    Expected::of(&Model::parse(bytes, &KernelSet::ALL).expect("sound"), band, band)
+}
+
+#[test]
+fn a_model_says_what_to_expect() {
+    let one = expected(&calibrated(&head(), &[(0, 0.75, 0.5)])).expect("it was calibrated");
+    assert_eq!([one.exit_rate, one.confidence].map(Q15::to_f32), [0.75, 0.5]);
+    assert_eq!((one.last_exit, one.rate_band), (ExitId(1), Q15::from_f32(0.1)));
+    // What goes on has the last exit's confidence: 0.5 · 1 + (0.25 + 0.25) · 0.5.
+    let two = expected(&calibrated(&rich(), &[(0, 0.5, 1.0), (1, 0.25, 0.5)])).expect("they were calibrated");
+    assert_eq!((two.exit_rate.to_f32(), two.confidence.to_f32(), two.last_exit), (0.75, 0.75, ExitId(2)));
+    // Rates that add up to more than 1 can stand in a file.
+    let more = expected(&calibrated(&rich(), &[(0, 1.0, 1.0), (1, 1.0, 0.5)])).expect("they were calibrated");
+    assert_eq!((more.exit_rate, more.confidence), (Q15::ONE, Q15::ONE));
+    for uncalibrated in [head().bytes(), calibrated(&rich(), &[(0, 0.5, 1.0)]), tail().bytes()] {
+        assert_eq!(expected(&uncalibrated), None);
+    }
+}
+
+/// A whole network answers at its end where no exit is taken: that is no exit taken.
+#[test]
+fn the_end_of_a_whole_network_is_no_exit() {
+    let bytes = calibrated(&whole(), &[(0, 0.75, 0.9)]);
+    let model = Model::parse(&bytes, &KernelSet::ALL).expect("sound");
+    let mut scratch = Scratch::<64>::new();
+    let mut engine = Engine::new(&model, &mut scratch).expect("room enough");
+    let mut run = |monitor: &mut DriftMonitor, threshold: f32| {
+        engine.load(&ONE).expect("two inputs");
+        monitor.observe(&engine.run(&mut Threshold(threshold)))
+    };
+    let band = Q15::from_f32(0.1);
+    let wide = Expected { confidence_band: Q15::ONE, ..Expected::of(&model, band, band).expect("it was calibrated") };
+    let (mut monitor, never) = (DriftMonitor::new(wide, 6), 2.0);
+    let says: Vec<Drift> = (0..640).map(|k| run(&mut monitor, if k % 4 == 0 { never } else { 0.0 })).collect();
+    assert!(says[63..].iter().all(|drift| *drift == Drift::Inside), "{:?}", monitor.exit_rate());
+    let all = (0..640).map(|_| run(&mut monitor, 0.0)).last();
+    assert_eq!(all, Some(Drift::Outside { rate: true, confidence: false }));
+    let none = (0..640).map(|_| run(&mut monitor, never)).last();
+    assert_eq!(none, Some(Drift::Outside { rate: true, confidence: false }));
+    assert!(monitor.exit_rate().to_f32() < 0.01);
 }

@@ -1,5 +1,6 @@
 //! `lacewing demo`: the whole path on MNIST.
 
+mod cut;
 mod front;
 mod networks;
 mod split;
@@ -26,6 +27,9 @@ const ROUNDS: usize = 16;
 
 pub fn run(args: &Demo, out: &mut dyn Write) -> Result<(), Failure> {
     let from = data_or_bundled(args.data.as_deref());
+    if let Some(after) = args.after {
+        return cut::run(&from, args.network.as_deref(), after, out);
+    }
     if args.split {
         return split::run(&from, args.tail_at, out);
     }

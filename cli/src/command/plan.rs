@@ -3,28 +3,21 @@
 use std::io::Write;
 
 use lacewing_converter::import::{Imported, embedded_recipe, import};
-use lacewing_converter::network::Network;
-use lacewing_converter::placement::{Choice, Costs, Device, Link, Objective, Placement, Server, place};
+use lacewing_converter::placement::{Costs, Objective, Placement, place};
 use lacewing_converter::source::Source;
+use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
-use lacewing_models::{Dataset, Recipe};
 
 use crate::Failure;
 use crate::args::{ObjectiveName, Plan};
 use crate::command::data_or_bundled;
-use crate::command::loopback::{self, Ran, Surroundings};
-use crate::progress;
+use crate::command::loopback::{self, Planned};
 use crate::show::{percent, table};
 
 pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut costs = match &args.costs {
-        Some(path) => Costs::read(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        // Only until it is measured.
-        None => Costs {
-            link: Link::through([(0.0, 5e-5), (1e3, 5.5e-5)]),
-            device: Device::default(),
-            server: Server::default(),
-        },
+    let costs = match &args.costs {
+        Some(path) => Some(Costs::read(path).map_err(|error| format!("{}: {error}", path.display()))?),
+        None => None,
     };
     let mut source = Source::open(&args.model)?;
     let recipe = match &args.recipe {
@@ -37,77 +30,56 @@ pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
         ObjectiveName::Latency => Objective::Latency,
         ObjectiveName::Bytes => Objective::Bytes,
         ObjectiveName::Energy => Objective::Energy,
+        ObjectiveName::Price => Objective::Price,
     };
-    let mut placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
-    let mut ran = Vec::new();
-    if args.loopback {
-        let surroundings;
-        (ran, surroundings) = run_choices(args, &network, &validation, &placement)?;
-        costs.link = surroundings.link;
-        costs.device = Device {
-            operations: Some(surroundings.operations),
-            pair_id: Some(placement.pair_id.clone()),
-            is_here: true,
-            ..costs.device
-        };
-        placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
-    }
-    if args.json {
-        let mut plan = serde_json::to_value(&placement)?;
-        if args.loopback {
-            plan["link"] = serde_json::to_value(costs.link)?;
-            plan["ran"] = serde_json::to_value(ran)?;
+    let junctions = network.trunk.len();
+    let Some(costs) = costs else {
+        let planned = loopback::plan(&network, &validation, objective, args.max_accuracy_drop)?;
+        if args.json {
+            let mut plan = serde_json::to_value(&planned.placement)?;
+            plan["link"] = serde_json::to_value(planned.costs.link)?;
+            plan["ran"] = serde_json::to_value(&planned.ran)?;
+            writeln!(out, "{plan}")?;
+            return Ok(());
         }
-        writeln!(out, "{plan}")?;
+        show(&planned.placement, &planned.costs, junctions, out)?;
+        return show_runs(&planned, junctions, out);
+    };
+    let placement = place(&network, &validation, &costs, objective, args.max_accuracy_drop)?;
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&placement)?)?;
         return Ok(());
     }
-    show(&placement, &costs, network.trunk.len(), out)?;
-    if args.loopback { show_runs(&ran, &placement, &costs, network.trunk.len(), out) } else { Ok(()) }
-}
-
-fn run_choices(
-    args: &Plan,
-    network: &Network,
-    data: &Dataset,
-    placement: &Placement,
-) -> Result<(Vec<Ran>, Surroundings), Failure> {
-    let bar =
-        progress::bar("running every split point", loopback::steps(network, placement, args.max_accuracy_drop) as u64);
-    let ran = loopback::run(network, data, placement, args.max_accuracy_drop, &|| bar.inc(1))?;
-    bar.finish_and_clear();
-    Ok(ran)
+    show(&placement, &costs, junctions, out)
 }
 
 /// What was planned beside what was measured.
-fn show_runs(
-    ran: &[Ran],
-    placement: &Placement,
-    costs: &Costs,
-    junctions: usize,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn show_runs(planned: &Planned, junctions: usize, out: &mut dyn Write) -> Result<(), Failure> {
+    let link = planned.costs.link;
     writeln!(
         out,
         "\nloopback, a server's queue and threads included: round trip {}, {} a kilobyte\n",
-        time(costs.link.round_trip),
-        time(8000.0 / costs.link.bandwidth)
+        time(link.round_trip),
+        time(8000.0 / link.bandwidth)
     )?;
     let mut rows = table(&["run as two processes", "threshold", "answered there", "planned", "measured", "off by"]);
-    for run in ran {
-        let same =
-            |choice: &&Choice| (choice.split, choice.exit, choice.threshold) == (run.split, run.exit, run.threshold);
-        let planned = placement.choices.iter().find(same).map_or(f64::NAN, |choice| choice.latency);
+    for run in &planned.ran {
+        let latency = planned.latency_of(run);
         rows.add_row([
             place_of(run.split, run.exit, junctions),
             run.threshold.map_or_else(|| "-".to_owned(), |threshold| format!("{threshold:.4}")),
             percent(run.exit_rate),
-            time(planned),
+            time(latency),
             time(run.measured),
-            format!("{:+.1} %", 100.0 * (planned / run.measured - 1.0)),
+            off_by(latency, run.measured),
         ]);
     }
     writeln!(out, "{rows}")?;
     Ok(())
+}
+
+pub fn off_by(planned: f64, measured: f64) -> String {
+    format!("{:+.1} %", 100.0 * (planned / measured - 1.0))
 }
 
 fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Write) -> Result<(), Failure> {
@@ -142,19 +114,23 @@ fn show(placement: &Placement, costs: &Costs, junctions: usize, out: &mut dyn Wr
         Some(_) => writeln!(out, "*: recommended; full network {}", percent(placement.accuracy_full))?,
         None => writeln!(out, "nothing is accurate enough: allow a larger --max-accuracy-drop")?,
     }
-    let given = costs.device.operations.is_some() && !costs.device.is_here;
-    let device = if given { "given" } else { "measured on this machine" };
-    let server = if costs.server.operations.is_some() { "given" } else { "measured on this machine" };
     writeln!(
         out,
-        "measured: accuracy, exits and packet lengths, on the validation samples. Times of operations: the device's {device}, the\n\
-         server's {server} (network {}). Modelled: latency and bytes, from these and the link; no queue, no loss.",
-        placement.pair_id
+        "measured: {} (times: on this machine, of network {}).\ngiven: {}.\nmodelled from these: {}; left out: {}.",
+        placement.measured.join(", "),
+        placement.pair_id,
+        if placement.given.is_empty() { "nothing".to_owned() } else { placement.given.join(", ") },
+        placement.modelled.join(", "),
+        placement.left_out.join(", ")
     )?;
+    if costs.energy().is_none() && (costs.device.power.is_some() || costs.link.energy_per_byte.is_some()) {
+        writeln!(out, "energy has no column: it takes both link.energy_per_byte and device.power, and one is missing")?;
+    }
+    writeln!(out, "thresholds are under the trained temperatures: calibrate fits others, and thresholds to them")?;
     Ok(())
 }
 
-fn place_of(split: usize, exit: Option<usize>, junctions: usize) -> String {
+pub fn place_of(split: usize, exit: Option<usize>, junctions: usize) -> String {
     let part = match split {
         0 => "nothing".to_owned(),
         split if split == junctions => "everything".to_owned(),
@@ -163,6 +139,6 @@ fn place_of(split: usize, exit: Option<usize>, junctions: usize) -> String {
     exit.map_or_else(|| part.clone(), |exit| format!("{part}, exit {exit}"))
 }
 
-fn time(seconds: f64) -> String {
+pub fn time(seconds: f64) -> String {
     if seconds < 1e-3 { format!("{:.2} µs", seconds * 1e6) } else { format!("{:.3} ms", seconds * 1e3) }
 }

@@ -32,6 +32,9 @@ pub struct Link {
     pub overhead: f64,
     /// Joules that a byte costs the device, sent or received.
     pub energy_per_byte: Option<f64>,
+    /// It was measured by requests to a server, whose queue and threads are in it.
+    #[serde(skip)]
+    pub is_measured: bool,
 }
 
 /// Two headers of UDP and IPv4.
@@ -146,6 +149,12 @@ impl Costs {
             not_below("a time in operations", Some(*time))?;
         }
         Ok(costs)
+    }
+
+    /// Watts of the device, and joules a byte; `None` unless both are known.
+    #[must_use]
+    pub fn energy(&self) -> Option<(f64, f64)> {
+        self.device.power.zip(self.link.energy_per_byte)
     }
 
     /// That times given are this network's.

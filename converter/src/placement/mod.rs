@@ -3,7 +3,8 @@
 //! *Measured* on data: accuracy, exit rates, packet lengths. *Measured* on this machine, or given by the user as measured
 //! elsewhere: the time of each operation. *Modelled* from these and the link: a sample that an exit takes costs the operations up to
 //! there; one that is handed over costs the head, its packet's writing and reading (where times are measured here), the link's
-//! round trip, its bytes over the bandwidth, and the tail. Nothing queues, nothing is lost.
+//! round trip, its bytes over the bandwidth, and the tail. Nothing is lost, and nothing queues beyond what a measured link has
+//! in it. Energy is that of computing and of bytes; waiting for a reply is left out. [`Placement`] says which number is which.
 
 mod costs;
 mod operations;
@@ -75,6 +76,14 @@ pub struct Placement {
     pub choices: Vec<Choice>,
     /// The place in `choices` of the one recommended.
     pub recommended: Option<usize>,
+    /// What was measured, on the data and on this machine.
+    pub measured: Vec<&'static str>,
+    /// What the user gave.
+    pub given: Vec<&'static str>,
+    /// What is modelled from both, by choice.
+    pub modelled: Vec<&'static str>,
+    /// What the model leaves out.
+    pub left_out: Vec<&'static str>,
 }
 
 /// What the recommended choice is best at, among those accurate enough.
@@ -87,6 +96,8 @@ pub enum Objective {
     Bytes,
     /// Least energy.
     Energy,
+    /// Least of the server's price.
+    Price,
 }
 
 /// No choices could be worked out.
@@ -105,6 +116,12 @@ pub enum PlacementError {
     /// Energy was asked for without measurements of it.
     #[error("energy needs link.energy_per_byte and device.power, measured: none is assumed")]
     NoEnergy,
+    /// Price was asked for without any.
+    #[error("a price needs server.price_per_hour: none is assumed")]
+    NoPrice,
+    /// A number outside its range.
+    #[error("the accuracy drop is {0}: it has to be 0 or more and below 1")]
+    AccuracyDrop(f64),
     /// A network of one junction.
     #[error("the network has one junction: there is nothing to split")]
     OneJunction,
@@ -126,8 +143,14 @@ pub fn place(
     if junctions < 2 {
         return Err(PlacementError::OneJunction);
     }
-    if objective == Objective::Energy && (costs.link.energy_per_byte.is_none() || costs.device.power.is_none()) {
+    if !(0.0..1.0).contains(&accuracy_drop) {
+        return Err(PlacementError::AccuracyDrop(accuracy_drop));
+    }
+    if objective == Objective::Energy && costs.energy().is_none() {
         return Err(PlacementError::NoEnergy);
+    }
+    if objective == Objective::Price && costs.server.price_per_hour.is_none() {
+        return Err(PlacementError::NoPrice);
     }
     let whole = Network { split: None, ..network.clone() };
     let bytes = convert_network(&whole, None)?.head;
@@ -163,6 +186,7 @@ pub fn place(
     mark_front(&mut choices);
     let accuracy_full = choices.iter().find(|choice| choice.exit.is_none()).map_or(0.0, |choice| choice.accuracy);
     let recommended = recommend(&choices, objective, accuracy_full - accuracy_drop);
+    let Origins { measured, given, modelled, left_out } = Origins::of(costs);
     Ok(Placement {
         pair_id: format!("{:08x}", model.pair_id()),
         device_operations: times.device,
@@ -170,7 +194,52 @@ pub fn place(
         accuracy_full,
         choices,
         recommended,
+        measured,
+        given,
+        modelled,
+        left_out,
     })
+}
+
+/// Where numbers come from.
+struct Origins {
+    measured: Vec<&'static str>,
+    given: Vec<&'static str>,
+    modelled: Vec<&'static str>,
+    left_out: Vec<&'static str>,
+}
+
+impl Origins {
+    fn of(costs: &Costs) -> Self {
+        let device_is_given = costs.device.operations.is_some() && !costs.device.is_here;
+        let (energy, price) = (costs.energy().is_some(), costs.server.price_per_hour.is_some());
+        let mut origins = Self {
+            measured: vec!["accuracy", "exit_rate", "packet lengths"],
+            given: Vec::new(),
+            modelled: vec!["latency", "latency_handed_over", "bytes"],
+            left_out: vec!["loss"],
+        };
+        for (name, is_given) in [
+            ("link", !costs.link.is_measured),
+            ("device_operations", device_is_given),
+            ("server_operations", costs.server.operations.is_some()),
+        ] {
+            if is_given { origins.given.push(name) } else { origins.measured.push(name) }
+        }
+        for (name, there) in [("link.energy_per_byte and device.power", energy), ("server.price_per_hour", price)] {
+            origins.given.extend(there.then_some(name));
+        }
+        origins.modelled.extend(energy.then_some("energy"));
+        origins.modelled.extend(price.then_some("price_per_million"));
+        for (name, is_left_out) in [
+            ("queues", !costs.link.is_measured),
+            ("writing and reading packets on the device", device_is_given),
+            ("energy while waiting for replies", energy),
+        ] {
+            origins.left_out.extend(is_left_out.then_some(name));
+        }
+        origins
+    }
 }
 
 /// When each operation runs, and how long it takes.
@@ -229,7 +298,7 @@ fn choices_of(
         let (head, at_exit) = times.head(split, exit);
         let handed = 1.0 - exit_rate;
         let computing = exit_rate * at_exit + handed * head;
-        let energy = costs.device.power.zip(costs.link.energy_per_byte);
+        let energy = costs.energy();
         Choice {
             split,
             exit,
@@ -312,12 +381,15 @@ fn time_operations(model: &Model<'_>, data: &Dataset) -> Result<Vec<f64>, Evalua
     Ok(times.medians())
 }
 
-/// Marks what is not beaten in latency, bytes, energy and accuracy at once.
+/// Marks what is not beaten in latency, bytes, energy, price and accuracy at once.
 fn mark_front(choices: &mut [Choice]) {
-    let costs = |choice: &Choice| [choice.latency, choice.bytes, choice.energy.unwrap_or(0.0), -choice.accuracy];
-    let all: Vec<[f64; 4]> = choices.iter().map(costs).collect();
+    let costs = |choice: &Choice| {
+        let [energy, price] = [choice.energy, choice.price_per_million].map(|cost| cost.unwrap_or(0.0));
+        [choice.latency, choice.bytes, energy, price, -choice.accuracy]
+    };
+    let all: Vec<[f64; 5]> = choices.iter().map(costs).collect();
     for (choice, mine) in choices.iter_mut().zip(&all) {
-        let beats = |other: &[f64; 4]| {
+        let beats = |other: &[f64; 5]| {
             let pairs = || other.iter().zip(mine);
             pairs().all(|(other, mine)| other <= mine) && pairs().any(|(other, mine)| other < mine)
         };
@@ -330,6 +402,7 @@ fn recommend(choices: &[Choice], objective: Objective, least: f64) -> Option<usi
         Objective::Latency => choice.latency,
         Objective::Bytes => choice.bytes,
         Objective::Energy => choice.energy.unwrap_or(f64::MAX),
+        Objective::Price => choice.price_per_million.unwrap_or(f64::MAX),
     };
     let enough = choices.iter().enumerate().filter(|(_, choice)| choice.accuracy >= least - 1e-12);
     let best = enough.min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)).then(b.accuracy.total_cmp(&a.accuracy)));

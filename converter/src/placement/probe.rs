@@ -72,7 +72,7 @@ impl Link {
         const LEAST: f64 = 1e-12;
         let a_byte = ((long - short) / (many - few)).max(LEAST);
         let round_trip = (short - a_byte * few).max(0.0);
-        Self { bandwidth: 8.0 / a_byte, round_trip, overhead: 0.0, energy_per_byte: None }
+        Self { bandwidth: 8.0 / a_byte, round_trip, overhead: 0.0, energy_per_byte: None, is_measured: true }
     }
 }
 

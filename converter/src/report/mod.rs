@@ -2,12 +2,13 @@
 //! chart of a sweep.
 
 mod charts;
+mod drawing;
 mod fronts;
 mod page;
 mod pictures;
 mod variants;
 
-use lacewing_engine::{Metric, Model, Part};
+use lacewing_engine::{Exit, Model, Part};
 use lacewing_models::Dataset;
 use thiserror::Error;
 
@@ -15,7 +16,7 @@ use crate::convert::ConvertError;
 use crate::evaluate::{EvaluateError, Evaluation, check_data, check_parts, evaluate};
 use crate::latency::{Contender, Latency, latencies};
 use crate::repack::RepackError;
-use crate::thresholds::{Curve, Observation, ThresholdError, curves, observe};
+use crate::thresholds::{Curve, Observation, STEPS, ThresholdError, curves, observe};
 pub use fronts::{FrontPoint, Series, fronts};
 use variants::{Variant, variants};
 
@@ -51,21 +52,35 @@ struct Facts<'m, 'd> {
     observed: Vec<Observation>,
     evaluation: Evaluation,
     curves: Vec<Curve>,
-    exits: Vec<ExitFacts>,
+    /// Those that have a branch.
+    exits: Vec<Exit>,
     /// Of the head, and of the head with its tail.
     latency: Vec<(&'static str, Latency)>,
     /// Dense and sparse, f32 and int8.
     variants: Vec<Variant>,
 }
 
-/// An exit that has a branch.
-#[derive(Clone, Copy)]
-struct ExitFacts {
-    number: u8,
-    after: u8,
-    metric: Metric,
-    threshold: f32,
-    samples: u32,
+impl Facts<'_, '_> {
+    /// The place of the exit that takes a sample: of those that would, the first.
+    fn taken_by(&self, sample: usize) -> Option<usize> {
+        let o = self.observed.get(sample)?;
+        let takes = |(place, exit): (usize, &Exit)| {
+            o.said_at(place).is_some_and(|said| said.is_taken(exit.metric, exit.threshold))
+        };
+        self.exits.iter().enumerate().position(takes)
+    }
+
+    /// Share of the samples that an exit takes: the end of a whole network is none.
+    fn exit_rate(&self) -> f64 {
+        let taken = (0..self.observed.len()).filter(|sample| self.taken_by(*sample).is_some()).count();
+        taken as f64 / self.observed.len().max(1) as f64
+    }
+
+    /// What a class is called.
+    fn name_of(&self, class: usize) -> String {
+        let name = self.models.first().and_then(|model| model.class_name(class));
+        name.map_or_else(|| class.to_string(), str::to_owned)
+    }
 }
 
 /// The page about `head` (a head or a whole network) and its tail on `data`.
@@ -91,22 +106,14 @@ pub fn report(
     contenders.extend(tail.map(|_| (Contender { head, tail }, data)));
     let names = ["the first model alone", "with its tail, in one process"];
     let latency = names.into_iter().zip(latencies(&contenders, ROUNDS, &|| ())?).collect();
-    let with_branch = head.exits().filter(|exit| exit.branch > 0);
-    let exits = with_branch.map(|exit| ExitFacts {
-        number: exit.id.0,
-        after: exit.after,
-        metric: exit.metric,
-        threshold: exit.threshold,
-        samples: exit.samples,
-    });
     let facts = Facts {
         title,
         models: core::iter::once(head).chain(tail).collect(),
         data,
-        curves: curves(&observed.iter().collect::<Vec<_>>()),
+        curves: curves(&observed.iter().collect::<Vec<_>>(), STEPS),
         observed,
         evaluation,
-        exits: exits.collect(),
+        exits: head.exits().filter(|exit| exit.branch > 0).copied().collect(),
         latency,
         variants: variants(head, tail, data)?,
     };

@@ -2,14 +2,18 @@
 
 use core::fmt::Write;
 
-use lacewing_engine::{Metric, Model};
+use lacewing_engine::{Exit, Part};
 
 use super::charts::{accuracy, bars, grouped, reliability};
-use super::{Facts, ReportError, pictures};
-use crate::inspect::inspect;
+use super::{Facts, ReportError, drawing, pictures};
+use crate::inspect::{inspect, purpose};
 
 /// Samples shown of each kind.
 const EXAMPLES: usize = 12;
+/// Values shown of a sample that is no image.
+const VALUES: usize = 8;
+/// Classes up to which confusion is shown.
+const MOST_CLASSES: usize = 30;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color:#111;background:#fff}\
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}svg{width:100%;max-width:36rem;height:auto}\
@@ -17,6 +21,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.
 th{font-weight:600}.scroll{overflow-x:auto}figure{margin:0 .5rem .5rem 0;display:inline-block}figcaption{font-size:.8rem;text-align:center}\
 img{image-rendering:pixelated;border:1px solid #ddd}.mask{width:10rem}.sample{width:3.5rem}.note{color:#555;font-size:.9rem}\
 @media(max-width:30rem){.scroll td,.scroll th{padding:.1rem .2rem;font-size:.7rem}}\
+td{-webkit-print-color-adjust:exact;print-color-adjust:exact}\
 @media print{body{max-width:none}h2,figure,svg,table{break-inside:avoid}h2{break-after:avoid}}";
 
 pub(super) fn page(facts: &Facts<'_, '_>) -> Result<String, ReportError> {
@@ -29,7 +34,7 @@ pub(super) fn page(facts: &Facts<'_, '_>) -> Result<String, ReportError> {
     network(&mut html, facts);
     if !facts.exits.is_empty() {
         heading(&mut html, "Accuracy against exits");
-        let chosen = (facts.evaluation.answered_on_device, facts.evaluation.accuracy);
+        let chosen = (facts.exit_rate(), facts.evaluation.accuracy);
         put(&mut html, &accuracy(&facts.curves, chosen)?);
         note(
             &mut html,
@@ -47,11 +52,15 @@ fn summary(html: &mut String, facts: &Facts<'_, '_>) {
     let evaluation = &facts.evaluation;
     let right = facts.observed.iter().filter(|o| o.is_right_in_full()).count();
     let full = right as f64 / facts.observed.len().max(1) as f64;
+    let is_whole = facts.models.iter().any(|model| model.part() == Part::Whole);
     let rows = [
         ("samples", grouped(evaluation.samples as f64)),
         ("accuracy", percent(evaluation.accuracy)),
         ("the full network's", percent(full)),
-        ("answered on the device", percent(evaluation.answered_on_device)),
+        (
+            if is_whole { "answered by an exit before the end" } else { "answered on the device" },
+            percent(facts.exit_rate()),
+        ),
         ("handed over, over all samples", format!("{:.1} bytes as packets", evaluation.packet_bytes_per_sample)),
     ];
     table(html, rows.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]));
@@ -59,6 +68,7 @@ fn summary(html: &mut String, facts: &Facts<'_, '_>) {
 
 fn network(html: &mut String, facts: &Facts<'_, '_>) {
     heading(html, "The network");
+    put(html, &drawing::network(&facts.models));
     for model in &facts.models {
         let _ = write!(
             html,
@@ -85,38 +95,49 @@ fn network(html: &mut String, facts: &Facts<'_, '_>) {
 
 fn exits(html: &mut String, facts: &Facts<'_, '_>) -> Result<(), ReportError> {
     for (place, exit) in facts.exits.iter().enumerate() {
-        heading(html, &format!("Exit {}, behind junction {}", exit.number, exit.after));
-        let sign = if exit.metric == Metric::Entropy { "≤" } else { "≥" };
-        let chosen = if exit.samples == 0 {
-            "by hand".to_owned()
-        } else {
-            format!("on {} samples", grouped(f64::from(exit.samples)))
-        };
-        let _ = write!(html, "<p>taken where {} {sign} {}, chosen {chosen}</p>", exit.metric.name(), exit.threshold);
+        heading(html, &format!("Exit {}, behind junction {}", exit.id.0, exit.after));
+        let _ = write!(html, "<p>taken where {}, {}</p>", drawing::taken_where(exit), chosen(exit));
         let said = facts.observed.iter().filter_map(|o| Some((o, o.said_at(place)?)));
         put(
             html,
-            &reliability(
-                said.clone().map(|(o, said)| (said.max_probability(), usize::from(said.class()) == o.label())),
-            )?,
+            &reliability(said.map(|(o, said)| (said.max_probability(), usize::from(said.class()) == o.label())))?,
         );
         note(html, "Reliability of its max probability, under its temperature, over all samples.");
         let classes = facts.models.first().map_or(0, |model| model.classes());
-        if classes <= 30 {
-            let mut counts = vec![vec![0usize; classes]; classes];
-            for (o, said) in said.filter(|(_, said)| said.is_taken(exit.metric, exit.threshold)) {
-                let cell = counts.get_mut(o.label()).and_then(|row| row.get_mut(usize::from(said.class())));
-                cell.into_iter().for_each(|count| *count += 1);
-            }
-            confusion(html, &counts, facts.models.first().copied());
+        if classes <= MOST_CLASSES {
+            confusion(html, facts, place, classes);
+        } else {
+            note(
+                html,
+                &format!("What it takes is not shown by class: {classes} classes are more than {MOST_CLASSES}."),
+            );
         }
     }
     Ok(())
 }
 
-/// Labels down, answers across.
-fn confusion(html: &mut String, counts: &[Vec<usize>], model: Option<&Model<'_>>) {
-    let name = |class: usize| model.and_then(|model| model.class_name(class)).map_or_else(|| class.to_string(), escape);
+/// What an exit's threshold was chosen for, and on what.
+fn chosen(exit: &Exit) -> String {
+    let samples = grouped(f64::from(exit.samples));
+    match exit.calibration {
+        Some(calibration) => format!(
+            "chosen for {}, all exits together, on {samples} samples; holds for data exchangeable with them",
+            purpose(calibration.target)
+        ),
+        None if exit.samples > 0 => format!("chosen on {samples} samples"),
+        None => "chosen by hand".to_owned(),
+    }
+}
+
+/// Of the samples that the exit in this place takes, where earlier ones have not: labels down, answers across.
+fn confusion(html: &mut String, facts: &Facts<'_, '_>, place: usize, classes: usize) {
+    let mut counts = vec![vec![0usize; classes]; classes];
+    for (sample, o) in facts.observed.iter().enumerate().filter(|(sample, _)| facts.taken_by(*sample) == Some(place)) {
+        let answer = o.said_at(place).map_or(0, |said| usize::from(said.class()));
+        let cell = counts.get_mut(facts.data.label(sample)).and_then(|row| row.get_mut(answer));
+        cell.into_iter().for_each(|count| *count += 1);
+    }
+    let name = |class: usize| escape(&facts.name_of(class));
     html.push_str("<div class=\"scroll\"><table><tr><th>label \\ answer</th>");
     put(html, &cells("th", (0..counts.len()).map(name)));
     html.push_str("</tr>");
@@ -158,30 +179,46 @@ fn sizes(html: &mut String, facts: &Facts<'_, '_>) {
 }
 
 fn examples(html: &mut String, facts: &Facts<'_, '_>) {
-    let taken = |at: usize| {
-        let says = |(place, exit): (usize, &super::ExitFacts)| {
-            let o = facts.observed.get(at)?;
-            let said = o.said_at(place)?;
-            said.is_taken(exit.metric, exit.threshold).then(|| (said.class(), o.label()))
-        };
-        facts.exits.iter().enumerate().find_map(says)
-    };
     for (title, exits) in [("Samples that an exit takes", true), ("Samples that go on", false)] {
-        let kind = (0..facts.observed.len()).filter(|at| taken(*at).is_some() == exits).take(EXAMPLES);
-        let shown: Vec<String> = kind
-            .filter_map(|at| {
-                let o = facts.observed.get(at)?;
-                let picture = pictures::sample(facts.data.sample(at))?;
-                let class = taken(at).map_or(o.full_class(), |(class, _)| class);
-                let says = if usize::from(class) == o.label() { format!("{class}") } else { format!("{class}, not {}", o.label()) };
-                Some(format!("<figure><img class=\"sample\" alt=\"sample\" src=\"{picture}\"><figcaption>{says}</figcaption></figure>"))
-            })
-            .collect();
-        if !shown.is_empty() {
+        let kind = (0..facts.observed.len()).filter(|at| facts.taken_by(*at).is_some() == exits);
+        let (mut images, mut rows) = (String::new(), Vec::new());
+        for at in kind.take(EXAMPLES) {
+            let (answer, label) = answer_and_label(facts, at);
+            if let Some(picture) = pictures::sample(facts.data.sample(at)) {
+                let says = if answer == label { answer } else { format!("{answer}, not {label}") };
+                let _ = write!(
+                    images,
+                    "<figure><img class=\"sample\" alt=\"sample\" src=\"{picture}\"><figcaption>{}</figcaption></figure>",
+                    escape(&says)
+                );
+            } else {
+                rows.push(vec![at.to_string(), first_values(facts.data.sample(at)), answer, label]);
+            }
+        }
+        if !images.is_empty() || !rows.is_empty() {
             heading(html, title);
-            put(html, &shown.concat());
+            put(html, &images);
+        }
+        if !rows.is_empty() {
+            let header = ["sample", "first values", "answer", "label"].map(str::to_owned).to_vec();
+            html.push_str("<div class=\"scroll\">");
+            table(html, core::iter::once(header).chain(rows));
+            html.push_str("</div>");
         }
     }
+}
+
+/// The names of a sample's final class and of its label.
+fn answer_and_label(facts: &Facts<'_, '_>, sample: usize) -> (String, String) {
+    let o = facts.observed.get(sample);
+    let said = facts.taken_by(sample).and_then(|place| o?.said_at(place));
+    let class = said.map(|said| said.class()).or_else(|| o.map(|o| o.full_class())).unwrap_or(0);
+    (facts.name_of(usize::from(class)), facts.name_of(facts.data.label(sample)))
+}
+
+fn first_values(values: &[f32]) -> String {
+    let shown: Vec<String> = values.iter().take(VALUES).map(|value| format!("{value:.3}")).collect();
+    format!("{}{}", shown.join(", "), if values.len() > VALUES { ", …" } else { "" })
 }
 
 fn heading(html: &mut String, text: &str) {

@@ -7,27 +7,30 @@
 //!
 //! 1. A fifth of the samples, drawn by chance, chooses everything that is not tested: temperatures, metric, and a sequence of
 //!    threshold vectors from strict to lax, each of which takes about one sample in a hundred more. With several exits, a vector
-//!    has a threshold for each; they move together, so one sequence of joint decisions is tested.
+//!    has a threshold for each; they move together, so one sequence of joint decisions is tested: the promise is one of all that
+//!    exits take together. Where it is asked of each exit too, the exit with the weakest evidence decides at every vector.
 //! 2. On the rest, vector after vector is tested by the exact binomial p-value of "the risk is above `risk`", from the vector on
 //!    that the fifth finds the most evident, until one is not below 1 − `confidence`. The one before it is taken. Tests in a fixed
 //!    order need no correction for their number.
 
+mod error;
 mod observe;
 mod path;
 mod risk;
 mod stamp;
 mod temperature;
 
-use lacewing_engine::{EngineError, KernelSet, Metric, Model, ParseError, Q15, Quantisation};
+use lacewing_engine::{KernelSet, Metric, Model, Q15, Quantisation};
 use lacewing_models::Dataset;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng as _;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
-use thiserror::Error;
 
-use crate::evaluate::{EvaluateError, check_parts};
+use crate::evaluate::check_parts;
+pub use error::ThresholdError;
 pub use observe::{Observation, observe};
+pub use path::STEPS;
 use path::{Path, Taken};
 
 /// What thresholds are chosen for.
@@ -51,6 +54,8 @@ pub enum Target {
         risk: f64,
         /// Of the promise.
         confidence: f64,
+        /// Whether the risk is kept by each exit alone as well, not only by all of them together.
+        each: bool,
     },
 }
 
@@ -81,6 +86,8 @@ pub struct Calibrated {
     pub exits: Vec<CalibratedExit>,
     /// All exits together, on the samples tested; on all without a promise.
     pub joint: Figures,
+    /// Of which data all this holds.
+    pub holds_for: &'static str,
     /// Accuracy on all samples with the exits, and of the full network.
     pub accuracy: f64,
     /// The full network's.
@@ -105,7 +112,8 @@ pub struct CalibratedExit {
     /// What it takes, where earlier exits have not.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Mean confidence of the samples whose last word it has: those that it takes, and at the last exit those handed over.
+    /// Mean confidence of the outcomes that it takes, and at the last exit of those that no exit takes too: its own where they
+    /// are handed over, the end's in a whole network.
     pub mean_confidence: f64,
 }
 
@@ -119,7 +127,8 @@ pub struct Figures {
     /// Of these, those to which the full network gives another class.
     pub disagreements: usize,
     /// The highest share of disagreement that is compatible with that, at the promise's confidence, or 95 % without one. Of a
-    /// threshold that was chosen on the same samples, and of one exit among several, it is an indication, no promise.
+    /// threshold that was chosen on the same samples, and of one exit among several where the promise was not asked of each, it
+    /// is an indication, no promise.
     pub risk_bound: f64,
 }
 
@@ -130,82 +139,6 @@ pub struct Curve {
     pub metric: &'static str,
     /// `(exit rate, accuracy, disagreement given exit)`.
     pub points: Vec<(f64, f64, f64)>,
-}
-
-/// Thresholds could not be chosen.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ThresholdError {
-    /// Models or data do not go together.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-    /// No engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The model file with its new temperatures is none.
-    #[error("{0}")]
-    Parse(#[from] ParseError),
-    /// Without the tail nobody knows what the full network says.
-    #[error("the head's full network ends in its tail: give it with --tail")]
-    NoTail,
-    /// Nothing to choose.
-    #[error("the model has no exit besides the end of the network")]
-    NoExits,
-    /// A number outside its range.
-    #[error("{what} is {value}: it has to be above 0 and below 1")]
-    Range {
-        /// Which.
-        what: &'static str,
-        /// What it is.
-        value: f64,
-    },
-    /// A confidence that the model file cannot state.
-    #[error("a confidence of {0}: a model file states it in steps of 0.5 %, up to 99.5 %")]
-    Confidence(f64),
-    /// Labels of one class only.
-    #[error("all {0} samples have the same label: thresholds need data as the device will see it")]
-    OneClass(usize),
-    /// Too few samples to speak of.
-    #[error("{samples} samples of {classes} classes: fewer samples than classes")]
-    TooFew {
-        /// Samples.
-        samples: usize,
-        /// Classes.
-        classes: usize,
-    },
-    /// Too few samples for the promise.
-    #[error(
-        "{samples} samples are too few to promise a risk of {risk} with confidence {confidence}: it takes {needed} or more"
-    )]
-    TooFewForPromise {
-        /// Samples.
-        samples: usize,
-        /// Those needed where exits took every sample and were always right.
-        needed: usize,
-        /// The risk.
-        risk: f64,
-        /// The confidence.
-        confidence: f64,
-    },
-    /// No threshold keeps the promise.
-    #[error(
-        "no threshold keeps a risk of {risk} with confidence {confidence} on these samples: the most evident one takes \
-         {taken} of {tested}, {disagreements} of them unlike the full network, a risk of up to {bound:.4}"
-    )]
-    NoneKeeps {
-        /// The risk.
-        risk: f64,
-        /// The confidence.
-        confidence: f64,
-        /// Samples taken.
-        taken: usize,
-        /// Samples tested.
-        tested: usize,
-        /// Of those taken.
-        disagreements: usize,
-        /// The bound.
-        bound: f64,
-    },
 }
 
 const METRICS: [Metric; 3] = [Metric::MaxProbability, Metric::Margin, Metric::Entropy];
@@ -246,7 +179,7 @@ pub fn choose(
     let calibrated = thresholds(&first, &rest, request)?;
     let all: Vec<&Observation> = observed.iter().collect();
     let calibrated = Calibrated {
-        curves: curves(&all),
+        curves: curves(&all, STEPS),
         exits: model
             .exits()
             .zip(calibrated.exits)
@@ -273,19 +206,24 @@ pub fn thresholds(
     let all: Vec<&Observation> = first.iter().chain(rest).copied().collect();
     let metrics = request.metric.map_or(METRICS.to_vec(), |metric| vec![metric]);
     let (path, at, tested) = match request.target {
-        Target::Risk { risk, confidence } => {
+        Target::Risk { risk, confidence, each } => {
+            let promise = Promise { risk, confidence, each };
             let paths = metrics.iter().map(|metric| Path::over(*metric, first));
-            let best = paths.max_by(|a, b| a.promising(first, risk).total_cmp(&b.promising(first, risk)));
+            let best = paths.max_by(|a, b| promise.promising(a, first).total_cmp(&promise.promising(b, first)));
             let path = best.ok_or(ThresholdError::NoExits)?;
-            let at = test(&path, first, rest, risk, confidence)?;
+            let at = test(&path, first, rest, &promise)?;
             (path, at, rest)
         }
         Target::AccuracyDrop { most } => {
-            let (path, at) = laxest(&metrics, &all, |taken, full| full - taken.accuracy <= most + 1e-12)?;
+            let drop = accuracy_drop(&all);
+            let (path, at) = laxest(&metrics, &all, |taken| drop(taken) <= most + 1e-12)
+                .ok_or_else(|| ThresholdError::DropNotMet { most, least: least(&metrics, &all, drop) })?;
             (path, at, &all[..])
         }
         Target::OffloadBudget { most } => {
-            let (path, at) = strictest(&metrics, &all, |taken| 1.0 - taken.rate() <= most + 1e-12)?;
+            let handed = |taken: &Taken| 1.0 - taken.rate();
+            let (path, at) = strictest(&metrics, &all, |taken| handed(taken) <= most + 1e-12)
+                .ok_or_else(|| ThresholdError::BudgetNotMet { most, least: least(&metrics, &all, handed) })?;
             (path, at, &all[..])
         }
     };
@@ -296,62 +234,101 @@ pub fn thresholds(
     Ok(report(request, &path, at, tested, &all, confidence))
 }
 
+/// What a target of risk asks for.
+struct Promise {
+    risk: f64,
+    confidence: f64,
+    each: bool,
+}
+
+impl Promise {
+    /// Samples taken and disagreements that have to keep it: of all exits together, or, where it is asked of each, of the one
+    /// with the weakest evidence too. All have to keep it, so the largest of their p-values is one for all.
+    fn weakest(&self, taken: &Taken) -> (usize, usize) {
+        let exits = taken.by_exit.iter().copied().filter(|_| self.each);
+        let all = core::iter::once((taken.taken, taken.disagreements)).chain(exits);
+        all.max_by(|a, b| self.p_value_of(*a).total_cmp(&self.p_value_of(*b))).unwrap_or_default()
+    }
+
+    fn p_value_of(&self, (taken, disagreements): (usize, usize)) -> f64 {
+        risk::p_value(disagreements, taken, self.risk)
+    }
+
+    /// The p-value of "the promise is broken" by what a vector takes.
+    fn p_value(&self, taken: &Taken) -> f64 {
+        self.p_value_of(self.weakest(taken))
+    }
+
+    /// The largest share that a vector takes of samples on which it is kept.
+    fn promising(&self, path: &Path, samples: &[&Observation]) -> f64 {
+        let fits = |taken: &Taken| {
+            let (all, disagreements) = self.weakest(taken);
+            all > 0 && disagreements as f64 <= self.risk * all as f64
+        };
+        let rates = (0..path.len()).map(|at| path.taken(at, samples)).filter(fits).map(|taken| taken.rate());
+        rates.fold(0.0, f64::max)
+    }
+}
+
 /// The laxest vector that passes every test from the most evident one on.
 fn test(
     path: &Path,
     first: &[&Observation],
     rest: &[&Observation],
-    risk: f64,
-    confidence: f64,
+    promise: &Promise,
 ) -> Result<usize, ThresholdError> {
-    let start = path.most_evident(first, risk);
-    let mut kept = None;
-    for at in start..path.len() {
-        let taken = path.taken(at, rest);
-        if risk::p_value(taken.disagreements, taken.taken, risk) > 1.0 - confidence {
-            break;
-        }
-        kept = Some(at);
-    }
-    kept.ok_or_else(|| {
-        let Taken { taken, disagreements, .. } = path.taken(start, rest);
+    let start = path.most_evident(|at| promise.p_value(&path.taken(at, first)));
+    let passes = |at: &usize| promise.p_value(&path.taken(*at, rest)) <= 1.0 - promise.confidence;
+    (start..path.len()).take_while(passes).last().ok_or_else(|| {
+        let Promise { risk, confidence, .. } = *promise;
+        let (taken, disagreements) = promise.weakest(&path.taken(start, rest));
         let bound = risk::upper_bound(disagreements, taken, confidence);
-        ThresholdError::NoneKeeps { risk, confidence, taken, tested: rest.len(), disagreements, bound }
+        let enough = risk::enough_samples(disagreements, taken, risk, confidence);
+        // Of the samples tested the exits take a part, and a fifth of all is not tested.
+        let needed = enough.map(|times| with_drawn((times * rest.len() as f64).ceil() as usize));
+        ThresholdError::NoneKeeps { risk, confidence, taken, tested: rest.len(), disagreements, bound, needed }
     })
 }
 
+/// Samples in all, where so many are to be tested.
+const fn with_drawn(tested: usize) -> usize {
+    (tested.saturating_mul(DRAWN)).div_ceil(DRAWN - 1)
+}
+
 /// Of all metrics, the one whose laxest passing vector takes most.
-fn laxest(
-    metrics: &[Metric],
-    all: &[&Observation],
-    passes: impl Fn(&Taken, f64) -> bool,
-) -> Result<(Path, usize), ThresholdError> {
-    let full = accuracy_full(all);
+fn laxest(metrics: &[Metric], all: &[&Observation], passes: impl Fn(&Taken) -> bool) -> Option<(Path, usize)> {
     let best = |metric: &Metric| {
         let path = Path::over(*metric, all);
-        let passing = (0..path.len()).map(|at| (at, path.taken(at, all))).filter(|(_, taken)| passes(taken, full));
+        let passing = (0..path.len()).map(|at| (at, path.taken(at, all))).filter(|(_, taken)| passes(taken));
         let (at, taken) = passing.max_by_key(|(_, taken)| taken.taken)?;
         Some((path, at, taken.taken))
     };
     let best = metrics.iter().filter_map(best).max_by_key(|(_, _, taken)| *taken);
-    let (path, at, _) = best.ok_or(ThresholdError::NoExits)?;
-    Ok((path, at))
+    best.map(|(path, at, _)| (path, at))
 }
 
 /// Of all metrics, the one whose strictest passing vector is the most accurate.
-fn strictest(
-    metrics: &[Metric],
-    all: &[&Observation],
-    passes: impl Fn(&Taken) -> bool,
-) -> Result<(Path, usize), ThresholdError> {
+fn strictest(metrics: &[Metric], all: &[&Observation], passes: impl Fn(&Taken) -> bool) -> Option<(Path, usize)> {
     let best = |metric: &Metric| {
         let path = Path::over(*metric, all);
         let (at, taken) = (0..path.len()).map(|at| (at, path.taken(at, all))).find(|(_, taken)| passes(taken))?;
         Some((path, at, taken.accuracy))
     };
     let best = metrics.iter().filter_map(best).max_by(|a, b| a.2.total_cmp(&b.2));
-    let (path, at, _) = best.ok_or(ThresholdError::NoExits)?;
-    Ok((path, at))
+    best.map(|(path, at, _)| (path, at))
+}
+
+/// The least that a vector of any metric comes to.
+fn least(metrics: &[Metric], all: &[&Observation], of: impl Fn(&Taken) -> f64) -> f64 {
+    let paths = metrics.iter().map(|metric| Path::over(*metric, all));
+    let least_of = |path: Path| (0..path.len()).map(|at| of(&path.taken(at, all))).fold(1.0, f64::min);
+    paths.map(least_of).fold(1.0, f64::min)
+}
+
+/// What a vector loses of the full network's accuracy.
+fn accuracy_drop(all: &[&Observation]) -> impl Fn(&Taken) -> f64 + Copy {
+    let full = accuracy_full(all);
+    move |taken| full - taken.accuracy
 }
 
 fn report(
@@ -362,19 +339,19 @@ fn report(
     all: &[&Observation],
     confidence: f64,
 ) -> Calibrated {
-    let figures = |taken: usize, disagreements: usize| Figures {
-        exit_rate: taken as f64 / tested.len().max(1) as f64,
-        taken,
-        disagreements,
-        risk_bound: risk::upper_bound(disagreements, taken, confidence),
-    };
+    let figures = |taken, disagreements| Figures::of(taken, disagreements, tested.len(), confidence);
     let joint = path.taken(at, tested);
     let exits = path.thresholds(at).into_iter().enumerate().map(|(exit, threshold)| {
         let (taken, disagreements) = joint.by_exit.get(exit).copied().unwrap_or_default();
-        // Of the samples whose last word it has: those that it takes, and at the last exit those that are handed over.
-        let last = |o: &&&Observation| path.exit_of(at, o).unwrap_or(o.exits.len().saturating_sub(1)) == exit;
-        let decided: Vec<f64> =
-            all.iter().filter(last).filter_map(|o| Some(confidence_of(path.metric(), o.exits.get(exit)?))).collect();
+        let outcome = |o: &&Observation| match path.exit_of(at, o) {
+            Some(by) => (by == exit).then(|| confidence_of(path.metric(), o.exits.get(exit)?)).flatten(),
+            // The last exit has those that no exit takes, with the confidence of who answers them then.
+            None if exit + 1 < o.exits.len() => None,
+            None => {
+                o.end.map(|end| f64::from(end.to_f32())).or_else(|| confidence_of(path.metric(), o.exits.get(exit)?))
+            }
+        };
+        let decided: Vec<f64> = all.iter().filter_map(outcome).collect();
         CalibratedExit {
             exit: 0,
             temperature: 1.0,
@@ -390,6 +367,7 @@ fn report(
         tested: if matches!(request.target, Target::Risk { .. }) { tested.len() } else { 0 },
         exits: exits.collect(),
         joint: figures(joint.taken, joint.disagreements),
+        holds_for: "data exchangeable with these samples",
         accuracy: path.taken(at, all).accuracy,
         accuracy_full: accuracy_full(all),
         curves: Vec::new(),
@@ -398,11 +376,12 @@ fn report(
     }
 }
 
-/// What thresholds of each metric give on `samples`, from strict to lax.
+/// What thresholds of each metric give on `samples`, from strict to lax: `steps` of them, each of which takes as many samples
+/// more.
 #[must_use]
-pub fn curves(samples: &[&Observation]) -> Vec<Curve> {
+pub fn curves(samples: &[&Observation], steps: usize) -> Vec<Curve> {
     let curve = |metric: Metric| {
-        let path = Path::over(metric, samples);
+        let path = Path::in_steps(metric, samples, steps);
         let point = |at: usize| {
             let taken = path.taken(at, samples);
             (taken.rate(), taken.accuracy, taken.disagreements as f64 / taken.taken.max(1) as f64)
@@ -451,27 +430,46 @@ impl Calibrated {
     /// What the thresholds take of other samples, observed under the same temperatures; the bound at a confidence of 95 %.
     #[must_use]
     pub fn figures_on(&self, samples: &[&Observation]) -> Figures {
+        let taken = self.taken_of(samples);
+        Figures::of(taken.taken, taken.disagreements, samples.len(), 0.95)
+    }
+
+    /// The same, exit by exit.
+    #[must_use]
+    pub fn exit_figures_on(&self, samples: &[&Observation]) -> Vec<Figures> {
+        let exits = self.taken_of(samples).by_exit.into_iter();
+        exits.map(|(taken, disagreements)| Figures::of(taken, disagreements, samples.len(), 0.95)).collect()
+    }
+
+    fn taken_of(&self, samples: &[&Observation]) -> Taken {
         let thresholds: Vec<f32> = self.exits.iter().map(|exit| exit.threshold).collect();
-        let Taken { taken, disagreements, .. } = Path::of(self.metric_of, &thresholds).taken(0, samples);
-        Figures {
-            exit_rate: taken as f64 / samples.len().max(1) as f64,
+        Path::of(self.metric_of, &thresholds).taken(0, samples)
+    }
+}
+
+impl Figures {
+    /// Of `samples` samples.
+    fn of(taken: usize, disagreements: usize, samples: usize, confidence: f64) -> Self {
+        Self {
+            exit_rate: taken as f64 / samples.max(1) as f64,
             taken,
             disagreements,
-            risk_bound: risk::upper_bound(disagreements, taken, 0.95),
+            risk_bound: risk::upper_bound(disagreements, taken, confidence),
         }
     }
 }
 
 /// As [`lacewing_engine::Answer::confidence`] has it.
-fn confidence_of(metric: Metric, said: &observe::Said) -> f64 {
-    let Some(value) = said.metrics.get(observe::place(metric)).filter(|value| !value.is_nan()) else { return 0.0 };
+fn confidence_of(metric: Metric, said: &observe::Said) -> Option<f64> {
+    let value = said.metrics.get(observe::place(metric)).copied()?;
     let confidence = match metric {
-        Metric::MaxProbability => *value,
+        Metric::MaxProbability => value,
         Metric::Margin if value.is_infinite() => 1.0,
         Metric::Margin => value / (1.0 + value),
         Metric::Entropy => 1.0 - value,
     };
-    f64::from(Q15::from_f32(confidence).to_f32())
+    // NaN, where a logit is not finite, is 0 there.
+    Some(f64::from(Q15::from_f32(confidence).to_f32()))
 }
 
 fn accuracy_full(all: &[&Observation]) -> f64 {
@@ -498,14 +496,15 @@ fn check(model: &Model<'_>, tail: Option<&Model<'_>>, data: &Dataset, request: &
         if value > 0.0 && value < 1.0 { Ok(()) } else { Err(ThresholdError::Range { what, value }) }
     };
     match request.target {
-        Target::AccuracyDrop { most } => within("the accuracy drop", most),
+        Target::AccuracyDrop { most: 0.0 } => Ok(()),
+        Target::AccuracyDrop { most } => within(error::ACCURACY_DROP, most),
         Target::OffloadBudget { most } => within("the offload budget", most),
-        Target::Risk { risk, confidence } => {
+        Target::Risk { risk, confidence, .. } => {
             within("the risk", risk)?;
             within("the confidence", confidence)?;
             stamp::half_percents(confidence).ok_or(ThresholdError::Confidence(confidence))?;
             let tested = risk::fewest_samples(risk, confidence);
-            let needed = (tested * DRAWN).div_ceil(DRAWN - 1);
+            let needed = with_drawn(tested);
             if samples - samples.div_ceil(DRAWN) < tested {
                 return Err(ThresholdError::TooFewForPromise { samples, needed, risk, confidence });
             }

@@ -28,6 +28,8 @@ pub struct Observation {
     pub(super) exits: Vec<Said>,
     /// The full network's class.
     pub(super) full: u16,
+    /// The confidence of the end of a whole network; `None` where the tail ends it.
+    pub(super) end: Option<Q15>,
     pub(super) label: usize,
 }
 
@@ -173,17 +175,17 @@ fn observe_some(
         let mut exits = Vec::new();
         engine.load(data.sample(sample)).map_err(EvaluateError::from)?;
         let ran = engine.run(&mut Listen { said: &mut exits, logits: &logits }, &mut packet);
-        let full = match ran.map_err(EvaluateError::from)? {
-            Ran::Answer(answer) => answer.class,
+        let (full, end) = match ran.map_err(EvaluateError::from)? {
+            Ran::Answer(answer) => (answer.class, Some(answer.confidence)),
             Ran::Offload { .. } => {
                 let tail = tail.as_mut().ok_or(ThresholdError::NoTail)?;
                 let packet = Packet::parse(&packet).map_err(EvaluateError::from)?;
                 let ended = tail.resume(&packet, &mut Policy::Never).map_err(EvaluateError::from)?;
                 // A tail has an end.
-                ended.ok_or(ThresholdError::NoTail)?.class
+                (ended.ok_or(ThresholdError::NoTail)?.class, None)
             }
         };
-        observed.push(Observation { exits, full, label: data.label(sample) });
+        observed.push(Observation { exits, full, end, label: data.label(sample) });
     }
     Ok(observed)
 }

@@ -3,10 +3,9 @@
 use lacewing_engine::Metric;
 
 use super::observe::Observation;
-use super::risk::p_value;
 
-/// Vectors of a path: each takes a hundredth of the samples more than the one before it.
-const STEPS: usize = 100;
+/// Vectors of the paths that thresholds are chosen from: each takes a hundredth of the samples more than the one before it.
+pub const STEPS: usize = 100;
 
 /// A sequence of threshold vectors, one threshold an exit.
 #[derive(Clone, Debug)]
@@ -40,6 +39,10 @@ impl Taken {
 impl Path {
     /// The quantiles of the exits' sureness on `samples`.
     pub(super) fn over(metric: Metric, samples: &[&Observation]) -> Self {
+        Self::in_steps(metric, samples, STEPS)
+    }
+
+    pub(super) fn in_steps(metric: Metric, samples: &[&Observation], steps: usize) -> Self {
         let exits = samples.first().map_or(0, |o| o.exits.len());
         let descending = |exit: usize| {
             let of = |o: &&Observation| o.exits.get(exit)?.sureness(metric);
@@ -50,12 +53,12 @@ impl Path {
         let sorted: Vec<Vec<f32>> = (0..exits).map(descending).collect();
         let vector = |step: usize| {
             let quantile = |sureness: &Vec<f32>| {
-                let rank = (step * sureness.len()).div_ceil(STEPS).max(1);
+                let rank = (step * sureness.len()).div_ceil(steps).max(1);
                 sureness.get(rank - 1).copied().unwrap_or(f32::MAX)
             };
             sorted.iter().map(quantile).collect()
         };
-        let mut vectors: Vec<Vec<f32>> = (1..=STEPS).map(vector).collect();
+        let mut vectors: Vec<Vec<f32>> = (1..=steps).map(vector).collect();
         vectors.dedup();
         Self { metric, vectors }
     }
@@ -107,20 +110,9 @@ impl Path {
         taken
     }
 
-    /// The largest share that a vector takes with a share of disagreement of at most `risk`.
-    pub(super) fn promising(&self, samples: &[&Observation], risk: f64) -> f64 {
-        let fits = |taken: &Taken| taken.disagreements as f64 <= risk * taken.taken as f64;
-        let rates = (0..self.len()).map(|at| self.taken(at, samples)).filter(fits).map(|taken| taken.rate());
-        rates.fold(0.0, f64::max)
-    }
-
-    /// The vector whose risk is most evidently below `risk`.
-    pub(super) fn most_evident(&self, samples: &[&Observation], risk: f64) -> usize {
-        let evidence = |at: usize| {
-            let taken = self.taken(at, samples);
-            p_value(taken.disagreements, taken.taken, risk)
-        };
-        let best = (0..self.len()).map(|at| (at, evidence(at))).min_by(|a, b| a.1.total_cmp(&b.1));
+    /// The vector with the least p-value.
+    pub(super) fn most_evident(&self, p_value: impl Fn(usize) -> f64) -> usize {
+        let best = (0..self.len()).map(|at| (at, p_value(at))).min_by(|a, b| a.1.total_cmp(&b.1));
         best.map_or(0, |(at, _)| at)
     }
 }

@@ -25,9 +25,38 @@ pub(super) fn fewest_samples(risk: f64, confidence: f64) -> usize {
     ((1.0 - confidence).ln() / (1.0 - risk).ln()).ceil().max(1.0) as usize
 }
 
+/// How many times as many samples, with the same share of mistakes, show a risk below `risk` with `confidence`, about; `None`
+/// where the share is not below it, and where it takes more than a million times as many.
+pub(super) fn enough_samples(mistakes: usize, samples: usize, risk: f64, confidence: f64) -> Option<f64> {
+    const STEP: f64 = 1.05;
+    const MOST: f64 = 1e6;
+    if samples == 0 || mistakes as f64 >= risk * samples as f64 {
+        return None;
+    }
+    let shown = |times: f64| {
+        let mistakes = (mistakes as f64 * times).ceil() as usize;
+        p_value(mistakes, (samples as f64 * times) as usize, risk) <= 1.0 - confidence
+    };
+    core::iter::successors(Some(1.0), |times| Some(times * STEP))
+        .take_while(|times| *times < MOST)
+        .find(|times| shown(*times))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{fewest_samples, p_value, upper_bound};
+    use super::{enough_samples, fewest_samples, p_value, upper_bound};
+
+    #[test]
+    fn more_samples_of_the_same_share_show_it() {
+        // 0 of 100 is not enough for 1 % at 95 %, 299 are; 1 of 100 is no less than 1 %.
+        let times = enough_samples(0, 100, 0.01, 0.95).expect("it is below");
+        assert!((2.99..3.2).contains(&times), "{times}");
+        assert_eq!((enough_samples(1, 100, 0.01, 0.95), enough_samples(0, 0, 0.01, 0.95)), (None, None));
+        assert_eq!(enough_samples(0, 299, 0.01, 0.95), Some(1.0));
+        let times = enough_samples(8, 1000, 0.01, 0.95).expect("it is below");
+        let (mistakes, samples) = ((8.0 * times).ceil() as usize, (1000.0 * times) as usize);
+        assert!(times > 3.0 && upper_bound(mistakes, samples, 0.95) <= 0.01, "{times}");
+    }
 
     #[test]
     fn bounds_are_those_of_the_tables() {

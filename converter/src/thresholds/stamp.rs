@@ -39,7 +39,7 @@ pub(super) fn calibration(bytes: &[u8], calibrated: &Calibrated, logits: &[Optio
     let (target, confidence, bound) = match calibrated.target {
         Target::AccuracyDrop { most } => (1u8, 0, most),
         Target::OffloadBudget { most } => (2, 0, most),
-        Target::Risk { risk, confidence } => (3, half_percents(confidence).unwrap_or(0), risk),
+        Target::Risk { risk, confidence, .. } => (3, half_percents(confidence).unwrap_or(0), risk),
     };
     let samples = u32::try_from(calibrated.samples).unwrap_or(u32::MAX);
     let q15 = |share: f64| Q15::from_f32(share as f32).steps().to_le_bytes();

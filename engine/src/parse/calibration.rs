@@ -25,8 +25,9 @@ pub(super) const fn read(r: &Record<'_, EXIT>, at: usize) -> Result<Option<Calib
         Rule::BadCalibration,
         at + 23
     );
-    // Not for NaN either.
-    require!(share > 0.0 && share < 1.0, Rule::BadCalibration, at + 24);
+    // Not for NaN either. Thresholds may be asked to lose no accuracy at all.
+    let drops = matches!(target, CalibrationTarget::AccuracyDrop(_));
+    require!((share > 0.0 || drops && share == 0.0) && share < 1.0, Rule::BadCalibration, at + 24);
     match (Q15::from_steps(r.u16(28)), Q15::from_steps(r.u16(30))) {
         (Some(exit_rate), Some(confidence)) if r.u32(12) > 0 => Ok(Some(Calibration { target, exit_rate, confidence })),
         _ => refuse(Rule::BadCalibration, at + 28),

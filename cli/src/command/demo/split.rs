@@ -19,26 +19,28 @@ use crate::show::{count, micros, percent, table};
 
 /// Who answered, and how well.
 #[derive(Clone, Default)]
-struct Counts {
-    by_exit: usize,
-    by_tail: usize,
-    by_fallback: usize,
-    right: usize,
+pub struct Counts {
+    pub by_exit: usize,
+    pub by_tail: usize,
+    pub by_fallback: usize,
+    pub right: usize,
     /// Answers of the tail that are not those of the same tail in this process: there must be none.
-    different: usize,
-    /// Nanoseconds from an image in place to its answer: those that an exit took, and those handed over.
+    pub different: usize,
+    /// Nanoseconds of each image, from its being in place to its answer.
+    pub each: Vec<u64>,
+    /// The same, of those that an exit took, and those handed over.
     at_exit: Vec<u64>,
     handed_over: Vec<u64>,
 }
 
 impl Counts {
-    const fn images(&self) -> usize {
+    pub const fn images(&self) -> usize {
         self.by_exit + self.by_tail + self.by_fallback
     }
 
     /// Of all images.
-    fn mean(&self) -> u64 {
-        let sum: u64 = self.at_exit.iter().chain(&self.handed_over).sum();
+    pub fn mean(&self) -> u64 {
+        let sum: u64 = self.each.iter().sum();
         sum / self.images().max(1) as u64
     }
 }
@@ -92,7 +94,7 @@ fn ask_elsewhere(
 }
 
 /// A head and its link; and the tail in this process, to compare with.
-struct Device<'m, L> {
+pub struct Device<'m, L> {
     head: &'m Model<'m>,
     tail: &'m Model<'m>,
     client: Client<L>,
@@ -101,11 +103,11 @@ struct Device<'m, L> {
 }
 
 impl<'m, L: Link> Device<'m, L> {
-    fn new(head: &'m Model<'m>, tail: &'m Model<'m>, link: L) -> Self {
+    pub fn new(head: &'m Model<'m>, tail: &'m Model<'m>, link: L) -> Self {
         Self { head, tail, client: Client::new(link, Patience::default()), classes_only: false }
     }
 
-    fn answer(
+    pub fn answer(
         &mut self,
         test: &Dataset,
         images: core::ops::Range<usize>,
@@ -120,13 +122,17 @@ impl<'m, L: Link> Device<'m, L> {
             let start = Instant::now();
             let class = match head.run(&mut AsTrained) {
                 Outcome::Answer(answer) => {
-                    counts.at_exit.push(since(start));
+                    let time = since(start);
+                    counts.at_exit.push(time);
+                    counts.each.push(time);
                     counts.by_exit += 1;
                     answer.class
                 }
                 Outcome::Offload { features, fallback } => {
                     let finished = self.client.finish(&features.without_zeros(), fallback)?;
-                    counts.handed_over.push(since(start));
+                    let time = since(start);
+                    counts.handed_over.push(time);
+                    counts.each.push(time);
                     self.check(&finished, &features, &mut tail, &mut counts)?;
                     finished.class()
                 }

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use lacewing_converter::convert::convert_network;
 use lacewing_converter::network::Network;
-use lacewing_converter::placement::{Choice, Link, OperationTimes, Placement, Probe, median};
+use lacewing_converter::placement::{
+    Choice, Costs, Device, Link, Objective, OperationTimes, Placement, Probe, Server, median, place,
+};
 use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{Answer, Engine, ExitPolicy, Features, KernelSet, Model, Never, Outcome, Threshold};
 use lacewing_models::Dataset;
@@ -16,6 +18,7 @@ use lacewing_tail::client::{Client, Finished, Patience, UdpLink};
 use serde::Serialize;
 
 use crate::Failure;
+use crate::progress;
 pub use process::TailProcess;
 
 /// Times that every sample is run: the times between a noisy machine's worst are taken.
@@ -37,18 +40,55 @@ pub struct Ran {
 }
 
 /// What there is between choices.
-pub struct Surroundings {
+struct Surroundings {
     /// A server's queue and threads included.
-    pub link: Link,
+    link: Link,
     /// Seconds of each operation of the whole network with its exits, as they take between requests.
-    pub operations: Vec<f64>,
+    operations: Vec<f64>,
+}
+
+/// A plan for loopback, and what its choices took.
+pub struct Planned {
+    pub placement: Placement,
+    pub ran: Vec<Ran>,
+    /// Of loopback and this machine, measured.
+    pub costs: Costs,
+}
+
+/// Measures loopback, plans for it, and runs the plan's choices.
+pub fn plan(network: &Network, data: &Dataset, objective: Objective, accuracy_drop: f64) -> Result<Planned, Failure> {
+    // Only until it is measured.
+    let link = Link::through([(0.0, 5e-5), (1e3, 5.5e-5)]);
+    let costs = Costs { link, device: Device::default(), server: Server::default() };
+    let placement = place(network, data, &costs, objective, accuracy_drop)?;
+    let bar = progress::bar("running every split point", steps(network, &placement, accuracy_drop) as u64);
+    let (ran, Surroundings { link, operations }) = run(network, data, &placement, accuracy_drop, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    let device = Device {
+        operations: Some(operations),
+        pair_id: Some(placement.pair_id.clone()),
+        is_here: true,
+        ..costs.device
+    };
+    let costs = Costs { link, device, ..costs };
+    let placement = place(network, data, &costs, objective, accuracy_drop)?;
+    Ok(Planned { placement, ran, costs })
+}
+
+impl Planned {
+    /// Of a choice that ran, the seconds from input to answer that were planned.
+    pub fn latency_of(&self, run: &Ran) -> f64 {
+        let same =
+            |choice: &&Choice| (choice.split, choice.exit, choice.threshold) == (run.split, run.exit, run.threshold);
+        self.placement.choices.iter().find(same).map_or(f64::NAN, |choice| choice.latency)
+    }
 }
 
 /// Runs the network's choices as two processes: for every split point the fastest one of every exit that loses at most
 /// `accuracy_drop`, and the one without an exit. Between its samples the link is measured, a server's queue and threads
 /// included, by requests with next to nothing to compute: so they find both processors as the network leaves them. Between other
 /// such requests the whole network's operations are timed, which then find their caches as a server beside them leaves them.
-pub fn run(
+fn run(
     network: &Network,
     data: &Dataset,
     placement: &Placement,
@@ -122,7 +162,7 @@ impl Times {
 }
 
 /// How often the progress of [`run`] is told.
-pub fn steps(network: &Network, placement: &Placement, accuracy_drop: f64) -> usize {
+fn steps(network: &Network, placement: &Placement, accuracy_drop: f64) -> usize {
     ROUNDS * chosen(placement, network.trunk.len(), accuracy_drop).len()
 }
 
@@ -213,7 +253,8 @@ fn pause() {
     }
 }
 
-fn mean_of_medians(times: &mut [Vec<f64>]) -> f64 {
+/// Of each sample's times the median, of these the mean.
+pub fn mean_of_medians(times: &mut [Vec<f64>]) -> f64 {
     let taken = times.iter_mut().filter(|times| !times.is_empty()).map(|times| median(times));
     let (sum, count) = taken.fold((0.0, 0usize), |(sum, count), time| (sum + time, count + 1));
     sum / count.max(1) as f64
