@@ -5,7 +5,7 @@
 //! and the sums of int8 junctions fit.
 //!
 //! * Dense moves the weights: Σ(w + 128)·x is Σ w·x + 128·Σx, and Σx is the same for all rows.
-//! * The others move the inputs, once, into a copy on the stack ([`Copied`]): Σ w·(x + 128) is Σ w·x + 128·Σw, and Σw falls out of
+//! * The others move the inputs, once, into a copy on the stack (`Copied`): Σ w·(x + 128) is Σ w·x + 128·Σw, and Σw falls out of
 //!   a second `vpdpbusd` of the weights that are loaded anyway, by ones.
 //!
 //! | kernel | vector operations per 64 products | loads | shape of the inner loop |
