@@ -3,6 +3,8 @@
 #[path = "support/flagship.rs"]
 mod flagship;
 
+use std::sync::LazyLock;
+
 use flagship::{Network, add_an_exit, changed, parse, taken_by_exit};
 use lacewing_converter::report::report;
 use lacewing_converter::thresholds::{Request, Target, choose};
@@ -42,15 +44,18 @@ fn page(split: Option<usize>, padding: f32) -> (String, [usize; 2]) {
     (page, taken_by_exit(&head, &samples))
 }
 
+/// The pages of the images as they are, made once.
+static WHOLE: LazyLock<(String, [usize; 2])> = LazyLock::new(|| page(None, 0.0));
+static SPLIT: LazyLock<(String, [usize; 2])> = LazyLock::new(|| page(Some(2), 0.0));
+
 #[test]
 fn the_dot_is_where_exits_with_a_branch_take_samples() {
-    for split in [None, Some(2)] {
-        let (page, taken) = page(split, 0.0);
+    for (page, taken) in [&*WHOLE, &SPLIT] {
         let rate = taken.iter().sum::<usize>() as f64 / SAMPLES as f64;
         assert!((0.79..0.9).contains(&rate), "{rate}");
         let dot = page.split("<circle cx=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a dot");
         let x: f64 = dot.parse().expect("a number");
-        assert!((x - AXIS.0 - rate * (AXIS.1 - AXIS.0)).abs() < 3.0, "{split:?}: {x} where the rate is {rate}");
+        assert!((x - AXIS.0 - rate * (AXIS.1 - AXIS.0)).abs() < 3.0, "{x} where the rate is {rate}");
     }
 }
 
@@ -64,8 +69,8 @@ fn confusion(page: &str, exit: usize) -> usize {
 
 #[test]
 fn confusion_is_of_what_earlier_exits_left() {
-    let (page, taken) = page(None, 0.0);
-    assert_eq!([0, 1].map(|exit| confusion(&page, exit)), taken);
+    let (page, taken) = &*WHOLE;
+    assert_eq!([0, 1].map(|exit| confusion(page, exit)), *taken);
     assert!(
         page.contains(
             "chosen for offload budget 20 %, all exits together, on 400 samples; holds for data exchangeable"
@@ -75,12 +80,11 @@ fn confusion_is_of_what_earlier_exits_left() {
 
 #[test]
 fn the_network_is_drawn_with_its_exits_and_its_split() {
-    let (whole, _) = page(None, 0.0);
-    let (split, _) = page(Some(2), 0.0);
+    let (whole, split) = (&WHOLE.0, &SPLIT.0);
     let drawing = |page: &str| {
         page.split("The network</h2>").nth(1).and_then(|rest| rest.split("</svg>").next()).map(str::to_owned)
     };
-    let (whole, split) = (drawing(&whole).expect("drawn"), drawing(&split).expect("drawn"));
+    let (whole, split) = (drawing(whole).expect("drawn"), drawing(split).expect("drawn"));
     for words in
         ["junction 1: 800 → 256", "junction 3: 384 → 10", "density 0.080", "exit 1: from 256", "exit 2: from 384"]
     {

@@ -1,8 +1,8 @@
 //! AVX-512 F, BW and VL: sixteen f32 a vector, 32 registers, masks for ragged ends.
 //!
-//! Not measured yet: this project's machines have no AVX-512. It is tested under an emulator, the prototypes that the shapes
-//! come from were measured on a Zen 4, and cycles in the headers count ports: one 64-byte load and one FMA of 16 a cycle on
-//! Zen 4, two of each on Ice Lake's servers.
+//! Measured on Sapphire Rapids (benches/record/x86_64-sapphire-rapids): 512-bit operations have two ports there, so that dense is
+//! bound by L2's 64 bytes a cycle, and a step of N:M or windows (FMA, permutation, shift) by 1.5 cycles. On Zen 4, where the
+//! shapes come from, a load of 64 bytes and an FMA of 16 take a cycle each.
 //!
 //! | kernel | loads per 16 multiply-adds | permutations | shape of the inner loop |
 //! |-|-|-|-|
@@ -11,7 +11,7 @@
 //! | block 1×16 | 2 | | lanes are inputs, as dense with one row |
 //! | N:M in lanes, M up to 16 | 1 + 1/N of a page + 1/8 | 1, and a shift | lanes are outputs, which pick from a page in a register |
 //! | N:32 in lanes | 1 + 2/N of a page + 1/6 | 1, and a shift | the page lies in two registers |
-//! | windows | 2, or 3 for windows of 32, and padding | 1, and a shift | the same, pages start anywhere |
+//! | windows | 2, or 3 for windows of 32, and padding | 1, and a shift | the same, windows start anywhere, those of 32 at cache lines |
 //! | dense, input-major | 1 and a share of a broadcast, of nonzero inputs only | | lanes are outputs |
 //!
 //! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels: `vgatherdps` of 16 takes as many loads as
