@@ -44,7 +44,10 @@ pub enum ImportError {
         reason: String,
     },
     /// There is no exit at a place where one is asked for.
-    #[error("{path} has no exit behind junction {after}; it has exits behind: {}", list(there))]
+    #[error(
+        "{path} has no exit behind junction {after}; it has exits behind: {}; lacewing fit-exit trains one",
+        list(there)
+    )]
     NoExit {
         /// The file.
         path: PathBuf,

@@ -55,24 +55,25 @@ fn an_import_that_leaves_no_trace_is_refused() {
     assert!(!std::path::Path::new("executed").exists());
 }
 
-/// A state dict as PyTorch pickles it: each tensor is float32, row by row, of the storage that its number says.
-fn state_dict(tensors: &[(&str, u8, &[u8])], storages: &[&[f32]]) -> Vec<u8> {
+/// A tensor of a state dict: name, storage, shape and strides.
+type View<'v> = (&'v str, u8, &'v [u16], &'v [u16]);
+
+/// A state dict as PyTorch pickles it: each tensor is a view in float32 of the storage that its number says.
+fn state_dict(tensors: &[View<'_>], storages: &[&[f32]]) -> Vec<u8> {
     let text = |text: &str| [&[b'X'][..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
-    let tuple = |numbers: &[u8]| {
-        let numbers: Vec<u8> = numbers.iter().flat_map(|number| [b'K', *number]).collect();
+    let number = |number: u16| [&b"M"[..], &number.to_le_bytes()].concat();
+    let tuple = |numbers: &[u16]| {
+        let numbers: Vec<u8> = numbers.iter().flat_map(|n| number(*n)).collect();
         [&b"("[..], &numbers, b"t"].concat()
     };
     let dict: &[u8] = b"ccollections\nOrderedDict\n)R";
     let mut pickle = [&b"\x80\x02"[..], dict, b"("].concat();
-    for (name, storage, shape) in tensors {
-        let numbers: u8 = shape.iter().product();
-        let strides: Vec<u8> = (1..=shape.len()).map(|axis| shape[axis..].iter().product()).collect();
-        let (number, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
-        let storage = [&b"("[..], &text("storage"), kind, &number, &text("cpu")].concat();
+    for (name, storage, shape, strides) in tensors {
+        let length = number(storages[usize::from(*storage)].len() as u16);
+        let (key, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
+        let storage = [&b"("[..], &text("storage"), kind, &key, &text("cpu")].concat();
         pickle.extend([&text(name)[..], b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage].concat());
-        pickle.extend(
-            [&b"K"[..], &[numbers], b"tQK\x00", &tuple(shape), &tuple(&strides), b"\x89", dict, b"tR"].concat(),
-        );
+        pickle.extend([&length[..], b"tQK\x00", &tuple(shape), &tuple(strides), b"\x89", dict, b"tR"].concat());
     }
     pickle.extend(b"u.");
     let bytes = storages.iter().map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
@@ -82,6 +83,17 @@ fn state_dict(tensors: &[(&str, u8, &[u8])], storages: &[&[f32]]) -> Vec<u8> {
     archive(members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())), zip::CompressionMethod::Stored)
 }
 
+/// A view that repeats one number: gigabytes are claimed, and none is read.
+#[test]
+fn gigabytes_in_a_kilobyte_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vast.pt");
+    std::fs::write(&file, state_dict(&[("0.weight", 0, &[40_000, 60_000], &[0, 0])], &[&[1.0]])).unwrap();
+    let mut source = Source::open(&file).unwrap();
+    let refused = source.tensor("0.weight", 40_000 * 60_000).unwrap_err().to_string();
+    assert!(refused.contains("needs 9600000000 bytes") && refused.contains("vast.pt"), "{refused}");
+}
+
 /// Tied weights: two layers of one storage are two junctions with the same numbers.
 #[test]
 fn weights_shared_between_layers() {
@@ -89,8 +101,8 @@ fn weights_shared_between_layers() {
     let file = dir.path().join("tied.pt");
     let shared: Vec<f32> = (0..36).map(|at| at as f32 - 17.5).collect();
     let last: Vec<f32> = (0..12).map(|at| 0.1 + at as f32).collect();
-    let tensors: [(&str, u8, &[u8]); 3] =
-        [("0.weight", 0, &[6, 6]), ("2.weight", 0, &[6, 6]), ("4.weight", 1, &[2, 6])];
+    let tensors: [View<'_>; 3] =
+        [("0.weight", 0, &[6, 6], &[6, 1]), ("2.weight", 0, &[6, 6], &[6, 1]), ("4.weight", 1, &[2, 6], &[6, 1])];
     std::fs::write(&file, state_dict(&tensors, &[&shared, &last])).unwrap();
     let mut source = Source::open(&file).unwrap();
     let reading = Reading::of(&mut source, None, None).unwrap();

@@ -17,6 +17,15 @@ pub(super) type Archive = ZipArchive<Cursor<Bytes>>;
 const FREE_BYTES: u64 = 64 << 20;
 const MAX_EXPANSION: u64 = 200;
 
+/// Whether a tensor of a file of `length` bytes can need so many: shapes are claims, and views and unwritten datasets need no
+/// bytes in the file.
+pub(super) fn can_need(bytes: u64, length: u64) -> Result<(), TensorError> {
+    match bytes > FREE_BYTES.max(length.saturating_mul(MAX_EXPANSION)) {
+        true => Err(TensorError::Damaged(format!("its shape needs {bytes} bytes, the file has {length}"))),
+        false => Ok(()),
+    }
+}
+
 /// What is in an archive, told by the names of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {

@@ -5,7 +5,7 @@ use core::fmt;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
-use super::{Tensor, TensorError};
+use super::{Tensor, TensorError, archive};
 
 /// Groups within groups that are followed.
 const MAX_DEPTH: usize = 8;
@@ -21,6 +21,8 @@ pub(super) struct Hdf5 {
     file: Hdf5File,
     /// Paths of datasets, from the root, without a slash in front.
     paths: Vec<String>,
+    /// Bytes of the file.
+    length: u64,
 }
 
 impl fmt::Debug for Hdf5 {
@@ -42,7 +44,7 @@ impl Hdf5 {
         if end > length {
             return Err(format!("it should have {end} bytes and has {length}"));
         }
-        let mut hdf5 = Self { file, paths: Vec::new() };
+        let mut hdf5 = Self { file, paths: Vec::new(), length };
         let root = hdf5.file.root_group().map_err(|error| error.to_string())?;
         let mut objects = 0;
         hdf5.list(&root, "", 0, &mut objects)?;
@@ -91,6 +93,8 @@ impl Hdf5 {
         if bytes as u64 > limit {
             return Err(TensorError::TooLarge(limit));
         }
+        // Of a dataset that was never written the reader makes zeros, as many as its shape says.
+        archive::can_need(bytes as u64, self.length)?;
         let values = match dataset.dtype() {
             Datatype::FloatingPoint { size: 4, .. } => {
                 // In row-major order and alone in its memory: what is made of it is no copy.

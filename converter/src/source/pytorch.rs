@@ -9,7 +9,8 @@ use std::path::Path;
 use pytorch_reader::{DType, PytorchReader};
 
 use super::archive::{self, Archive};
-use super::{Format, Tensor, TensorError};
+use super::{Format, LayersError, Tensor, TensorError};
+use crate::layers::{Graph, GraphError};
 
 /// Keys under which training scripts put the state dict, beside epoch and optimizer.
 const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model", "net"];
@@ -35,6 +36,10 @@ impl From<String> for Refusal {
 #[derive(Debug)]
 pub(super) struct File {
     reader: PytorchReader,
+    /// Bytes of the file.
+    length: u64,
+    /// A module of an activation that it has and that names and shapes do not tell.
+    activation: Option<String>,
 }
 
 impl File {
@@ -42,18 +47,19 @@ impl File {
     pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, Refusal> {
         let is_pickle = |name: &&str| archive::is_pickle(name);
         let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
+        let mut activation = None;
         for name in names {
             let unread = |_| format!("{name} cannot be read");
             let Some(pickle) = archive::read(archive, &name, MAX_PICKLE).map_err(unread)? else { continue };
-            check(pickle.bytes())?;
+            activation = activation.or(check(pickle.bytes())?);
         }
-        Self::open(path)
+        Ok(Self { activation, ..Self::open(path)? })
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
-        check(bytes)?;
-        Self::open(path)
+        let activation = check(bytes)?;
+        Ok(Self { activation, ..Self::open(path)? })
     }
 
     fn open(path: &Path) -> Result<Self, Refusal> {
@@ -62,12 +68,15 @@ impl File {
         if let Some(key) = inner {
             reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
         }
-        Ok(Self { reader })
+        let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        Ok(Self { reader, length, activation: None })
     }
 }
 
-fn check(pickle: &[u8]) -> Result<(), Refusal> {
-    imports::stranger(pickle)?.map_or(Ok(()), |name| Err(Refusal::Imports(name)))
+/// Refuses what would import anything strange; gives an activation that names do not tell.
+fn check(pickle: &[u8]) -> Result<Option<String>, Refusal> {
+    let found = imports::imports(pickle)?;
+    found.stranger.map_or(Ok(found.activation), |name| Err(Refusal::Imports(name)))
 }
 
 fn is_under(name: &str, key: &str) -> bool {
@@ -88,11 +97,20 @@ impl Format for File {
         Ok(self.reader.get(name).map(|tensor| tensor.shape().to_vec()))
     }
 
+    /// Names and shapes tell the layers, with ReLU between them, unless the file has another activation somewhere.
+    fn graph(&mut self) -> Result<Option<Graph>, LayersError> {
+        let Some(layer) = self.activation.clone() else { return Ok(None) };
+        let reason =
+            "a whole module does not say where it stands: name the activations in a recipe (--recipe), or export ONNX";
+        Err(GraphError::Setting { layer, reason: reason.into() }.into())
+    }
+
     fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
         let Some(tensor) = self.reader.get(name) else { return Ok(None) };
         if tensor.byte_len() as u64 > limit {
             return Err(TensorError::TooLarge(limit));
         }
+        archive::can_need(tensor.byte_len() as u64, self.length)?;
         let bytes = tensor.read().map_err(|error| TensorError::Damaged(error.to_string()))?;
         let values = match tensor.dtype() {
             DType::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_ne_bytes(*b)).collect(),

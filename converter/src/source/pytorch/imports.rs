@@ -33,17 +33,29 @@ const BUILTINS: &[&str] = &[
     "object",
 ];
 
-/// The first thing that the pickles at the start of `bytes` import and that is none of PyTorch's or NumPy's.
+/// Modules of activations that stand where a network by names has them anyway: ReLU between layers, softmax behind the last.
+const PLAIN_ACTIVATIONS: [&str; 3] = ["ReLU", "Softmax", "LogSoftmax"];
+
+/// What is found of a pickle's imports.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Imports {
+    /// The first that is none of PyTorch's or NumPy's.
+    pub stranger: Option<String>,
+    /// The first module of an activation that names and shapes do not tell, such as `Tanh`.
+    pub activation: Option<String>,
+}
+
+/// What the pickles at the start of `bytes` import.
 ///
 /// # Errors
 /// They break off, or have opcodes that are not known.
-pub(super) fn stranger(bytes: &[u8]) -> Result<Option<String>, String> {
-    let mut reader = Reader { bytes, strings: Vec::new(), memo: HashMap::new(), stranger: None };
+pub(super) fn imports(bytes: &[u8]) -> Result<Imports, String> {
+    let mut reader = Reader { bytes, strings: Vec::new(), memo: HashMap::new(), found: Imports::default() };
     for _ in 0..if bytes.starts_with(LEGACY) { LEGACY_PICKLES } else { 1 } {
         reader.memo.clear();
         while reader.opcode().ok_or("a pickle that breaks off, or of an unknown version")? {}
     }
-    Ok(reader.stranger)
+    Ok(reader.found)
 }
 
 fn is_known(module: &str, name: &str) -> bool {
@@ -57,7 +69,7 @@ struct Reader<'b> {
     strings: Vec<&'b [u8]>,
     /// What was remembered; `None` where it is no text.
     memo: HashMap<usize, Option<&'b [u8]>>,
-    stranger: Option<String>,
+    found: Imports,
 }
 
 impl<'b> Reader<'b> {
@@ -92,8 +104,11 @@ impl<'b> Reader<'b> {
 
     fn import(&mut self, module: &[u8], name: &[u8]) {
         let [module, name] = [module, name].map(String::from_utf8_lossy);
-        if !is_known(&module, &name) && self.stranger.is_none() {
-            self.stranger = Some(format!("{module}.{name}"));
+        if !is_known(&module, &name) {
+            self.found.stranger.get_or_insert(format!("{module}.{name}"));
+        }
+        if module == "torch.nn.modules.activation" && !PLAIN_ACTIVATIONS.contains(&&*name) {
+            self.found.activation.get_or_insert(name.into());
         }
     }
 
@@ -219,7 +234,7 @@ impl<'b> Reader<'b> {
 
 #[cfg(test)]
 mod tests {
-    use super::stranger;
+    use super::imports;
 
     /// Each way to import, told or refused.
     #[test]
@@ -245,11 +260,14 @@ mod tests {
             (b"\x80\x02\x8a\x0a0123456789.\x80\x02K\x01.}.cos\nsystem\n.].", Some("os.system")),
         ];
         for (pickle, found) in cases {
-            assert_eq!(stranger(pickle).unwrap().as_deref(), found, "{:?}", String::from_utf8_lossy(pickle));
+            assert_eq!(imports(pickle).unwrap().stranger.as_deref(), found, "{:?}", String::from_utf8_lossy(pickle));
         }
         // Cut off anywhere, and opcodes that are none.
         let (whole, _) = cases[4];
-        (0..whole.len()).for_each(|cut| assert!(stranger(&whole[..cut]).is_err()));
-        assert!(stranger(b"\xff.").is_err() && stranger(b"X\xff\xff\xff\xff.").is_err());
+        (0..whole.len()).for_each(|cut| assert!(imports(&whole[..cut]).is_err()));
+        assert!(imports(b"\xff.").is_err() && imports(b"X\xff\xff\xff\xff.").is_err());
+        let activation = |pickle: &[u8]| imports(pickle).unwrap().activation;
+        assert_eq!(activation(b"\x80\x02ctorch.nn.modules.activation\nReLU\n."), None);
+        assert_eq!(activation(b"\x80\x02ctorch.nn.modules.activation\nTanh\n."), Some("Tanh".into()));
     }
 }
