@@ -281,30 +281,36 @@ impl Sections {
 
     /// N:M rows. That every page has its number is left to the index proof and the length checks here.
     fn put_pages(&mut self, edges: &Edges, n: u8, m: u8) -> Result<(), DoesNotFit> {
-        if !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
-            return Err(self.misfit(0));
-        }
-        let page = usize::from(m);
+        let all = self.edges_of_pages(edges, n, m)?;
         let bits = m.trailing_zeros() as usize;
-        let (whole, last) = (edges.n_in() / page, edges.n_in() % page);
-        for (row, (inputs, weights)) in edges.rows().enumerate() {
-            let mut stream = vec![0u8; (inputs.len() * bits).div_ceil(8)];
-            let mut found = vec![0usize; edges.n_in().div_ceil(page)];
+        for (inputs, weights) in edges.rows() {
+            let mut stream = vec![0u8; (all * bits).div_ceil(8)];
             for (k, input) in inputs.iter().enumerate() {
-                let input = usize::from(*input);
-                if let Some(count) = found.get_mut(input / page) {
-                    *count += 1;
-                }
-                put_bits(&mut stream, k * bits, input % page);
-            }
-            let want = |at: usize| if at < whole { usize::from(n) } else { last_page_n(n, last, m) };
-            if found.iter().enumerate().any(|(at, count)| *count != want(at)) {
-                return Err(self.misfit(row));
+                put_bits(&mut stream, k * bits, usize::from(*input) % usize::from(m));
             }
             self.index.extend(&stream);
             self.put_weights(weights);
         }
         Ok(())
+    }
+
+    /// The edges of a row, where every page of `m` inputs has its `n` in every row, and a ragged last one its share.
+    fn edges_of_pages(&self, edges: &Edges, n: u8, m: u8) -> Result<usize, DoesNotFit> {
+        if !matches!(m, 4 | 8 | 16 | 32 | 64) || n == 0 || n > m {
+            return Err(self.misfit(0));
+        }
+        let (page, each) = (usize::from(m), usize::from(n));
+        let (whole, last) = (edges.n_in() / page, edges.n_in() % page);
+        let all = whole * each + if last > 0 { last_page_n(n, last, m) } else { 0 };
+        let page_of = |edge: usize| (edge / each).min(whole);
+        let fits = |inputs: &[u16]| {
+            let mut pages = inputs.iter().map(|input| usize::from(*input) / page).enumerate();
+            inputs.len() == all && pages.all(|(edge, page)| page == page_of(edge))
+        };
+        match edges.rows().position(|(inputs, _)| !fits(inputs)) {
+            Some(row) => Err(self.misfit(row)),
+            None => Ok(all),
+        }
     }
 }
 

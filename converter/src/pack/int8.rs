@@ -222,18 +222,16 @@ fn wide_pages(
     (n, m, lanes): (u8, u8, u8),
     int8: &PackedInt8,
 ) -> Result<Packed, DoesNotFit> {
-    // The proof of N:M is that of its rows.
-    pack(edges, &[], activation, Packing::NM { n, m })?;
     let mut sections = Sections::of(edges, Packing::NMLanes { n, m, lanes })?;
+    let steps = sections.edges_of_pages(edges, n, m)?;
     if !matches!(lanes, 4 | 8 | 16) {
         return Err(sections.misfit(0));
     }
     let rows: Vec<_> = edges.rows().collect();
     for rows in rows.chunks(usize::from(lanes)) {
-        let steps = rows.first().map_or(0, |(inputs, _)| inputs.len());
         for quad in 0..steps.div_ceil(4) {
-            for (lane, k) in (0..4 * usize::from(lanes)).map(|at| (at / 4, at % 4)) {
-                let edge = rows.get(lane).and_then(|(inputs, weights)| inputs.iter().zip(*weights).nth(4 * quad + k));
+            for (lane, k) in (0..4 * usize::from(lanes)).map(|at| (at / 4, 4 * quad + at % 4)) {
+                let edge = rows.get(lane).and_then(|(inputs, weights)| inputs.get(k).zip(weights.get(k)));
                 let (input, weight) = edge.map_or((0, 0), |(input, weight)| (*input, *weight as i8));
                 sections.weights.push(weight as u8);
                 sections.index.push((input % u16::from(m)) as u8);

@@ -2,7 +2,7 @@
 
 use lacewing_kernels::{IndexWidth, Packing};
 
-use super::{DoesNotFit, Sections, last_page_n};
+use super::{DoesNotFit, Sections};
 use crate::edges::Edges;
 use crate::grouping::{self, Effort, Grouping};
 
@@ -19,21 +19,14 @@ struct Lane {
 impl Sections {
     /// N:M, one row a lane.
     pub(super) fn put_page_lanes(&mut self, edges: &Edges, n: u8, m: u8, lanes: u8) -> Result<(), DoesNotFit> {
-        if !matches!(m, 4 | 8 | 16 | 32) || !matches!(lanes, 4 | 8 | 16) || n == 0 || n > m {
+        if !matches!(m, 4 | 8 | 16 | 32) || !matches!(lanes, 4 | 8 | 16) {
             return Err(self.misfit(0));
         }
-        let page = usize::from(m);
-        let (whole, last) = (edges.n_in() / page, edges.n_in() % page);
-        let steps = whole * usize::from(n) + if last > 0 { last_page_n(n, last, m) } else { 0 };
+        let steps = self.edges_of_pages(edges, n, m)?;
         let rows: Vec<_> = edges.rows().collect();
-        for (group, rows) in rows.chunks(usize::from(lanes)).enumerate() {
+        for rows in rows.chunks(usize::from(lanes)) {
             let mut columns = vec![Lane { weights: vec![0.0; steps], positions: vec![0; steps] }; usize::from(lanes)];
-            for ((lane, (inputs, weights)), column) in rows.iter().enumerate().zip(&mut columns) {
-                let page_of = |step: usize| (step / usize::from(n)).min(whole);
-                let fits = |(step, input): (usize, &u16)| usize::from(*input) / page == page_of(step);
-                if inputs.len() != steps || !inputs.iter().enumerate().all(fits) {
-                    return Err(self.misfit(group * usize::from(lanes) + lane));
-                }
+            for ((inputs, weights), column) in rows.iter().zip(&mut columns) {
                 column.weights = weights.to_vec();
                 column.positions = inputs.iter().map(|input| u32::from(*input) % u32::from(m)).collect();
             }
