@@ -89,6 +89,21 @@ impl<'m> Model<'m> {
     }
 }
 
+impl Model<'_> {
+    /// Bytes in which a file says how long it is.
+    pub const HEADER_LEN: usize = HEADER;
+
+    /// How long a file says it is that begins with these bytes, [`HEADER_LEN`](Self::HEADER_LEN) or more; `None` where it is no
+    /// model. Who reads files needs no more than one byte beyond that: `parse` refuses what is longer.
+    #[must_use]
+    pub const fn stated_len(bytes: &[u8]) -> Option<usize> {
+        match (slice(bytes, 0, 4), Record::<HEADER>::at(bytes, 0)) {
+            (Some(b"LACE"), Some(header)) => Some(header.u32(8) as usize),
+            _ => None,
+        }
+    }
+}
+
 /// What says whether this is a whole, undamaged model of a known version.
 const fn envelope(bytes: &[u8]) -> Result<(), ParseError> {
     if let Some(magic) = slice(bytes, 0, 4) {

@@ -116,10 +116,6 @@ impl ModelFile {
     }
 }
 
-/// Where a model file states its length, and the end of its header.
-const LENGTH: core::ops::Range<usize> = 8..12;
-const HEADER: u64 = 64;
-
 /// Reads a model file whole: what is parsed has to stay as it is, so it is never mapped. Of a file that is none by its first bytes
 /// only these are read, of one that is longer than it says one byte more than that: enough for `Model::parse` to refuse it.
 ///
@@ -128,10 +124,9 @@ const HEADER: u64 = 64;
 pub fn read_model(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
-    Read::by_ref(&mut file).take(HEADER).read_to_end(&mut bytes)?;
-    let stated = bytes.get(LENGTH).and_then(|field| field.as_array()).map_or(0, |field| u32::from_le_bytes(*field));
-    if bytes.starts_with(b"LACE") {
-        file.take((u64::from(stated) + 1).saturating_sub(HEADER)).read_to_end(&mut bytes)?;
+    Read::by_ref(&mut file).take(Model::HEADER_LEN as u64).read_to_end(&mut bytes)?;
+    if let Some(stated) = Model::stated_len(&bytes) {
+        file.take((stated as u64 + 1).saturating_sub(Model::HEADER_LEN as u64)).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
