@@ -37,11 +37,13 @@ const fn kernel(name: &'static str, accepts: Accepts, run: RunF32) -> Kernel {
     Kernel::new(name, Isa::Avx512, accepts, run)
 }
 
-const fn nm_lanes(m: u8) -> Accepts {
+/// N:M for sixteen rows a group.
+pub(super) const fn nm_lanes(m: u8) -> Accepts {
     Accepts::NMLanes { m, lanes: 16 }
 }
 
-const fn window(width: u8) -> Accepts {
+/// Windows for sixteen rows a group.
+pub(super) const fn window(width: u8) -> Accepts {
     Accepts::Windows { lanes: 16, width }
 }
 

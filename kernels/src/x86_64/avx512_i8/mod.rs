@@ -21,7 +21,7 @@
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::avx512::first_lanes;
+use super::avx512::{first_lanes, nm_lanes, window};
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel, RunI8};
@@ -33,14 +33,6 @@ mod windows;
 
 const fn kernel(name: &'static str, accepts: Accepts, run: RunI8) -> Kernel {
     Kernel::new_i8(name, Isa::Avx512Vnni, accepts, run)
-}
-
-const fn nm_lanes(m: u8) -> Accepts {
-    Accepts::NMLanes { m, lanes: 16 }
-}
-
-const fn window(width: u8) -> Accepts {
-    Accepts::Windows { lanes: 16, width }
 }
 
 /// `dense_i8_4x64`
