@@ -77,7 +77,7 @@ const fn request(risk: f64, confidence: f64) -> Request {
 
 /// How many calibration sets: `LACEWING_PROMISE_SETS`, or few enough for every day.
 fn sets() -> usize {
-    asked_sets().unwrap_or(50)
+    asked_sets().unwrap_or(100)
 }
 
 fn asked_sets() -> Option<usize> {
