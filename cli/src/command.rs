@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use lacewing_engine::{KernelSet, Model, ParseError};
 
-use crate::Failure;
+use crate::failure::{Failure, about};
 
 /// The data given, or the bundled MNIST.
 fn data_or_bundled(data: Option<&Path>) -> PathBuf {
@@ -32,7 +32,7 @@ fn data_or_bundled(data: Option<&Path>) -> PathBuf {
 }
 
 fn read_model(path: &Path) -> Result<Vec<u8>, Failure> {
-    lacewing_tail::read_model(path).map_err(|error| format!("{}: {error}", path.display()).into())
+    lacewing_tail::read_model(path).map_err(about(path))
 }
 
 /// Whether `path`, which is written after much work, can be: its folder is there, and its name says what it will hold.

@@ -3,6 +3,7 @@
 
 mod args;
 mod command;
+mod failure;
 mod progress;
 mod show;
 
@@ -12,9 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-
-/// What any command can end with.
-type Failure = Box<dyn core::error::Error>;
+use failure::{is_broken_pipe, report};
 
 fn main() -> ExitCode {
     let out = &mut io::stdout().lock();
@@ -47,24 +46,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn is_broken_pipe(error: &(dyn core::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// The error and its causes, each said once.
-fn report(error: &(dyn core::error::Error + 'static), to: &mut dyn Write) -> io::Result<()> {
-    let mut said = error.to_string();
-    writeln!(to, "error: {said}")?;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            writeln!(to, "  because: {text}")?;
-        }
-        said = text;
-        cause = error.source();
-    }
-    Ok(())
 }

@@ -461,13 +461,21 @@ fn networks_from_elsewhere_are_inspected_pruned_and_exported() {
     };
     assert_eq!((correct("again"), correct("more")), (correct("whole"), correct("whole")));
 
-    place.refuses("prune dense.safetensors --pattern 2:8 --density 0.5 --data halves.npz --out no", &["2:8"]);
-    place.refuses("prune dense.safetensors --pattern odd --data halves.npz --out no", &["odd", "4:16"]);
-    place.refuses("prune dense.safetensors --pattern block8x1 --data halves.npz --out no", &["density"]);
-    place.refuses("prune dense.safetensors --pattern 2:8 --junctions 9 --data halves.npz --out no", &["junction 9"]);
-    place.refuses("fit-exit dense.safetensors --after 3 --data halves.npz --out no", &["exit"]);
-    place.refuses("fit-exit fitted.safetensors --after 1 --data halves.npz --out no", &["exit"]);
+    place.refuses(
+        "prune dense.safetensors --pattern 2:8 --density 0.5 --data halves.npz --out no.safetensors",
+        &["2:8"],
+    );
+    place.refuses("prune dense.safetensors --pattern odd --data halves.npz --out no.safetensors", &["odd", "4:16"]);
+    place.refuses("prune dense.safetensors --pattern block8x1 --data halves.npz --out no.safetensors", &["density"]);
+    place.refuses(
+        "prune dense.safetensors --pattern 2:8 --junctions 9 --data halves.npz --out no.safetensors",
+        &["junction 9"],
+    );
+    place.refuses("fit-exit dense.safetensors --after 3 --data halves.npz --out no.safetensors", &["exit"]);
+    place.refuses("fit-exit fitted.safetensors --after 1 --data halves.npz --out no.safetensors", &["exit"]);
     place.refuses("export model/head.lace --onnx --tail --out no", &["it is a head"]);
     place.refuses("export halves.npz --onnx --out no", &["halves.npz"]);
-    assert!(!place.path("no").exists());
+    place.refuses("prune dense.safetensors --pattern 2:8 --data halves.npz --out no", &["name it .safetensors"]);
+    place.refuses("fit-exit dense.safetensors --after 1 --data halves.npz --out no/a.safetensors", &["no folder no"]);
+    assert!(!place.path("no").exists() && !place.path("no.safetensors").exists());
 }

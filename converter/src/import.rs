@@ -30,6 +30,7 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         error: Box<RecipeError>,
     },
     /// The recipe made of the file's layers, with what was asked for beside, is impossible.

@@ -97,6 +97,7 @@ pub enum ProfileError {
         /// The file.
         path: PathBuf,
         /// What the system says.
+        #[source]
         error: io::Error,
     },
     /// The file is no profile.

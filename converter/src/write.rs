@@ -14,6 +14,7 @@ pub struct WriteError {
     /// The file, or its folder.
     pub path: PathBuf,
     /// What the system says.
+    #[source]
     pub error: io::Error,
 }
 

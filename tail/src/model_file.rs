@@ -24,6 +24,7 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// The file breaks a rule of the format.

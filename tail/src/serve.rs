@@ -44,6 +44,7 @@ pub enum ServeError {
         /// Which.
         address: SocketAddr,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// Packets without a tail to take them.

@@ -13,8 +13,8 @@ use lacewing_models::data::{Part, bundled_mnist, load};
 use lacewing_models::recipe::Input;
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Bench;
+use crate::failure::{Failure, about};
 use crate::progress;
 
 /// What `--json` prints.
@@ -82,8 +82,8 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<(), Failure> {
 
 fn read_shapes(args: &Bench) -> Result<Vec<Shape>, Failure> {
     let Some(path) = &args.shapes else { return Ok(shapes::parse(SHAPES)?) };
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    shapes::parse(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+    let text = std::fs::read_to_string(path).map_err(about(path))?;
+    shapes::parse(&text).map_err(about(path))
 }
 
 fn show(args: &Bench, compared: &Comparison, bar: &indicatif::ProgressBar, out: &mut dyn Write) -> Result<(), Failure> {

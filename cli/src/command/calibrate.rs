@@ -10,9 +10,9 @@ use lacewing_engine::Metric;
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
 
-use crate::Failure;
 use crate::args::{Calibrate, MetricName, PartName};
 use crate::command::{data_or_bundled, parse_model, read_model};
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, percent, table};
 

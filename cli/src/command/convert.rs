@@ -7,8 +7,8 @@ use lacewing_converter::int8::{Calibration, Int8Goal, Quantising};
 use lacewing_converter::profile::Profile;
 use lacewing_models::Recipe;
 
-use crate::Failure;
 use crate::args::{self, CalibrationName, Convert, Optimise};
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, table};
 

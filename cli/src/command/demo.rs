@@ -15,9 +15,9 @@ use lacewing_engine::Metric;
 use lacewing_models::Dataset;
 use lacewing_models::data::{self, Part};
 
-use crate::Failure;
 use crate::args::Demo;
 use crate::command::data_or_bundled;
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::count;
 use networks::{FLAGSHIP, FLAGSHIP_DENSE, Network};

@@ -11,9 +11,9 @@ use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
 use serde::Serialize;
 
-use crate::Failure;
 use crate::args::Eval;
 use crate::command::{parse_model, read_model};
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, percent, table};
 

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use lacewing_converter::export::{ExportError, Repository, arrays, onnx, repository};
 use lacewing_converter::write::write_all;
 
-use crate::Failure;
 use crate::args::Export;
 use crate::command::read_model;
+use crate::failure::{Failure, about};
 use crate::show::count;
 
 pub fn run(args: &Export, out: &mut dyn Write) -> Result<(), Failure> {
     let bytes = read_model(&args.model)?;
-    let said = |error: ExportError| format!("{}: {error}", args.model.display());
+    let said = |error: ExportError| about(&args.model)(error);
     let (dir, files) = if args.tail {
         let settings = Repository { name: &args.name, storage_uri: &args.storage_uri, ..Repository::default() };
         (args.out.clone(), repository(&bytes, &settings).map_err(said)?)

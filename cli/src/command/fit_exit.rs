@@ -5,12 +5,14 @@ use std::io::Write;
 use lacewing_models::JunctionId;
 use lacewing_models::recipe::ExitRecipe;
 
-use crate::Failure;
 use crate::args::FitExit;
 use crate::command::tuning::{Data, hand_over, import};
+use crate::command::will_hold_a_network;
+use crate::failure::Failure;
 use crate::show::percent;
 
 pub fn run(args: &FitExit, out: &mut dyn Write) -> Result<(), Failure> {
+    will_hold_a_network(&args.tuning.out)?;
     let imported = import(&args.model, &args.tuning)?;
     let data = Data::load(&args.tuning, &imported.recipe)?;
     let mut trained = hand_over(&imported.network, &imported.recipe)?;

@@ -9,9 +9,9 @@ use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::Recipe;
 
-use crate::Failure;
 use crate::args::Inspect;
 use crate::command::read_model;
+use crate::failure::{Failure, about};
 use crate::show::{count, table};
 
 /// How a model file begins.
@@ -23,7 +23,7 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
     // A folder can be one of arrays.
     if !args.model.is_dir() {
         let read = File::open(&args.model).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
-        read.map_err(|error| format!("{path}: {error}"))?;
+        read.map_err(about(&args.model))?;
     }
     let is_model = first == MAGIC;
     let source = if is_model { None } else { Source::open(&args.model).ok() };

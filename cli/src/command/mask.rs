@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::ValueEnum;
 use lacewing_models::{Pattern, mask_file};
 
-use crate::Failure;
 use crate::args::{Mask, PatternName};
+use crate::failure::Failure;
 
 pub fn run(args: &Mask, out: &mut dyn Write) -> Result<(), Failure> {
     let mask = pattern(args)?.mask(args.inputs, args.outputs, args.seed)?;

@@ -7,9 +7,9 @@ use lacewing_converter::profile::Profile;
 use lacewing_converter::repack::repack;
 use lacewing_converter::write::write;
 
-use crate::Failure;
 use crate::args::Pack;
 use crate::command::read_model;
+use crate::failure::{Failure, about};
 use crate::progress;
 use crate::show::{count, table};
 
@@ -23,7 +23,7 @@ pub fn run(args: &Pack, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = progress::bar("grouping rows", 100);
     let packed = repack(&bytes, goal, &|junction, share| progress::share(&bar, &junction.to_string(), share));
     bar.finish_and_clear();
-    let packed = packed.map_err(|error| format!("{}: {error}", args.model.display()))?;
+    let packed = packed.map_err(about(&args.model))?;
     write(&args.out, &packed.bytes)?;
     if args.json {
         let report = serde_json::json!({ "junctions": packed.junctions, "verified": packed.verified });

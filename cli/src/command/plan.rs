@@ -8,15 +8,15 @@ use lacewing_converter::source::Source;
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
 
-use crate::Failure;
 use crate::args::{ObjectiveName, Plan};
 use crate::command::data_or_bundled;
 use crate::command::loopback::{self, Planned};
+use crate::failure::{Failure, about};
 use crate::show::{percent, table};
 
 pub fn run(args: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
     let costs = match &args.costs {
-        Some(path) => Some(Costs::read(path).map_err(|error| format!("{}: {error}", path.display()))?),
+        Some(path) => Some(Costs::read(path).map_err(about(path))?),
         None => None,
     };
     let mut source = Source::open(&args.model)?;

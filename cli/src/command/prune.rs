@@ -5,13 +5,15 @@ use std::io::Write;
 use lacewing_converter::prune::prune;
 use lacewing_models::Projection;
 
-use crate::Failure;
 use crate::args::Prune;
 use crate::command::tuning::{Data, hand_over, import};
+use crate::command::will_hold_a_network;
+use crate::failure::Failure;
 use crate::show::{count, percent, table};
 
 pub fn run(args: &Prune, out: &mut dyn Write) -> Result<(), Failure> {
     let projection = Projection::parse(&args.pattern, args.density)?;
+    will_hold_a_network(&args.tuning.out)?;
     let mut imported = import(&args.model, &args.tuning)?;
     let data = Data::load(&args.tuning, &imported.recipe)?;
     let end = |accuracies: Vec<f64>| accuracies.last().copied().unwrap_or(0.0);

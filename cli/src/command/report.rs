@@ -8,9 +8,9 @@ use lacewing_converter::write::write;
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
 
-use crate::Failure;
 use crate::args::Report;
 use crate::command::{data_or_bundled, parse_model, read_model};
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::count;
 

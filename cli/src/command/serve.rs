@@ -8,9 +8,9 @@ use lacewing_engine::{KernelSet, Model, Part};
 use lacewing_tail::{Addresses, Batching, Config, HeadFacts, Limits, ModelFile, Stop, Upstream};
 use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
 use crate::args::Serve;
 use crate::command::read_model;
+use crate::failure::Failure;
 
 pub fn run(args: &Serve, out: &mut dyn Write) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log {}: {error}", args.log))?;

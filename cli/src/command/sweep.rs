@@ -16,9 +16,9 @@ use lacewing_training::sweep::{Run, Settings, Size, Summary, SweepProgress, csv,
 use lacewing_training::{Spread, Trained};
 use serde_json::json;
 
-use crate::Failure;
 use crate::args::Sweep;
 use crate::command::data_or_bundled;
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, percent, table};
 

@@ -12,9 +12,9 @@ use lacewing_training::{Control, Progress, Spread, train_with};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::Failure;
 use crate::args::Train;
 use crate::command::{data_or_bundled, will_hold_a_network};
+use crate::failure::{Failure, about};
 use crate::progress;
 use crate::show::percent;
 
@@ -114,7 +114,7 @@ struct Log(Mutex<File>);
 impl Log {
     fn open(path: &Path) -> Result<Self, Failure> {
         let file = File::options().create(true).append(true).open(path);
-        Ok(Self(Mutex::new(file.map_err(|error| format!("{}: {error}", path.display()))?)))
+        Ok(Self(Mutex::new(file.map_err(about(path))?)))
     }
 
     fn epoch(&self, recipe: &Recipe, now: &Progress) -> std::io::Result<()> {

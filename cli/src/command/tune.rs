@@ -6,8 +6,8 @@ use lacewing_converter::profile::Profile;
 use lacewing_converter::tune::{processor, tune};
 use lacewing_converter::write::write;
 
-use crate::Failure;
 use crate::args::Tune;
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::table;
 

@@ -13,9 +13,9 @@ use lacewing_models::recipe::{Schedule, Training};
 use lacewing_models::{Dataset, JunctionId, Recipe};
 use lacewing_training::{Trained, fine_tune};
 
-use crate::Failure;
 use crate::args::Tuning;
 use crate::command::train;
+use crate::failure::Failure;
 use crate::progress;
 
 /// The network in `model`, by its own layers or by the recipe given.

@@ -70,6 +70,7 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
         /// What the system says.
+        #[source]
         error: io::Error,
     },
     /// A file of no kind that is known.
@@ -81,6 +82,7 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
         /// Why not.
+        #[source]
         error: GraphError,
     },
     /// The file's own structure is broken.

@@ -14,6 +14,7 @@ pub enum DataError {
         /// The set.
         path: PathBuf,
         /// Why.
+        #[source]
         error: Box<DataError>,
     },
     /// A file of the set is missing.

@@ -27,6 +27,7 @@ pub enum GridError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         error: Box<GridError>,
     },
     /// Not TOML, an unknown key, a missing key or a wrong type; the message shows the line.

@@ -26,6 +26,7 @@ pub enum RecipeError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         error: Box<RecipeError>,
     },
     /// Not TOML, an unknown key, a missing key or a wrong type; the message shows the line.

@@ -15,9 +15,9 @@ use lacewing_tail::client::UdpLink;
 
 use super::networks::FLAGSHIP;
 use super::split::{Counts, Device};
-use crate::Failure;
 use crate::command::loopback::{self, Ran, TailProcess, mean_of_medians};
 use crate::command::plan::{off_by, place_of, time};
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, percent, table};
 

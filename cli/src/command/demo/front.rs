@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Flagship;
 use super::networks::Network;
-use crate::Failure;
+use crate::failure::Failure;
 use crate::show::{count, percent, table};
 
 /// A network, or the device's part of one, as a point.

@@ -13,8 +13,8 @@ use lacewing_models::{Recipe, bundled};
 use lacewing_training::train as train_network;
 use rayon::prelude::*;
 
-use crate::Failure;
 use crate::command::train::show;
+use crate::failure::Failure;
 use crate::progress;
 
 /// Sparse, with an exit, split.

@@ -12,8 +12,8 @@ use lacewing_models::data::{self, Part};
 use lacewing_tail::client::{Client, Finished, Link, Patience, UdpLink};
 
 use super::networks::{FLAGSHIP, load_one};
-use crate::Failure;
 use crate::command::loopback::TailProcess;
+use crate::failure::Failure;
 use crate::progress;
 use crate::show::{count, micros, percent, table};
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::Flagship;
-use crate::Failure;
+use crate::failure::Failure;
 use crate::show::{count, micros, percent, table};
 
 pub fn show(flagship: &Flagship<'_>, out: &mut dyn Write) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ use lacewing_models::Dataset;
 use lacewing_tail::client::{Client, Finished, Patience, UdpLink};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::progress;
 pub use process::TailProcess;
 

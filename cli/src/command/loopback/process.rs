@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// This command once more, serving tails on loopback. It is killed when it is let go of.
 pub struct TailProcess {
