@@ -82,6 +82,18 @@ impl Network {
         })
     }
 
+    /// This network split behind trunk junction `split`, with the exit of this number, from 1, alone, or with none. Its branch's
+    /// junctions get the places that they then have.
+    #[must_use]
+    pub fn cut(&self, split: usize, exit: Option<usize>) -> Self {
+        let mut exits: Vec<TrainedExit> =
+            exit.and_then(|exit| self.exits.get(exit.checked_sub(1)?)).cloned().into_iter().collect();
+        for (k, junction) in exits.iter_mut().flat_map(|exit| (1..).zip(&mut exit.branch)) {
+            junction.id = JunctionId::Exit { exit: 1, junction: k };
+        }
+        Self { split: Some(split), exits, ..self.clone() }
+    }
+
     /// What ties head and tail of this network together, whatever packings, thresholds and temperatures they are given: a
     /// CRC-32 over the trunk's shape and numbers, the split point and the exits' places.
     #[must_use]

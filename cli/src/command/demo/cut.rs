@@ -56,10 +56,9 @@ pub fn run(from: &Path, network: Option<&Path>, after: usize, out: &mut dyn Writ
 }
 
 fn run_rounds(network: &Network, chosen: &Ran, test: &Dataset) -> Result<Vec<Counts>, Failure> {
-    let mut cut = Network { split: Some(chosen.split), exits: Vec::new(), ..network.clone() };
-    if let Some(mut exit) = chosen.exit.and_then(|exit| network.exits.get(exit.checked_sub(1)?)).cloned() {
-        exit.threshold = chosen.threshold.unwrap_or(exit.threshold);
-        cut.exits.push(exit);
+    let mut cut = network.cut(chosen.split, chosen.exit);
+    if let (Some(exit), Some(threshold)) = (cut.exits.first_mut(), chosen.threshold) {
+        exit.threshold = threshold;
     }
     let files = convert_network(&cut, None)?;
     let tail = files.tail.ok_or("the network has no tail")?;

@@ -102,8 +102,7 @@ fn run(
         Ok(tails.last().map_or(Ok(()), |file| fs::write(file, tail))?)
     };
     for choice in chosen(placement, network.trunk.len(), accuracy_drop) {
-        let exits = choice.exit.and_then(|exit| network.exits.get(exit - 1)).cloned().into_iter().collect();
-        let files = convert_network(&Network { split: Some(choice.split), exits, ..network.clone() }, None)?;
+        let files = convert_network(&network.cut(choice.split, choice.exit), None)?;
         serve(&files.tail.unwrap_or_default())?;
         cuts.push((choice, files.head, Times::new(data.len())));
     }
