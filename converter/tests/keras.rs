@@ -2,13 +2,15 @@
 
 mod support;
 
+use std::io::Read;
+
 use lacewing_converter::convert::{HEAD, Options, convert};
 use lacewing_converter::evaluate::evaluate;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
-use support::frameworks::{agrees, framework, refused};
-use support::names;
+use support::frameworks::{agrees, agrees_with, framework, refused};
+use support::{archive, names};
 
 /// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
 #[test]
@@ -58,6 +60,41 @@ fn several_outputs_are_exits() {
     }
     agrees(name, expected, &["exit1", "end"], &Options { exit_after: Some(&[1]), ..Options::default() });
     agrees(name, expected, &["end"], &Options { exit_after: Some(&[]), ..Options::default() });
+}
+
+/// Packed again by a zip tool, which compresses what Keras stores.
+#[test]
+fn compressed_archives_are_the_same_networks() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("packed.keras");
+    for (name, exits) in [("functional", &["exit1", "end"][..]), ("sequential-probabilities", &["end"])] {
+        let stored = std::fs::File::open(framework(&format!("keras3-{name}.keras"))).unwrap();
+        let mut stored = zip::ZipArchive::new(stored).unwrap();
+        let members = ["config.json", "model.weights.h5"].map(|name| {
+            let mut bytes = Vec::new();
+            stored.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+            (name, bytes)
+        });
+        let members = members.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        std::fs::write(&file, archive(members, zip::CompressionMethod::Deflated)).unwrap();
+        let out = dir.path().join(name);
+        convert(&file, None, &out, &Options::default()).unwrap();
+        agrees_with(&out, &format!("keras3-{name}.expected.npz"), exits);
+    }
+}
+
+/// Datasets that h5py never wrote: gigabytes are claimed, and none is made.
+#[test]
+fn gigabytes_that_were_never_written_are_refused() {
+    for name in ["keras-unwritten", "keras-unwritten-chunks"] {
+        let file = framework(&format!("bad/{name}.h5"));
+        assert!(std::fs::metadata(&file).unwrap().len() < 1 << 14);
+        refused(
+            &file,
+            &Options::default(),
+            &["dense/dense/kernel:0", "needs 2147483648 bytes", "never written", "save it"],
+        );
+    }
 }
 
 #[test]
