@@ -10,6 +10,7 @@ use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
 use support::frameworks::{agrees, agrees_with, framework, refused};
+use support::written::Hdf5;
 use support::{archive, names};
 
 /// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
@@ -94,6 +95,31 @@ fn gigabytes_that_were_never_written_are_refused() {
             &Options::default(),
             &["dense/dense/kernel:0", "needs 2147483648 bytes", "never written", "save it"],
         );
+    }
+}
+
+/// A softmax is left out at an output, where it changes no order; along another axis it would.
+#[test]
+fn a_softmax_works_along_the_last_axis() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("softmax.keras");
+    let kernel: Vec<f32> = (0..12).map(|at| at as f32 - 5.5).collect();
+    let weights = Hdf5::under("layers/dense/vars/0", Hdf5::Dataset(&[4, 3], &kernel)).file();
+    let written = |axis: &str| {
+        let config = r#"{"class_name": "Sequential", "config": {"layers": [
+            {"class_name": "Dense", "config": {"name": "dense", "use_bias": false}},
+            {"class_name": "Softmax", "config": {"name": "shares", "axis": AXIS}}]}}"#;
+        let config = config.replace("AXIS", axis);
+        let members = [("config.json", config.as_bytes()), ("model.weights.h5", &weights[..])];
+        std::fs::write(&file, archive(members, zip::CompressionMethod::Stored)).unwrap();
+    };
+    for axis in ["-1", "1", "[-1]"] {
+        written(axis);
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+    }
+    for axis in ["0", "2", "[0]", "[0, 1]", "\"last\""] {
+        written(axis);
+        refused(&file, &Options::default(), &["layer shares", "axis", "supported is the last"]);
     }
 }
 
