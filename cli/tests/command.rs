@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ndarray::{Array1, Array3};
+use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzWriter;
 use serde_json::Value;
 
@@ -103,6 +103,10 @@ impl Place {
     fn json(&self, words: &str) -> Value {
         serde_json::from_str(&self.works(words)).expect("one JSON object")
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli lies in the workspace")
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -414,6 +418,57 @@ fn training_with_seeds_a_log_and_a_checkpoint() {
     place.refuses("train recipe.toml --data halves.npz --out d.safetensors --checkpoint torn", &["torn"]);
     place.refuses("train recipe.toml --data halves.npz --out d.safetensors --log no/log.jsonl", &["no/log.jsonl"]);
     assert!(!place.path("d.safetensors").exists());
+}
+
+/// Equal weights are shown, of whole layers and of outputs within one.
+#[test]
+fn duplicates_are_shown() {
+    let place = Place::new();
+    // Outputs 3 and 4 of six compute what output 2 does; the third layer repeats the second.
+    let square = Array2::from_shape_fn((6, 6), |(output, input)| {
+        let output = if (2..5).contains(&output) { 2 } else { output };
+        (1 + output * 6 + input) as f32 / 36.0
+    });
+    let layers = [square.clone(), -square.clone(), -square, Array2::from_shape_fn((2, 6), |(o, i)| (1 + o + i) as f32)];
+    let mut archive = NpzWriter::new(std::fs::File::create(place.path("twice.npz")).expect("a temporary file"));
+    for (number, layer) in layers.iter().enumerate() {
+        archive.add_array(format!("{number}.weight"), layer).expect("a layer");
+    }
+    archive.finish().expect("an archive");
+    let said = place.works("inspect twice.npz");
+    let line = |place: &str| said.lines().find(|line| line.starts_with(&format!("{place}: "))).unwrap_or_default();
+    for junction in ["junction 1", "junction 2", "junction 3"] {
+        assert!(line(junction).contains("; 2 outputs compute what another one does"), "{said}");
+    }
+    assert!(line("junction 3").ends_with("; the same weights as junction 2"), "{said}");
+    assert_eq!(said.matches("the same weights as").count(), 1, "{said}");
+    assert!(!line("junction 4").contains("compute what another"), "{said}");
+    let found = place.json("inspect twice.npz --json");
+    let of = |key: &str| found["junctions"].as_array().expect("junctions").iter().map(|j| j[key].clone()).collect();
+    let (outputs, same): (Vec<Value>, Vec<Value>) = (of("duplicate_outputs"), of("same_as"));
+    assert_eq!(outputs, [2, 2, 2, 0]);
+    assert_eq!(same, [Value::Null, Value::Null, "junction 2".into(), Value::Null]);
+}
+
+/// What a dense network that Keras trained loses when three weights in four go: half a point at most, on the test images.
+#[test]
+fn a_network_trained_dense_is_pruned() {
+    let place = Place::new();
+    let dense = root().join("converter/tests/fixtures/frameworks/dense-800-112-10.h5");
+    let (dense, mnist) = (dense.display(), root().join("models/data/mnist"));
+    let mnist = mnist.display();
+    let right = |model: &str| {
+        let found = place.json(&format!("eval {model}/head.lace --data {mnist} --json"));
+        found["correct"].as_u64().expect("a number of images")
+    };
+    place.works(&format!("convert {dense} --out dense"));
+    place.works(&format!("prune {dense} --pattern 4:16 --data {mnist} --epochs 2 --out sparse.safetensors"));
+    place.works("convert sparse.safetensors --out sparse");
+    let kernels = place.json("inspect sparse/head.lace --json")["junctions"][0]["packing"].to_string();
+    assert!(kernels.contains("nm 4:16"), "{kernels}");
+    let (before, after) = (right("dense"), right("sparse"));
+    assert_eq!(before, 9748);
+    assert!(after + 50 >= before, "{before} right dense, {after} pruned");
 }
 
 #[test]

@@ -16,23 +16,48 @@ use order::{Matrix, Order};
 /// ε of PyTorch's batch normalisation; it is not in the file.
 const EPSILON: f64 = 1e-5;
 
+/// What helps where an order or a name cannot be told.
+const RECIPE: &str = "say what the layers are in a recipe (--recipe RECIPE.toml, models/RECIPES.md): the weight, bias and mask of \
+                      each [[junction]], and the layout of matrices under [tensors]";
+/// Where a tensor makes no junction.
+const MATRICES: &str = "supported are fully connected layers: matrices of weights (fc1.weight, dense/kernel, W1, coefs_0), with \
+                        biases, masks and batch statistics beside them; convolutions, recurrent layers and layer normalisation \
+                        are not. No recipe makes a junction of it; where it is not of the network, name the tensors that are in \
+                        a recipe (--recipe RECIPE.toml, models/RECIPES.md)";
+/// Where there are more matrices than junctions.
+const MANY: &str = "no recipe makes it more; where not all are of the network, name those that are in a recipe (--recipe \
+                    RECIPE.toml, models/RECIPES.md)";
+/// Where a batch normalisation cannot be folded.
+const NORMS: &str = "supported are those of PyTorch, with running_mean and running_var, numbered as the matrix before them \
+                     (fc1.weight, bn1.running_mean) or behind it (0.weight, 1.running_mean). No recipe describes one: rename its \
+                     tensors, or export the network as ONNX, which says where it stands";
+/// Where an exit fits nowhere.
+const EXITS: &str = "an exit, with exit or branch in its tensors' names, reads what a junction of the trunk gives. No recipe makes \
+                     it fit: leave its tensors out, and train another with lacewing fit-exit";
+/// Where an exit fits elsewhere, or in several places.
+const PLACES: &str = "say which with --exit-after K, or in a recipe (--recipe RECIPE.toml, models/RECIPES.md)";
+
 /// The layers of `source`. Exits are tensors whose names say `exit` or `branch`; `exit_after` are their places, where the
 /// shapes alone do not tell.
 pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result<Graph, ImportError> {
     let names = source.names();
     let mut reader = Reader { source, all: &names };
     let found = Names::of(&names).map_err(|norm| {
-        reader.refuse(format!("the names do not tell behind which matrix the batch normalisation {norm} stands"))
+        let reason = format!("the names do not tell behind which matrix the batch normalisation {norm} stands");
+        reader.refuse(reason, NORMS)
     })?;
     if found.weights.is_empty() {
         let reason =
             format!("no tensor is named like weights (fc1.weight, dense/kernel, W1); there are: {}", some(&names));
-        return Err(reader.refuse(reason));
+        return Err(reader.refuse(reason, RECIPE));
     }
-    if found.weights.len() > MAX_JUNCTIONS {
-        return Err(
-            reader.refuse(format!("{} tensors are named like weights, more than {MAX_JUNCTIONS}", found.weights.len()))
+    let many = found.weights.len();
+    if many > MAX_JUNCTIONS {
+        let reason = format!(
+            "{many} tensors are named like weights, more than {MAX_JUNCTIONS}, the most junctions of a network, those of exits \
+             among them"
         );
+        return Err(reader.refuse(reason, MANY));
     }
     let mut trunk = Vec::new();
     let mut branches: Vec<(&str, Vec<Matrix>)> = Vec::new();
@@ -46,14 +71,14 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
             },
         }
     }
-    let Order { matrices: trunk, by_shape } = order::order(&trunk).map_err(|reason| reader.refuse(reason))?;
+    let Order { matrices: trunk, by_shape } = order::order(&trunk).map_err(|reason| reader.refuse(reason, RECIPE))?;
     let mut graph = Graph::default();
     let last = reader.chain(&mut graph, &trunk, None)?;
     let ends = reader.ends(&graph, &trunk);
     let mut outputs = Vec::new();
     for (at, (name, matrices)) in branches.iter().enumerate() {
         let matrices =
-            order::order(matrices).map_err(|reason| reader.refuse(format!("exit {name}: {reason}")))?.matrices;
+            order::order(matrices).map_err(|reason| reader.refuse(format!("exit {name}: {reason}"), RECIPE))?.matrices;
         let place = reader.place(name, &matrices, &trunk, exit_after.and_then(|places| places.get(at)))?;
         outputs.push(reader.chain(&mut graph, &matrices, ends.get(place - 1).copied())?);
     }
@@ -89,14 +114,15 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn refuse(&self, reason: String) -> ImportError {
-        ImportError::Convention { path: self.source.path().into(), reason }
+    fn refuse(&self, reason: String, advice: &'static str) -> ImportError {
+        ImportError::Convention { path: self.source.path().into(), reason, advice }
     }
 
     fn matrix<'n>(&mut self, stem: &'n Stem) -> Result<Matrix<'n>, ImportError> {
         let shape = self.source.shape(&stem.weight)?.unwrap_or_default();
         let [rows, columns] = shape[..] else {
-            return Err(self.refuse(format!("tensor {} has shape {shape:?}; only matrices are supported", stem.weight)));
+            let reason = format!("tensor {} has shape {shape:?}, which is no matrix", stem.weight);
+            return Err(self.refuse(reason, MATRICES));
         };
         let bias = match &stem.bias {
             Some(bias) => self.source.shape(bias)?.and_then(|shape| shape.first().copied()),
@@ -130,6 +156,11 @@ impl Reader<'_> {
             let is_last = at + 1 == matrices.len();
             let (mut first, mut second) = (Vec::new(), Vec::new());
             for norm in &stem.norms {
+                graph.notes.push(format!(
+                    "the file does not say ε of the batch normalisation {}: {EPSILON:e} is taken, PyTorch's default; where it was \
+                     another, export the network as ONNX, which says it",
+                    norm.stem.trim_end_matches(['.', '/'])
+                ));
                 let affine = Layer::Affine(self.batch_norm(norm)?);
                 if norm.behind_activation { second.push(affine) } else { first.push(affine) }
             }
@@ -148,12 +179,12 @@ impl Reader<'_> {
         let variance = self.vector(&norm.name("running_var"))?;
         let (gamma, beta) = (self.vector(&norm.name("weight"))?, self.vector(&norm.name("bias"))?);
         let (Some(mean), Some(variance)) = (mean, variance) else {
-            return Err(
-                self.refuse(format!("the batch normalisation {} has no running_mean or running_var", norm.stem))
-            );
+            let reason = format!("the batch normalisation {} has no running_mean or running_var", norm.stem);
+            return Err(self.refuse(reason, NORMS));
         };
         if [Some(&mean), gamma.as_ref(), beta.as_ref()].into_iter().flatten().any(|v| v.len() != variance.len()) {
-            return Err(self.refuse(format!("the batch normalisation {} has vectors of different lengths", norm.stem)));
+            let reason = format!("the batch normalisation {} has vectors of different lengths", norm.stem);
+            return Err(self.refuse(reason, NORMS));
         }
         Ok(Affine::batch_norm(gamma.as_deref(), beta.as_deref(), &mean, &variance, EPSILON))
     }
@@ -189,13 +220,19 @@ impl Reader<'_> {
             (_, Some(place)) if fits.contains(place) => Ok(*place),
             ([place], None) => Ok(*place),
             ([], _) => {
-                Err(self.refuse(format!("exit {name} reads {width} values, and no layer but the last has as many")))
+                let reason = format!("exit {name} reads {width} values, and no junction but the last gives as many");
+                Err(self.refuse(reason, EXITS))
             }
-            (_, None) => Err(self
-                .refuse(format!("exit {name} fits behind each of the junctions {fits:?}: say which (--exit-after K)"))),
-            (_, Some(place)) => Err(self.refuse(format!(
-                "exit {name} reads {width} values, which junction {place} does not give; it fits behind {fits:?}"
-            ))),
+            (_, None) => {
+                let reason = format!("exit {name} fits behind each of the junctions {fits:?}");
+                Err(self.refuse(reason, PLACES))
+            }
+            (_, Some(place)) => {
+                let reason = format!(
+                    "exit {name} reads {width} values, which junction {place} does not give; it fits behind {fits:?}"
+                );
+                Err(self.refuse(reason, PLACES))
+            }
         }
     }
 }

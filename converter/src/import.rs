@@ -36,13 +36,15 @@ pub enum ImportError {
     /// The recipe made of the file's layers, with what was asked for beside, is impossible.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The names of the file's tensors do not tell its layers.
-    #[error("{path}: {reason}; say what the layers are in a recipe (--recipe RECIPE.toml, models/RECIPES.md)")]
+    /// The names of the file's tensors do not tell its layers, or tell some that are not supported.
+    #[error("{path}: {reason}; {advice}")]
     Convention {
         /// The file.
         path: PathBuf,
-        /// What cannot be told.
+        /// What cannot be told, or converted.
         reason: String,
+        /// What is supported, and whether a recipe helps.
+        advice: &'static str,
     },
     /// There is no exit at a place where one is asked for.
     #[error(

@@ -38,8 +38,14 @@ enum Kept<T> {
 impl<T: Pod> Settled<T> {
     /// Lets go of the memory behind numbers that are in a file; they come back when they are looked at.
     pub(crate) fn release(&self) {
-        if let Kept::File(map, _) = &self.0 {
-            map.release();
+        self.map().into_iter().for_each(Map::release);
+    }
+
+    /// The map of numbers that are in a file.
+    pub(crate) const fn map(&self) -> Option<&Map> {
+        match &self.0 {
+            Kept::File(map, _) => Some(map),
+            Kept::Memory(_) => None,
         }
     }
 }

@@ -45,7 +45,13 @@ fn pruned_and_normalised() {
     let report = agrees("torch-sequential.safetensors", "torch-sequential.expected.npz", &["end"], &Options::default());
     // 70 % of 120 and 50 % of 100 edges are masked; the masked weights are not zero in the file.
     assert_eq!(report.junctions.iter().map(|junction| junction.nnz).collect::<Vec<_>>(), [36, 50, 30]);
-    assert!(report.warnings.iter().any(|warning| warning.contains("84 weights outside the mask 0.weight_mask")));
+    let notes = &report.warnings;
+    assert!(notes.iter().any(|note| note.contains("84 weights outside the mask 0.weight_mask")), "{notes:?}");
+    // What the file does not say, and is taken to be as PyTorch has it.
+    for norm in [1, 6] {
+        let said = format!("the batch normalisation {norm}: 1e-5 is taken");
+        assert!(notes.iter().any(|note| note.contains("ε") && note.contains(&said)), "no {said} in {notes:?}");
+    }
 }
 
 /// Tensors as `(name, shape)`, all of one value; `None` where the file converts.
@@ -79,24 +85,41 @@ fn places_of_exits() {
     }
     refused(&TWO_EQUAL, &Options { exit_after: Some(&[3]), ..none }, &["junction 3", "fits behind [1, 2]"]);
     let misfit: [(&str, &[usize]); 3] = [("fc1.weight", &[8, 12]), ("fc2.weight", &[3, 8]), ("exit1.weight", &[3, 9])];
-    refused(&misfit, &none, &["exit1 reads 9 values"]);
+    refused(&misfit, &none, &["exit1 reads 9 values", "No recipe makes it fit", "lacewing fit-exit"]);
 }
 
+/// Each refusal says what is supported and whether a recipe helps.
 #[test]
 fn names_and_shapes_that_do_not_tell() {
     let none = Options::default();
     refused(&[("inputs", &[4, 4])], &none, &["no tensor is named like weights", "inputs", "--recipe"]);
-    refused(&[("conv.weight", &[4, 4, 3, 3])], &none, &["conv.weight", "[4, 4, 3, 3]", "matrices"]);
-    refused(&[("a.weight", &[4, 4]), ("b.weight", &[3, 5])], &none, &["no order of the matrices fits", "b.weight 3x5"]);
+    let supported = [
+        "supported are fully connected layers",
+        "biases, masks and batch statistics",
+        "No recipe makes a junction of it",
+    ];
+    refused(&[("conv.weight", &[4, 4, 3, 3])], &none, &[&["conv.weight", "[4, 4, 3, 3]"], &supported[..]].concat());
+    let layer_norm: [(&str, &[usize]); 2] = [("a.weight", &[4, 4]), ("norm.weight", &[4])];
+    refused(&layer_norm, &none, &[&["tensor norm.weight has shape [4]"], &supported[..]].concat());
+    refused(
+        &[("a.weight", &[4, 4]), ("b.weight", &[3, 5])],
+        &none,
+        &["no order of the matrices fits", "b.weight 3x5", "--recipe", "the layout of matrices under [tensors]"],
+    );
     refused(&[("a.weight", &[3, 4]), ("a.bias", &[5])], &none, &["no order of the matrices"]);
     refused(&[("a.weight", &[0, 4])], &none, &["0 is no width"]);
     refused(&[("a.weight", &[70_000, 4])], &none, &["70000"]);
     let many: Vec<(String, [usize; 2])> = (0..17).map(|k| (format!("{k}.weight"), [2, 2])).collect();
     let many: Vec<(&str, &[usize])> = many.iter().map(|(name, shape)| (name.as_str(), &shape[..])).collect();
-    refused(&many, &none, &["17 tensors", "more than 16"]);
+    refused(&many, &none, &["17 tensors", "more than 16", "no recipe makes it more"]);
     let norm: [(&str, &[usize]); 4] =
         [("a.weight", &[3, 4]), ("norm.running_mean", &[3]), ("norm.running_var", &[3]), ("norm.weight", &[3])];
-    refused(&norm, &none, &["batch normalisation norm."]);
+    let supported = ["supported are those of PyTorch", "No recipe describes one", "ONNX"];
+    refused(&norm, &none, &[&["batch normalisation norm."], &supported[..]].concat());
+    let norm: [(&str, &[usize]); 2] = [("0.weight", &[3, 4]), ("1.running_mean", &[3])];
+    refused(&norm, &none, &[&["1. has no running_mean or running_var"], &supported[..]].concat());
+    let norm = [norm[0], norm[1], ("1.running_var", &[2][..])];
+    refused(&norm, &none, &[&["1. has vectors of different lengths"], &supported[..]].concat());
 }
 
 /// What this project's own trainer wrote, should the recipe in it be lost: all but the activations is still told.

@@ -2,13 +2,16 @@
 
 mod support;
 
+use std::io::Read;
+
 use lacewing_converter::convert::{HEAD, Options, convert};
 use lacewing_converter::evaluate::evaluate;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
-use support::frameworks::{agrees, framework, refused};
-use support::names;
+use support::frameworks::{agrees, agrees_with, framework, refused};
+use support::written::Hdf5;
+use support::{archive, names};
 
 /// The paper's own networks: as many right answers on MNIST as the framework has, to the image.
 #[test]
@@ -58,6 +61,66 @@ fn several_outputs_are_exits() {
     }
     agrees(name, expected, &["exit1", "end"], &Options { exit_after: Some(&[1]), ..Options::default() });
     agrees(name, expected, &["end"], &Options { exit_after: Some(&[]), ..Options::default() });
+}
+
+/// Packed again by a zip tool, which compresses what Keras stores.
+#[test]
+fn compressed_archives_are_the_same_networks() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("packed.keras");
+    for (name, exits) in [("functional", &["exit1", "end"][..]), ("sequential-probabilities", &["end"])] {
+        let stored = std::fs::File::open(framework(&format!("keras3-{name}.keras"))).unwrap();
+        let mut stored = zip::ZipArchive::new(stored).unwrap();
+        let members = ["config.json", "model.weights.h5"].map(|name| {
+            let mut bytes = Vec::new();
+            stored.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+            (name, bytes)
+        });
+        let members = members.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        std::fs::write(&file, archive(members, zip::CompressionMethod::Deflated)).unwrap();
+        let out = dir.path().join(name);
+        convert(&file, None, &out, &Options::default()).unwrap();
+        agrees_with(&out, &format!("keras3-{name}.expected.npz"), exits);
+    }
+}
+
+/// Datasets that h5py never wrote: gigabytes are claimed, and none is made.
+#[test]
+fn gigabytes_that_were_never_written_are_refused() {
+    for name in ["keras-unwritten", "keras-unwritten-chunks"] {
+        let file = framework(&format!("bad/{name}.h5"));
+        assert!(std::fs::metadata(&file).unwrap().len() < 1 << 14);
+        refused(
+            &file,
+            &Options::default(),
+            &["dense/dense/kernel:0", "needs 2147483648 bytes", "never written", "save it"],
+        );
+    }
+}
+
+/// A softmax is left out at an output, where it changes no order; along another axis it would.
+#[test]
+fn a_softmax_works_along_the_last_axis() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("softmax.keras");
+    let kernel: Vec<f32> = (0..12).map(|at| at as f32 - 5.5).collect();
+    let weights = Hdf5::under("layers/dense/vars/0", Hdf5::Dataset(&[4, 3], &kernel)).file();
+    let written = |axis: &str| {
+        let config = r#"{"class_name": "Sequential", "config": {"layers": [
+            {"class_name": "Dense", "config": {"name": "dense", "use_bias": false}},
+            {"class_name": "Softmax", "config": {"name": "shares", "axis": AXIS}}]}}"#;
+        let config = config.replace("AXIS", axis);
+        let members = [("config.json", config.as_bytes()), ("model.weights.h5", &weights[..])];
+        std::fs::write(&file, archive(members, zip::CompressionMethod::Stored)).unwrap();
+    };
+    for axis in ["-1", "1", "[-1]"] {
+        written(axis);
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+    }
+    for axis in ["0", "2", "[0]", "[0, 1]", "\"last\""] {
+        written(axis);
+        refused(&file, &Options::default(), &["layer shares", "axis", "supported is the last"]);
+    }
 }
 
 #[test]

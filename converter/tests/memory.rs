@@ -13,6 +13,7 @@ use lacewing_converter::import::import_reading;
 use lacewing_converter::reading::Reading;
 use lacewing_converter::source::Source;
 use lacewing_models::Recipe;
+use support::written::{Hdf5, View, state_dict, tflite};
 use support::{Raw, Trained, archive};
 
 /// Counts the bytes that are there, and the most there ever were.
@@ -203,11 +204,53 @@ fn turned(dir: &Path) {
     reads_within(&files, None, WIDTH * WIDTH);
 }
 
+/// What frameworks write themselves: three large layers and a small one, which never are in memory together.
+fn of_frameworks(dir: &Path) {
+    let large: Vec<Vec<f32>> =
+        (1..=3).map(|layer| (0..WIDTH * WIDTH).map(|at| ((at + layer) % 997) as f32 / 1e6 + 1e-4).collect()).collect();
+    let last = vec![0.25; WIDTH * 10];
+    let layers: Vec<&[f32]> = large.iter().map(Vec::as_slice).chain([last.as_slice()]).collect();
+    let reads = |name: &str, bytes: Vec<u8>| {
+        let file = dir.join(name);
+        std::fs::write(&file, bytes).unwrap();
+        reads_within(&file, None, WIDTH * WIDTH);
+    };
+    // As they are stored, and views with the axes the other way round.
+    for (name, strides) in [("network.pt", [WIDTH, 1]), ("turned.pt", [1, WIDTH])] {
+        let square = ["0.weight", "2.weight", "4.weight"].into_iter().enumerate();
+        let square = square.map(|(at, name)| -> View<'_> { (name, at, &[WIDTH, WIDTH], &strides) });
+        let tensors: Vec<View<'_>> = square.chain([("6.weight", 3, &[10, WIDTH][..], &[WIDTH, 1][..])]).collect();
+        reads(name, state_dict(&tensors, &layers));
+    }
+    let shape = |outputs| if outputs == WIDTH * WIDTH { [WIDTH, WIDTH] } else { [10, WIDTH] };
+    let matrices: Vec<_> = layers.iter().map(|values| (shape(values.len()), *values)).collect();
+    reads("network.tflite", tflite(&matrices));
+
+    let kernel = |values: &'_ [f32]| -> &'static [usize] {
+        if values.len() == WIDTH * WIDTH { &[WIDTH, WIDTH] } else { &[WIDTH, 10] }
+    };
+    let named = layers.iter().enumerate().map(|(at, values)| (format!("W{at}"), Hdf5::Dataset(kernel(values), values)));
+    reads("network.h5", Hdf5::Group(named.collect()).file());
+    let folders = layers.iter().enumerate().map(|(at, values)| {
+        let name = if at == 0 { "dense".into() } else { format!("dense_{at}") };
+        (name, Hdf5::under("vars/0", Hdf5::Dataset(kernel(values), values)))
+    });
+    let weights = Hdf5::under("layers", Hdf5::Group(folders.collect())).file();
+    let dense = |at| format!(r#"{{"class_name": "Dense", "config": {{"name": "d{at}", "use_bias": false}}}}"#);
+    let dense = (0..layers.len()).map(dense).collect::<Vec<_>>().join(", ");
+    let config = format!(r#"{{"class_name": "Sequential", "config": {{"layers": [{dense}]}}}}"#);
+    for (name, method) in [("stored", zip::CompressionMethod::Stored), ("deflated", zip::CompressionMethod::Deflated)] {
+        let members = [("config.json", config.as_bytes()), ("model.weights.h5", &weights[..])];
+        reads(&format!("{name}.keras"), archive(members, method));
+    }
+}
+
 /// Two tests at once would count each other's bytes.
 #[test]
 fn twice_the_largest_tensor_at_most() {
     let dir = tempfile::tempdir().unwrap();
     one_tensor(dir.path());
     turned(&folder(dir.path(), "turned"));
+    of_frameworks(&folder(dir.path(), "frameworks"));
     many_tensors(&folder(dir.path(), "many"));
 }

@@ -93,7 +93,7 @@ fn what_is_refused() {
         ("sparse-pairs-outside", &["index [3, 3] is outside"]),
         ("sparse-twice", &["do not ascend at [3]"]),
         ("sparse-unlike", &["2 values and 3 indices"]),
-        ("sparse-huge", &["claims 256000000 places for 2 values"]),
+        ("sparse-huge", &["claims 256000000 places for 2 values", "store it dense"]),
         ("sparse-int32", &["int32"]),
         ("two-inputs", &["several inputs (x, y)"]),
         ("no-input", &["no input"]),
@@ -133,7 +133,7 @@ fn a_graph_of_very_many_parts() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("many.onnx");
     std::fs::write(&file, bytes).unwrap();
-    refused(&file, &Options::default(), &["more than 65536 parts"]);
+    refused(&file, &Options::default(), &["many.onnx: a graph of more than 65536 parts"]);
 }
 
 /// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.

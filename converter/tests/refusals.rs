@@ -195,13 +195,34 @@ fn zip_bombs_are_not_unpacked() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bomb.npz");
     std::fs::write(&file, bytes).unwrap();
-    refused(dir.path(), &file, None, &["fc1.weight", "unpacks to more than 200 times its size"]);
+    // It may be sound: nothing says that it is damaged.
+    refused(
+        dir.path(),
+        &file,
+        None,
+        &["bomb.npz: tensor fc1.weight: it unpacks to more than 200 times", "save it uncompressed"],
+    );
     // The weights of a Keras archive, and the pickle of a PyTorch one.
     let (deflated, zeros) = (zip::CompressionMethod::Deflated, vec![0; 80_000_000]);
-    std::fs::write(&file, archive([("config.json", &b"{}"[..]), ("model.weights.h5", &zeros[..])], deflated)).unwrap();
-    refused(dir.path(), &file, None, &["model.weights.h5", "unpacks to more than 200 times its size"]);
+    let keras = archive([("config.json", &b"{}"[..]), ("model.weights.h5", &zeros[..])], deflated);
+    // One that says what it unpacks to, and one that says less.
+    let lies = replaced(&keras, &(zeros.len() as u32).to_le_bytes(), &1000u32.to_le_bytes());
+    for bytes in [keras, lies] {
+        std::fs::write(&file, bytes).unwrap();
+        refused(dir.path(), &file, None, &["bomb.npz: model.weights.h5: it unpacks to more than 200 times its size"]);
+    }
     std::fs::write(&file, archive([("net/data.pkl", &zeros[..])], deflated)).unwrap();
-    refused(dir.path(), &file, None, &["a pickle that breaks off"]);
+    refused(dir.path(), &file, None, &["bomb.npz: net/data.pkl: it unpacks to more than 200 times its size"]);
+}
+
+/// `bytes` with every `old` made `new`, which is as long.
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut replaced = bytes.to_vec();
+    for at in (0..=bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)) {
+        replaced[at..at + new.len()].copy_from_slice(new);
+    }
+    assert_ne!(replaced, bytes);
+    replaced
 }
 
 #[test]

@@ -7,7 +7,8 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::TensorError;
+use super::Refusal;
+use crate::settled::{Settled, Settling};
 
 /// An open archive, over the mapped file.
 pub(super) type Archive = ZipArchive<Cursor<Bytes>>;
@@ -19,9 +20,12 @@ const MAX_EXPANSION: u64 = 200;
 
 /// Whether a tensor of a file of `length` bytes can need so many: shapes are claims, and views and unwritten datasets need no
 /// bytes in the file.
-pub(super) fn can_need(bytes: u64, length: u64) -> Result<(), TensorError> {
+pub(super) fn can_need(bytes: u64, length: u64) -> Result<(), Refusal> {
     match bytes > FREE_BYTES.max(length.saturating_mul(MAX_EXPANSION)) {
-        true => Err(TensorError::Damaged(format!("its shape needs {bytes} bytes, the file has {length}"))),
+        true => Err(Refusal::Unsupported(format!(
+            "its shape needs {bytes} bytes, the file has {length}: it is a view that repeats its numbers, or was never written; save \
+             it with all its numbers (in PyTorch: tensor.contiguous())"
+        ))),
         false => Ok(()),
     }
 }
@@ -37,8 +41,19 @@ pub(super) enum Contents {
     Numpy,
 }
 
-pub(super) fn open(bytes: Bytes) -> Result<Archive, String> {
-    ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())
+pub(super) fn open(bytes: Bytes) -> Result<Archive, Refusal> {
+    Ok(ZipArchive::new(Cursor::new(bytes))?)
+}
+
+impl From<ZipError> for Refusal {
+    fn from(error: ZipError) -> Self {
+        match error {
+            ZipError::UnsupportedArchive(_) | ZipError::InvalidPassword => {
+                Self::Unsupported(format!("{error}: pack it again, stored or deflated, without a password"))
+            }
+            error => Self::Damaged(error.to_string()),
+        }
+    }
 }
 
 pub(super) fn contents(archive: &Archive) -> Contents {
@@ -102,9 +117,12 @@ impl Member<'_> {
     }
 
     /// Whether so many bytes can be what it unpacks to.
-    pub(super) fn check(&self, bytes: u64) -> Result<(), TensorError> {
+    pub(super) fn check(&self, bytes: u64) -> Result<(), Refusal> {
         match bytes > self.sane {
-            true => Err(TensorError::Damaged(format!("it unpacks to more than {MAX_EXPANSION} times its size"))),
+            true => Err(Refusal::Unsupported(format!(
+                "it unpacks to more than {MAX_EXPANSION} times its size, further than archives are unpacked: save it \
+                 uncompressed (np.savez instead of np.savez_compressed, zip -0)"
+            ))),
             false => Ok(()),
         }
     }
@@ -117,24 +135,40 @@ impl Read for Member<'_> {
 }
 
 /// The member of this name; `None` where there is none.
-pub(super) fn member<'a>(archive: &'a mut Archive, name: &str) -> Result<Option<Member<'a>>, TensorError> {
+pub(super) fn member<'a>(archive: &'a mut Archive, name: &str) -> Result<Option<Member<'a>>, Refusal> {
     let file = match archive.by_name(name) {
         Ok(file) => file,
         Err(ZipError::FileNotFound) => return Ok(None),
-        Err(error) => return Err(TensorError::Damaged(error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     let sane = FREE_BYTES.max(file.compressed_size().saturating_mul(MAX_EXPANSION));
     Ok(Some(Member { file, sane }))
 }
 
 /// The first `limit` bytes of a member, whatever size it claims; `None` where there is none of that name.
-pub(super) fn read(archive: &mut Archive, name: &str, limit: u64) -> Result<Option<Aligned>, TensorError> {
+pub(super) fn read(archive: &mut Archive, name: &str, limit: u64) -> Result<Option<Aligned>, Refusal> {
     let Some(mut member) = member(archive, name)? else { return Ok(None) };
     let (sane, claims) = (member.sane, member.claims());
     let read = Aligned::read((&mut member).take(limit.min(sane.saturating_add(1))), claims.min(limit).min(sane));
-    let read = read.map_err(|error| TensorError::Damaged(error.to_string()))?;
+    let read = read.map_err(|error| Refusal::Damaged(error.to_string()))?;
     member.check(read.len as u64)?;
     Ok(Some(read))
+}
+
+/// A whole member, put aside as it is unpacked; `None` where there is none of that name.
+pub(super) fn unpack(archive: &mut Archive, name: &str) -> Result<Option<Settled<u8>>, Refusal> {
+    let Some(mut member) = member(archive, name)? else { return Ok(None) };
+    member.check(member.claims())?;
+    let (mut unpacked, mut piece) = (Settling::new(), vec![0; 1 << 16]);
+    loop {
+        let count = member.read(&mut piece).map_err(|error| Refusal::Damaged(error.to_string()))?;
+        unpacked.extend(piece.get(..count).unwrap_or_default());
+        // What it claims may be less than what comes.
+        member.check(unpacked.len() as u64)?;
+        if count == 0 {
+            return unpacked.settled().map(Some).map_err(Refusal::Settle);
+        }
+    }
 }
 
 /// Where a member stands in the archive, if it is there uncompressed.

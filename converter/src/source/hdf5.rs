@@ -2,10 +2,12 @@
 
 use core::fmt;
 
+use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
+use lacewing_models::recipe::MAX_JUNCTIONS;
 
-use super::{Tensor, TensorError, archive};
+use super::{Refusal, Tensor, archive};
 
 /// Groups within groups that are followed.
 const MAX_DEPTH: usize = 8;
@@ -33,33 +35,36 @@ impl fmt::Debug for Hdf5 {
 
 impl Hdf5 {
     /// Opens the file in `bytes`, and lists its datasets.
-    pub(super) fn open(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, String> {
+    pub(super) fn open(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, Refusal> {
         let length = bytes.as_ref().len() as u64;
         let options = OpenOptions::default()
             .with_chunk_cache_bytes(0)
             .with_max_chunk_bytes(MAX_CHUNK_BYTES)
             .with_max_object_header_bytes(MAX_HEADER_BYTES);
-        let file = Hdf5File::from_owner(bytes, options).map_err(|error| error.to_string())?;
+        let file = Hdf5File::from_owner(bytes, options)?;
         let end = file.superblock().eof_address;
         if end > length {
-            return Err(format!("it should have {end} bytes and has {length}"));
+            return Err(format!("it should have {end} bytes and has {length}").into());
         }
         let mut hdf5 = Self { file, paths: Vec::new(), length };
-        let root = hdf5.file.root_group().map_err(|error| error.to_string())?;
+        let root = hdf5.file.root_group()?;
         let mut objects = 0;
         hdf5.list(&root, "", 0, &mut objects)?;
         Ok(hdf5)
     }
 
-    fn list(&mut self, group: &Group, path: &str, depth: usize, objects: &mut usize) -> Result<(), String> {
-        let (groups, datasets) = group.member_names().map_err(|error| error.to_string())?;
+    fn list(&mut self, group: &Group, path: &str, depth: usize, objects: &mut usize) -> Result<(), Refusal> {
+        let (groups, datasets) = group.member_names()?;
         *objects += groups.len() + datasets.len();
         if depth > MAX_DEPTH || *objects > MAX_OBJECTS {
-            return Err(format!("more than {MAX_OBJECTS} tensors, or groups nested deeper than {MAX_DEPTH}"));
+            return Err(Refusal::Unsupported(format!(
+                "more than {MAX_OBJECTS} tensors and groups, or groups nested deeper than {MAX_DEPTH}, which no network of at most \
+                 {MAX_JUNCTIONS} junctions needs: save its weights alone"
+            )));
         }
         self.paths.extend(datasets.iter().map(|name| format!("{path}{name}")));
         for name in groups {
-            let inner = group.group(&name).map_err(|error| error.to_string())?;
+            let inner = group.group(&name)?;
             self.list(&inner, &format!("{path}{name}/"), depth + 1, objects)?;
         }
         Ok(())
@@ -75,23 +80,22 @@ impl Hdf5 {
         self.file.root_group().ok()?.attribute(name).ok()?.read_strings().ok()?.into_iter().next()
     }
 
-    fn dataset(&self, path: &str) -> Result<Option<Dataset>, TensorError> {
+    fn dataset(&self, path: &str) -> Result<Option<Dataset>, Refusal> {
         if !self.paths.iter().any(|known| known == path) {
             return Ok(None);
         }
-        self.file.dataset(path).map(Some).map_err(|error| TensorError::Damaged(error.to_string()))
+        Ok(Some(self.file.dataset(path)?))
     }
 
-    pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, Refusal> {
         self.dataset(path)?.map(|dataset| shape(&dataset)).transpose()
     }
 
-    pub(super) fn tensor(&self, path: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    pub(super) fn tensor(&self, path: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some(dataset) = self.dataset(path)? else { return Ok(None) };
-        let damaged = |error: hdf5_reader::error::Error| TensorError::Damaged(error.to_string());
-        let bytes = dataset.raw_byte_len().map_err(damaged)?;
+        let bytes = dataset.raw_byte_len()?;
         if bytes as u64 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         // Of a dataset that was never written the reader makes zeros, as many as its shape says.
         archive::can_need(bytes as u64, self.length)?;
@@ -109,13 +113,30 @@ impl Hdf5 {
             Datatype::FixedPoint { size: 1, signed: false, .. } => {
                 dataset.read_array::<u8>().map(|array| array.into_iter().map(f32::from).collect())
             }
-            other => return Err(TensorError::Element(format!("{other:?}"))),
+            other => return Err(Refusal::Element(format!("{other:?}"))),
         };
-        Ok(Some(Tensor { shape: shape(&dataset)?, values: values.map_err(damaged)? }))
+        Ok(Some(Tensor { shape: shape(&dataset)?, values: values? }))
     }
 }
 
-fn shape(dataset: &Dataset) -> Result<Vec<usize>, TensorError> {
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match is_sound(&error) {
+            true => Self::Unsupported(format!("{error}: save it again without filters, as Keras writes it")),
+            false => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// Whether a file may be sound that the reader gave up on.
+fn is_sound(error: &Error) -> bool {
+    match error {
+        Error::Context { source, .. } => is_sound(source),
+        error => matches!(error, Error::UnsupportedFilter(_) | Error::UnsupportedEncoding(_) | Error::ResourceLimit(_)),
+    }
+}
+
+fn shape(dataset: &Dataset) -> Result<Vec<usize>, Refusal> {
     let lengths = dataset.shape().iter().map(|length| usize::try_from(*length).ok());
-    lengths.collect::<Option<_>>().ok_or_else(|| TensorError::Damaged("its shape is beyond this machine".into()))
+    lengths.collect::<Option<_>>().ok_or_else(|| Refusal::Damaged("its shape is beyond this machine".into()))
 }

@@ -7,10 +7,11 @@ mod layer;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::archive::{self, Archive};
+use super::archive::{self, Aligned, Archive};
 use super::hdf5::Hdf5;
-use super::{Format, LayersError, Tensor, TensorError};
+use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::{Graph, GraphError};
+use crate::map::Map;
 
 /// The group of the weights in a file that has the optimizer's state as well.
 const WEIGHTS: &str = "model_weights/";
@@ -26,37 +27,37 @@ pub(super) struct File {
     prefix: &'static str,
     /// The description of the layers, where it is not an attribute.
     config: Option<String>,
+    /// Weights that were compressed in an archive, put aside.
+    unpacked: Option<Map>,
 }
 
 /// Bytes of a description.
 const MAX_CONFIG: u64 = 16 << 20;
+
 impl File {
-    pub(super) fn open(bytes: Bytes) -> Result<Self, String> {
+    pub(super) fn open(bytes: Bytes) -> Result<Self, Refusal> {
         let hdf5 = Hdf5::open(bytes)?;
         let whole = hdf5.paths().iter().any(|path| path.starts_with(WEIGHTS));
-        Ok(Self { hdf5, prefix: if whole { WEIGHTS } else { "" }, config: None })
+        Ok(Self { hdf5, prefix: if whole { WEIGHTS } else { "" }, config: None, unpacked: None })
     }
 
-    /// The archive in `bytes` is known to have both members. Keras stores the weights uncompressed, to be read where they are.
-    pub(super) fn open_archive(archive: &mut Archive, bytes: &Bytes) -> Result<Self, String> {
-        let unread = |name| {
-            move |error| match error {
-                TensorError::Damaged(reason) => format!("{name}: {reason}"),
-                _ => format!("{name} cannot be read"),
-            }
-        };
-        let config = archive::read(archive, "config.json", MAX_CONFIG).map_err(unread("config.json"))?;
-        let config = config.map(|config| config.bytes().to_vec()).unwrap_or_default();
-        let config = String::from_utf8(config).map_err(|_| "config.json is not UTF-8".to_owned())?;
+    /// The archive in `bytes` is known to have both members. Keras stores the weights uncompressed, to be read where they are;
+    /// where they were compressed, they are put aside, not held.
+    pub(super) fn open_archive(archive: &mut Archive, bytes: &Bytes) -> Result<Self, Refusal> {
         const WEIGHTS: &str = "model.weights.h5";
-        let hdf5 = match archive::stored(archive, WEIGHTS) {
-            Some(range) if range.end <= bytes.len() => Hdf5::open(bytes.slice(range))?,
+        let config = archive::read(archive, "config.json", MAX_CONFIG).map_err(|refusal| refusal.of("config.json"))?;
+        let config = config.as_ref().map(Aligned::bytes).unwrap_or_default();
+        let config = core::str::from_utf8(config).map_err(|_| "config.json is not UTF-8")?.to_owned();
+        let (hdf5, unpacked) = match archive::stored(archive, WEIGHTS) {
+            Some(range) if range.end <= bytes.len() => (Hdf5::open(bytes.slice(range))?, None),
             _ => {
-                let weights = archive::read(archive, WEIGHTS, u64::MAX).map_err(unread(WEIGHTS))?;
-                Hdf5::open(weights.map(|weights| weights.bytes().to_vec()).unwrap_or_default())?
+                let weights = archive::unpack(archive, WEIGHTS).map_err(|refusal| refusal.of(WEIGHTS))?;
+                let weights = weights.unwrap_or_default();
+                let map = weights.map().cloned();
+                (Hdf5::open(weights).map_err(|refusal| refusal.of(WEIGHTS))?, map)
             }
         };
-        Ok(Self { hdf5, prefix: "", config: Some(config) })
+        Ok(Self { hdf5, prefix: "", config: Some(config), unpacked })
     }
 
     fn path(&self, name: &str) -> String {
@@ -70,12 +71,16 @@ impl Format for File {
         names.filter_map(|path| path.strip_prefix(self.prefix)).map(str::to_owned).collect()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         self.hdf5.shape(&self.path(name))
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         self.hdf5.tensor(&self.path(name), limit)
+    }
+
+    fn release(&self) {
+        self.unpacked.iter().for_each(Map::release);
     }
 
     fn graph(&mut self) -> Result<Option<Graph>, LayersError> {

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::layers::{Graph, GraphError};
 use crate::map::{self, Map};
+use crate::settled::SettleError;
 use archive::Contents;
 
 /// A tensor, whatever its stored element type, as f32 in row-major order.
@@ -49,10 +50,13 @@ trait Format: core::fmt::Debug {
     }
 
     /// The shape of a tensor, without reading it; `None` where there is none of that name.
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError>;
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal>;
 
     /// Reads a tensor, unless it is larger than `limit` bytes.
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError>;
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal>;
+
+    /// Lets go of memory behind what was put aside beside the file.
+    fn release(&self) {}
 
     /// The layers, where this kind of file describes them.
     fn graph(&mut self) -> Result<Option<Graph>, LayersError> {
@@ -93,6 +97,17 @@ pub enum SourceError {
         /// What is wrong.
         reason: String,
     },
+    /// Sound as it may be, the file is beyond a limit, or made in a way that is not read.
+    #[error("{path}: {reason}")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is in it, and how it can be read.
+        reason: String,
+    },
+    /// What was unpacked cannot be had again.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
     /// A pickle that imports what tensors are not made of. Nothing of it was executed.
     #[error(
         "{path}: it imports {name}, which no tensor needs: it was not read, and nothing of it was executed; save the tensors alone, \
@@ -132,16 +147,61 @@ const KINDS: &str = "Keras (.h5, .keras), PyTorch (.pt), ONNX, TensorFlow Lite, 
 /// Values of a tensor behind which the file's pages are let go.
 const LARGE: usize = 1 << 18;
 
-/// Why one tensor could not be read; [`Source`] adds the file and the name.
-enum TensorError {
+/// Why a file, or one tensor of it, was not read; [`Source`] adds the path and the tensor's name.
+enum Refusal {
+    /// Its structure is broken.
     Damaged(String),
+    /// It may be sound: what is not read, and what to do.
+    Unsupported(String),
+    /// A pickle would import this.
+    Imports(String),
+    /// Its elements are of this type.
     Element(String),
+    /// It has more bytes than this.
     TooLarge(u64),
+    Settle(SettleError),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        Self::Damaged(reason.to_owned())
+    }
+}
+
+impl Refusal {
+    /// Says of which part of the file it is.
+    fn of(self, part: &str) -> Self {
+        match self {
+            Self::Damaged(reason) => Self::Damaged(format!("{part}: {reason}")),
+            Self::Unsupported(reason) => Self::Unsupported(format!("{part}: {reason}")),
+            other => other,
+        }
+    }
+
+    /// Of the file at `path`, or of the tensor of that name in it.
+    fn at(self, path: &Path, tensor: Option<&str>) -> SourceError {
+        let (path, name) = (path.to_owned(), tensor.unwrap_or_default().to_owned());
+        let refusal = if tensor.is_some() { self.of(&format!("tensor {name}")) } else { self };
+        match refusal {
+            Self::Damaged(reason) => SourceError::Damaged { path, reason },
+            Self::Unsupported(reason) => SourceError::Unsupported { path, reason },
+            Self::Imports(name) => SourceError::Imports { path, name },
+            Self::Element(element) => SourceError::Element { path, name, element },
+            Self::TooLarge(limit) => SourceError::TooLarge { path, name, limit },
+            Self::Settle(error) => error.into(),
+        }
+    }
 }
 
 /// Why layers could not be told; [`Source`] adds the file.
 enum LayersError {
-    Tensor(String, TensorError),
+    Tensor(String, Refusal),
     Graph(GraphError),
 }
 
@@ -176,32 +236,8 @@ impl Source {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(map: Bytes, path: &Path) -> Result<Self, SourceError> {
-        let damaged = |reason| SourceError::Damaged { path: path.into(), reason };
-        let refused = |refusal| match refusal {
-            pytorch::Refusal::Damaged(reason) => damaged(reason),
-            pytorch::Refusal::Imports(name) => SourceError::Imports { path: path.into(), name },
-        };
-        let format: Box<dyn Format> = match &map[..] {
-            [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => {
-                Box::new(keras::File::open(map).map_err(damaged)?)
-            }
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => {
-                let mut archive = archive::open(map.clone()).map_err(damaged)?;
-                match archive::contents(&archive) {
-                    Contents::PyTorch => Box::new(pytorch::File::open_archive(&mut archive, path).map_err(refused)?),
-                    Contents::Keras => Box::new(keras::File::open_archive(&mut archive, &map).map_err(damaged)?),
-                    Contents::Numpy => Box::new(npz::File::new(archive)),
-                }
-            }
-            bytes if bytes.starts_with(npy::MAGIC) => Box::new(npy::Files::one(path)),
-            bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open_pickles(bytes, path).map_err(refused)?),
-            // Eight bytes of header length, then JSON; ONNX, which has no magic number, may have a brace there, but not the zeros.
-            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
-            bytes if tflite::is_tflite(bytes) => Box::new(tflite::File::open(map).map_err(damaged)?),
-            bytes if onnx::is_onnx(bytes) => Box::new(onnx::File::open(map, path).map_err(damaged)?),
-            [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map).map_err(damaged)?),
-            _ => return Err(SourceError::UnknownKind(path.into())),
-        };
+        let format = format(map, path).map_err(|refusal| refusal.at(path, None))?;
+        let format = format.ok_or_else(|| SourceError::UnknownKind(path.into()))?;
         Ok(Self { path: path.into(), format, map: None })
     }
 
@@ -230,7 +266,7 @@ impl Source {
     /// # Errors
     /// The tensor is broken.
     pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, SourceError> {
-        self.format.shape(name).map_err(|error| self.error(name, error))
+        self.format.shape(name).map_err(|refusal| refusal.at(&self.path, Some(name)))
     }
 
     /// Reads a tensor of which `wanted` values are expected; `None` where there is none of that name. A tensor of another
@@ -240,10 +276,12 @@ impl Source {
     /// The tensor is broken, far too large or of an element type that is not read.
     pub fn tensor(&mut self, name: &str, wanted: usize) -> Result<Option<Tensor>, SourceError> {
         let limit = (wanted as u64).saturating_mul(8 * 16).saturating_add(1 << 20);
-        let tensor = self.format.tensor(name, limit).map_err(|error| self.error(name, error))?;
+        let tensor = self.format.tensor(name, limit).map_err(|refusal| refusal.at(&self.path, Some(name)))?;
         // What was read is not looked at again: its pages need not stay beside the values.
-        let is_large = |tensor: &Tensor| tensor.values.len() >= LARGE;
-        self.map.iter().filter(|_| tensor.as_ref().is_some_and(is_large)).for_each(Map::release);
+        if tensor.as_ref().is_some_and(|tensor| tensor.values.len() >= LARGE) {
+            self.map.iter().for_each(Map::release);
+            self.format.release();
+        }
         Ok(tensor)
     }
 
@@ -253,17 +291,32 @@ impl Source {
     /// The description is broken, or has layers that are not supported.
     pub fn graph(&mut self) -> Result<Option<Graph>, SourceError> {
         self.format.graph().map_err(|error| match error {
-            LayersError::Tensor(name, error) => self.error(&name, error),
+            LayersError::Tensor(name, refusal) => refusal.at(&self.path, Some(&name)),
             LayersError::Graph(error) => SourceError::Layers { path: self.path.clone(), error },
         })
     }
+}
 
-    fn error(&self, name: &str, error: TensorError) -> SourceError {
-        let (path, name) = (self.path.clone(), name.to_owned());
-        match error {
-            TensorError::Damaged(reason) => SourceError::Damaged { path, reason: format!("tensor {name}: {reason}") },
-            TensorError::Element(element) => SourceError::Element { path, name, element },
-            TensorError::TooLarge(limit) => SourceError::TooLarge { path, name, limit },
+/// What the bytes are, told from how they begin; `None` where they are of no known kind.
+fn format(map: Bytes, path: &Path) -> Result<Option<Box<dyn Format>>, Refusal> {
+    let format: Box<dyn Format> = match &map[..] {
+        [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => Box::new(keras::File::open(map)?),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => {
+            let mut archive = archive::open(map.clone())?;
+            match archive::contents(&archive) {
+                Contents::PyTorch => Box::new(pytorch::File::open_archive(&mut archive, path)?),
+                Contents::Keras => Box::new(keras::File::open_archive(&mut archive, &map)?),
+                Contents::Numpy => Box::new(npz::File::new(archive)),
+            }
         }
-    }
+        bytes if bytes.starts_with(npy::MAGIC) => Box::new(npy::Files::one(path)),
+        bytes if pytorch::is_pickle(bytes) => Box::new(pytorch::File::open_pickles(bytes, path)?),
+        // Eight bytes of header length, then JSON; ONNX, which has no magic number, may have a brace there, but not the zeros.
+        [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Box::new(safetensors::File::open(map)?),
+        bytes if tflite::is_tflite(bytes) => Box::new(tflite::File::open(map)?),
+        bytes if onnx::is_onnx(bytes) => Box::new(onnx::File::open(map, path)?),
+        [_, _, _, _, _, _, _, _, b'{', ..] => Box::new(safetensors::File::open(map)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(format))
 }

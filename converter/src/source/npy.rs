@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::npz::{HEADER_LIMIT, no_numbers, plain_header, read_npy, shape_in};
-use super::{Format, Tensor, TensorError};
+use super::{Format, Refusal, Tensor};
 use crate::map::{self, Map};
 
 /// How the files begin.
@@ -40,9 +40,9 @@ impl Files {
         self.paths.is_empty()
     }
 
-    fn open(&self, name: &str) -> Result<Option<Map>, TensorError> {
+    fn open(&self, name: &str) -> Result<Option<Map>, Refusal> {
         let opened = self.paths.get(name).map(|path| map::map(path)).transpose();
-        opened.map_err(|error| TensorError::Damaged(error.to_string()))
+        opened.map_err(|error| Refusal::Damaged(error.to_string()))
     }
 }
 
@@ -56,16 +56,16 @@ impl Format for Files {
         self.paths.keys().cloned().collect()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some(map) = self.open(name)? else { return Ok(None) };
         let start = map.as_ref().get(..HEADER_LIMIT as usize).unwrap_or(map.as_ref());
         plain_header(start).and_then(shape_in).map(Some).ok_or_else(no_numbers)
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some(map) = self.open(name)? else { return Ok(None) };
         if map.as_ref().len() as u64 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         // The map begins at a page, its numbers at a multiple of 64.
         read_npy(map.as_ref()).map(Some)

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use ndarray_npy::{ReadNpyExt, ViewNpyError, ViewNpyExt};
 
 use super::archive::{self, Aligned, Archive};
-use super::{Format, Tensor, TensorError};
+use super::{Format, Refusal, Tensor};
 
 /// An open .npz archive.
 pub(super) struct File {
@@ -26,7 +26,7 @@ impl File {
     }
 
     /// The first `limit` bytes of an array's file.
-    fn read(&mut self, name: &str, limit: u64) -> Result<Option<Aligned>, TensorError> {
+    fn read(&mut self, name: &str, limit: u64) -> Result<Option<Aligned>, Refusal> {
         archive::read(&mut self.archive, &format!("{name}.npy"), limit)
     }
 }
@@ -36,13 +36,13 @@ impl Format for File {
         self.archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some(bytes) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
         let header = plain_header(bytes.bytes()).ok_or_else(no_numbers)?;
         shape_in(header).map(Some).ok_or_else(no_numbers)
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some(start) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
         if let Some(values) = floats_in(plain_header(start.bytes()).ok_or_else(no_numbers)?)? {
             return self.floats(name, values, limit).map(Some);
@@ -50,7 +50,7 @@ impl Format for File {
         let Some(bytes) = self.read(name, limit.saturating_add(1))? else { return Ok(None) };
         let bytes = bytes.bytes();
         if bytes.len() as u64 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         read_npy(bytes).map(Some)
     }
@@ -58,20 +58,20 @@ impl Format for File {
 
 impl File {
     /// An array of so many f32: read to where it stays.
-    fn floats(&mut self, name: &str, values: u64, limit: u64) -> Result<Tensor, TensorError> {
+    fn floats(&mut self, name: &str, values: u64, limit: u64) -> Result<Tensor, Refusal> {
         let Some(mut member) = archive::member(&mut self.archive, &format!("{name}.npy"))? else {
             return Err(no_numbers());
         };
         let (bytes, claims) = (values.saturating_mul(4), member.claims());
         if bytes > claims {
-            return Err(TensorError::Damaged(format!("its shape needs {bytes} bytes, there are {claims}")));
+            return Err(Refusal::Damaged(format!("its shape needs {bytes} bytes, there are {claims}")));
         }
         if claims.saturating_sub(HEADER_LIMIT) > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         member.check(bytes)?;
         let array = ArrayD::<f32>::read_npy((&mut member).take(bytes + HEADER_LIMIT));
-        let array = array.map_err(|error| TensorError::Damaged(error.to_string()))?;
+        let array = array.map_err(|error| Refusal::Damaged(error.to_string()))?;
         let shape = array.shape().to_vec();
         let values = match array.is_standard_layout() {
             true => array.into_raw_vec_and_offset().0,
@@ -82,14 +82,14 @@ impl File {
 }
 
 /// The number of values under a header of f32; `None` where it is one of other elements.
-fn floats_in(header: &[u8]) -> Result<Option<u64>, TensorError> {
+fn floats_in(header: &[u8]) -> Result<Option<u64>, Refusal> {
     let is_f32 = header.windows(FLOATS.len()).any(|there| there == FLOATS);
     if !is_f32 || cfg!(target_endian = "big") {
         return Ok(None);
     }
     let shape = shape_in(header).ok_or_else(no_numbers)?;
     let places = shape.iter().try_fold(1u64, |places, length| places.checked_mul(*length as u64));
-    let beyond = || TensorError::Damaged(format!("its shape {shape:?} is beyond this machine"));
+    let beyond = || Refusal::Damaged(format!("its shape {shape:?} is beyond this machine"));
     places.filter(|places| *places <= u64::MAX / 8).map(Some).ok_or_else(beyond)
 }
 
@@ -98,8 +98,8 @@ const FLOATS: &[u8] = b"'descr': '<f4'";
 /// Bytes that a header and what is before it can have.
 pub(super) const HEADER_LIMIT: u64 = 4096 + 12;
 
-pub(super) fn no_numbers() -> TensorError {
-    TensorError::Damaged("not an array of numbers".into())
+pub(super) fn no_numbers() -> Refusal {
+    Refusal::Damaged("not an array of numbers".into())
 }
 
 /// The lengths in a header like `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
@@ -124,7 +124,7 @@ pub(super) fn plain_header(npy: &[u8]) -> Option<&[u8]> {
     (header.iter().filter(nests).count() <= 4).then_some(header)
 }
 
-pub(super) fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
+pub(super) fn read_npy(bytes: &[u8]) -> Result<Tensor, Refusal> {
     plain_header(bytes).ok_or_else(no_numbers)?;
     let mut unread = match view::<f32>(bytes, |value| *value) {
         Ok(tensor) => return Ok(tensor),
@@ -142,13 +142,13 @@ pub(super) fn read_npy(bytes: &[u8]) -> Result<Tensor, TensorError> {
         match (unread, other(bytes)) {
             (ViewNpyError::WrongDescriptor(_), Ok(tensor)) => return Ok(tensor),
             (ViewNpyError::WrongDescriptor(_), Err(error)) => unread = error,
-            (error, _) => return Err(TensorError::Damaged(error.to_string())),
+            (error, _) => return Err(Refusal::Damaged(error.to_string())),
         }
     }
     Err(match unread {
-        ViewNpyError::WrongDescriptor(element) => TensorError::Element(element.to_string()),
-        ViewNpyError::NonNativeEndian => TensorError::Element("the other endianness".into()),
-        error => TensorError::Damaged(error.to_string()),
+        ViewNpyError::WrongDescriptor(element) => Refusal::Element(element.to_string()),
+        ViewNpyError::NonNativeEndian => Refusal::Element("the other endianness".into()),
+        error => Refusal::Damaged(error.to_string()),
     })
 }
 

@@ -9,10 +9,11 @@ mod walk;
 use std::path::Path;
 
 use bytes::{Buf, Bytes};
+use lacewing_models::recipe::MAX_JUNCTIONS;
 use prost::Message;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 
-use super::{Format, LayersError, Tensor, TensorError};
+use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::Graph;
 use crate::onnx::{GraphProto, ModelProto, NodeProto, OperatorSetId, ValueInfo};
 use tensors::{Stored, Tensors};
@@ -38,7 +39,7 @@ pub(super) fn is_onnx(bytes: &[u8]) -> bool {
 
 impl File {
     /// Opens the file in `bytes`, which is at `path`: tensors outside it are looked for beside it.
-    pub(super) fn open(bytes: Bytes, path: &Path) -> Result<Self, String> {
+    pub(super) fn open(bytes: Bytes, path: &Path) -> Result<Self, Refusal> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let said = |error: prost::DecodeError| format!("no ONNX model: {error}");
         let model = ModelProto::decode(bytes).map_err(said)?;
@@ -73,7 +74,7 @@ impl File {
 }
 
 /// Refuses graphs of very many parts before memory is asked for each.
-fn count_fields(mut graph: Bytes) -> Result<(), String> {
+fn count_fields(mut graph: Bytes) -> Result<(), Refusal> {
     for _ in 0..MAX_FIELDS {
         if !graph.has_remaining() {
             return Ok(());
@@ -82,7 +83,10 @@ fn count_fields(mut graph: Bytes) -> Result<(), String> {
             decode_key(&mut graph).and_then(|(tag, wire)| skip_field(wire, tag, &mut graph, DecodeContext::default()));
         field.map_err(|error| format!("no ONNX graph: {error}"))?;
     }
-    Err(format!("a graph of more than {MAX_FIELDS} parts"))
+    Err(Refusal::Unsupported(format!(
+        "a graph of more than {MAX_FIELDS} parts, which no network of at most {MAX_JUNCTIONS} junctions needs: export the \
+         network without training and preprocessing"
+    )))
 }
 
 impl Format for File {
@@ -90,11 +94,11 @@ impl Format for File {
         self.tensors.names().cloned().collect()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         self.tensors.shape(name)
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         self.tensors.read(name, limit)
     }
 

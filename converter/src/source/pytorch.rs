@@ -9,7 +9,7 @@ use std::path::Path;
 use pytorch_reader::{DType, PytorchReader};
 
 use super::archive::{self, Archive};
-use super::{Format, LayersError, Tensor, TensorError};
+use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::{Graph, GraphError};
 
 /// Keys under which training scripts put the state dict, beside epoch and optimizer.
@@ -17,20 +17,6 @@ const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model
 
 /// Bytes of a pickle.
 const MAX_PICKLE: u64 = 64 << 20;
-
-/// Why a checkpoint was not opened; [`Source`](super::Source) adds the file.
-pub(super) enum Refusal {
-    /// Its structure is broken.
-    Damaged(String),
-    /// It would import this.
-    Imports(String),
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self::Damaged(reason)
-    }
-}
 
 /// An open checkpoint.
 #[derive(Debug)]
@@ -49,8 +35,14 @@ impl File {
         let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
         let mut activation = None;
         for name in names {
-            let unread = |_| format!("{name} cannot be read");
-            let Some(pickle) = archive::read(archive, &name, MAX_PICKLE).map_err(unread)? else { continue };
+            let pickle = archive::read(archive, &name, MAX_PICKLE + 1).map_err(|refusal| refusal.of(&name))?;
+            let Some(pickle) = pickle else { continue };
+            if pickle.bytes().len() as u64 > MAX_PICKLE {
+                return Err(Refusal::Unsupported(format!(
+                    "{name} has more than {MAX_PICKLE} bytes, which names and shapes do not need: save the tensors alone, with \
+                     torch.save(model.state_dict(), FILE)"
+                )));
+            }
             activation = activation.or(check(pickle.bytes())?);
         }
         Ok(Self { activation, ..Self::open(path)? })
@@ -93,7 +85,7 @@ impl Format for File {
         self.reader.keys()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         Ok(self.reader.get(name).map(|tensor| tensor.shape().to_vec()))
     }
 
@@ -105,20 +97,20 @@ impl Format for File {
         Err(GraphError::Setting { layer, reason: reason.into() }.into())
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some(tensor) = self.reader.get(name) else { return Ok(None) };
         if tensor.byte_len() as u64 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         archive::can_need(tensor.byte_len() as u64, self.length)?;
-        let bytes = tensor.read().map_err(|error| TensorError::Damaged(error.to_string()))?;
+        let bytes = tensor.read().map_err(|error| Refusal::Damaged(error.to_string()))?;
         let values = match tensor.dtype() {
             DType::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_ne_bytes(*b)).collect(),
             DType::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_ne_bytes(*b) as f32).collect(),
             DType::I64 => bytes.as_chunks().0.iter().map(|b| i64::from_ne_bytes(*b) as f32).collect(),
             DType::I32 => bytes.as_chunks().0.iter().map(|b| i32::from_ne_bytes(*b) as f32).collect(),
             DType::U8 | DType::Bool => bytes.iter().map(|b| f32::from(*b)).collect(),
-            other => return Err(TensorError::Element(format!("{other:?}"))),
+            other => return Err(Refusal::Element(format!("{other:?}"))),
         };
         Ok(Some(Tensor { shape: tensor.shape().to_vec(), values }))
     }

@@ -3,7 +3,7 @@
 use ::safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use bytes::Bytes;
 
-use super::{Format, Tensor, TensorError};
+use super::{Format, Refusal, Tensor};
 
 /// An open safetensors file.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct File {
 const LENGTH_BYTES: usize = 8;
 
 impl File {
-    pub(super) fn open(map: Bytes) -> Result<Self, String> {
+    pub(super) fn open(map: Bytes) -> Result<Self, Refusal> {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| error.to_string())?;
         Ok(Self { map, data: LENGTH_BYTES + header, metadata })
     }
@@ -33,17 +33,17 @@ impl Format for File {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         Ok(self.metadata.info(name).map(|info| info.shape.clone()))
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some(info) = self.metadata.info(name) else { return Ok(None) };
         let (start, end) = info.data_offsets;
         let range = self.data.saturating_add(start)..self.data.saturating_add(end);
-        let bytes = self.map.get(range).ok_or_else(|| TensorError::Damaged("it reaches past the end".into()))?;
+        let bytes = self.map.get(range).ok_or_else(|| Refusal::Damaged("it reaches past the end".into()))?;
         if bytes.len() as u64 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         let values = match info.dtype {
             Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
@@ -51,7 +51,7 @@ impl Format for File {
             Dtype::I64 => bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
             Dtype::I32 => bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect(),
             Dtype::U8 | Dtype::BOOL => bytes.iter().map(|b| f32::from(*b)).collect(),
-            other => return Err(TensorError::Element(other.to_string())),
+            other => return Err(Refusal::Element(other.to_string())),
         };
         Ok(Some(Tensor { shape: info.shape.clone(), values }))
     }

@@ -16,7 +16,7 @@ use lacewing_kernels::Activation;
 use lacewing_models::JunctionId;
 use lacewing_models::recipe::Layout;
 
-use super::{Format, LayersError, Tensor, TensorError};
+use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::{Affine, Graph, GraphError, Layer, Node, Weights};
 use model::{Element, Model, Operator, Value};
 
@@ -66,8 +66,12 @@ const PARTS: [(&str, Part); 6] = [
     ("rounds", Part::Rounds),
 ];
 
+/// How weights in int8 are read.
+const WEIGHTS_IN_INT8: &str = "weights in int8 are supported with one scale, or one for each output, and zero points of 0: convert the \
+                               network again with the defaults, or without quantisation";
+
 impl File {
-    pub(super) fn open(bytes: Bytes) -> Result<Self, String> {
+    pub(super) fn open(bytes: Bytes) -> Result<Self, Refusal> {
         let model = Model::read(bytes)?;
         let mut junctions = Vec::new();
         for (at, operator) in
@@ -76,7 +80,7 @@ impl File {
             let tensor = |at: usize| operator.inputs.get(at).copied().flatten();
             let output = operator.outputs.first().copied().flatten();
             let (Some(input), Some(weight), Some(output)) = (tensor(0), tensor(1), output) else {
-                return Err(format!("the FULLY_CONNECTED operator {at} lacks an input, weights or an output"));
+                return Err(format!("the FULLY_CONNECTED operator {at} lacks an input, weights or an output").into());
             };
             junctions.push(Junction { operator: at, input, weight, bias: tensor(2), output });
         }
@@ -114,22 +118,24 @@ impl File {
     }
 
     /// A stored tensor's numbers; int8 weights of a layer that computes in floats as what they stand for.
-    fn numbers(&self, junction: &Junction, tensor: usize, limit: u64) -> Result<Tensor, TensorError> {
-        let missing = || TensorError::Damaged("it is not there".into());
+    fn numbers(&self, junction: &Junction, tensor: usize, limit: u64) -> Result<Tensor, Refusal> {
+        let missing = || Refusal::Damaged("it is not there".into());
         let value = self.value(tensor).ok_or_else(missing)?;
         let places: usize = value.shape.iter().product();
         if places as u64 * 4 > limit {
-            return Err(TensorError::TooLarge(limit));
+            return Err(Refusal::TooLarge(limit));
         }
         if value.is_sparse {
-            return Err(TensorError::Element("sparse blocks".into()));
+            return Err(Refusal::Element("sparse blocks".into()));
         }
         let mut values = self.model.numbers(value)?;
         if value.element == Element::Int8 && !self.is_int8(junction) {
             let scales = value.scales();
             let row = values.len() / scales.len().max(1);
             if row == 0 || scales.is_empty() || row * scales.len() != values.len() || value.has_zero_points() {
-                return Err(TensorError::Damaged("int8 weights without scales, or with zero points".into()));
+                return Err(Refusal::Unsupported(format!(
+                    "its int8 weights have no scales, or zero points other than 0; {WEIGHTS_IN_INT8}"
+                )));
             }
             for (row, scale) in values.chunks_exact_mut(row).zip(&scales) {
                 row.iter_mut().for_each(|weight| *weight *= scale);
@@ -139,10 +145,14 @@ impl File {
     }
 
     /// Scale and zero point of a tensor that has one each.
-    fn quantisation(&self, tensor: usize) -> Result<Tensor, TensorError> {
+    fn quantisation(&self, tensor: usize) -> Result<Tensor, Refusal> {
         match self.value(tensor).and_then(Value::one_scale) {
             Some((scale, zero)) => Ok(Tensor { shape: vec![2], values: vec![scale, zero as f32] }),
-            None => Err(TensorError::Damaged("it has not one scale and one zero point".into())),
+            None => Err(Refusal::Unsupported(
+                "it has not one scale and one zero point; activations in int8 are supported with one of each for the whole tensor: \
+                 convert the network again with the defaults, or without quantisation"
+                    .into(),
+            )),
         }
     }
 }
@@ -156,7 +166,7 @@ impl Format for File {
         self.junctions.iter().enumerate().flat_map(named).collect()
     }
 
-    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some((junction, part)) = self.find(name) else { return Ok(None) };
         let shape = |tensor| self.value(tensor).map(|value| value.shape.clone());
         Ok(match part {
@@ -168,7 +178,7 @@ impl Format for File {
         })
     }
 
-    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let Some((junction, part)) = self.find(name) else { return Ok(None) };
         match part {
             Part::Weight => self.numbers(&junction, junction.weight, limit),
@@ -179,7 +189,9 @@ impl Format for File {
             Part::WeightScale => {
                 let Some(value) = self.value(junction.weight) else { return Ok(None) };
                 if value.has_zero_points() {
-                    return Err(TensorError::Damaged("its weights have zero points other than 0".into()));
+                    return Err(Refusal::Unsupported(format!(
+                        "its weights have zero points other than 0; {WEIGHTS_IN_INT8}"
+                    )));
                 }
                 let values = value.scales();
                 Ok(Tensor { shape: vec![values.len()], values })

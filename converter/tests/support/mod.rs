@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod frameworks;
+pub mod written;
 
 use std::collections::HashMap;
 use std::io::Write;

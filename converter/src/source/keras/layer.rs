@@ -170,8 +170,7 @@ impl<F: Format> Reader<'_, F> {
     }
 
     fn batch_norm(&mut self, layer: &Described<'_>) -> Result<Affine, LayersError> {
-        let axis = layer.config.get("axis").and_then(|axis| axis.as_i64().or_else(|| axis.get(0)?.as_i64()));
-        if !matches!(axis, None | Some(-1 | 1)) {
+        if !is_last(layer.config.get("axis")) {
             return Err(layer.setting("normalises another axis than the last: only vectors are supported").into());
         }
         let mean = self.vector(layer, Variable::Mean)?;
@@ -199,6 +198,15 @@ impl<F: Format> Reader<'_, F> {
             Some(tensor) if tensor.shape.len() == 1 => Ok(tensor.values),
             _ => Err(layer.setting(format!("{name} is not a vector")).into()),
         }
+    }
+}
+
+/// Whether a layer works along the last axis of (batch, values), as it does where it says none: a number, or a list of one.
+fn is_last(axis: Option<&Value>) -> bool {
+    match axis {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(axes)) => axes.len() == 1 && is_last(axes.first()),
+        Some(axis) => matches!(axis.as_i64(), Some(-1 | 1)),
     }
 }
 
@@ -235,7 +243,12 @@ fn activation_layer(class: &str, layer: &Described<'_>, config: &Value) -> Resul
     let number = |key: &str| config.get(key).and_then(Value::as_f64);
     let slope = |value: f64| Layer::Activation(Activation::LeakyRelu { slope: value as f32 });
     match class {
-        "Softmax" => Ok(Layer::Softmax),
+        "Softmax" if is_last(config.get("axis")) => Ok(Layer::Softmax),
+        "Softmax" => {
+            let axis = config.get("axis").unwrap_or(&Value::Null);
+            let reason = format!("works along axis {axis}; supported is the last of (batch, values), axis -1 or 1");
+            Err(layer.setting(reason))
+        }
         "LeakyReLU" => Ok(slope(number("negative_slope").or_else(|| number("alpha")).unwrap_or(0.3))),
         "ReLU" => {
             let (negative, threshold) = (number("negative_slope").unwrap_or(0.0), number("threshold").unwrap_or(0.0));

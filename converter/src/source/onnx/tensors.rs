@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::map::{self, Map};
 use crate::onnx::{SparseTensorProto, TensorProto, element};
-use crate::source::{Tensor, TensorError};
+use crate::source::{Refusal, Tensor};
 
 /// Where `data_location` says that values are in another file.
 const EXTERNAL: i32 = 1;
@@ -35,8 +35,8 @@ impl fmt::Debug for Tensors {
     }
 }
 
-fn damaged<T>(reason: impl Into<String>) -> Result<T, TensorError> {
-    Err(TensorError::Damaged(reason.into()))
+fn damaged<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Damaged(reason.into()))
 }
 
 impl Tensors {
@@ -57,7 +57,7 @@ impl Tensors {
         self.stored.contains_key(name)
     }
 
-    pub(super) fn shape(&self, name: &str) -> Result<Option<Vec<usize>>, TensorError> {
+    pub(super) fn shape(&self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let dims = match self.stored.get(name) {
             None => return Ok(None),
             Some(Stored::Dense(tensor)) => &tensor.dims,
@@ -67,7 +67,7 @@ impl Tensors {
     }
 
     /// Reads a tensor, unless it is larger than `limit` bytes.
-    pub(super) fn read(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, TensorError> {
+    pub(super) fn read(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {
         let (folder, maps) = (&self.folder, &mut self.maps);
         let read = match self.stored.get(name) {
             None => Ok(None),
@@ -80,7 +80,7 @@ impl Tensors {
 }
 
 /// Lengths of axes, whose product is a number of this machine.
-fn shape(dims: &[i64]) -> Result<Vec<usize>, TensorError> {
+fn shape(dims: &[i64]) -> Result<Vec<usize>, Refusal> {
     let lengths: Option<Vec<usize>> = dims.iter().map(|length| usize::try_from(*length).ok()).collect();
     let fits = |lengths: &Vec<usize>| lengths.iter().try_fold(4usize, |all, length| all.checked_mul(*length)).is_some();
     match lengths.filter(fits) {
@@ -91,11 +91,11 @@ fn shape(dims: &[i64]) -> Result<Vec<usize>, TensorError> {
 
 type Maps = HashMap<String, Map>;
 
-fn dense(tensor: &TensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Result<Tensor, TensorError> {
+fn dense(tensor: &TensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Result<Tensor, Refusal> {
     let shape = shape(&tensor.dims)?;
     let wanted: usize = shape.iter().product();
     if wanted as u64 * 4 > limit {
-        return Err(TensorError::TooLarge(limit));
+        return Err(Refusal::TooLarge(limit));
     }
     let values = if tensor.data_location == Some(EXTERNAL) {
         numbers(tensor.data_type, external(tensor, folder, maps)?)?
@@ -111,8 +111,8 @@ fn dense(tensor: &TensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Re
 }
 
 /// Little-endian numbers.
-fn numbers(data_type: Option<i32>, bytes: &[u8]) -> Result<Vec<f32>, TensorError> {
-    fn all<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Result<Vec<f32>, TensorError> {
+fn numbers(data_type: Option<i32>, bytes: &[u8]) -> Result<Vec<f32>, Refusal> {
+    fn all<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Result<Vec<f32>, Refusal> {
         match bytes.as_chunks() {
             (chunks, []) => Ok(chunks.iter().map(|chunk| number(*chunk)).collect()),
             (_, rest) => damaged(format!("{} bytes are left over behind its last value", rest.len())),
@@ -130,7 +130,7 @@ fn numbers(data_type: Option<i32>, bytes: &[u8]) -> Result<Vec<f32>, TensorError
 }
 
 /// Values in the field of their type.
-fn typed(tensor: &TensorProto) -> Result<Vec<f32>, TensorError> {
+fn typed(tensor: &TensorProto) -> Result<Vec<f32>, Refusal> {
     let pieces = |pieces: &[bytes::Bytes]| {
         match pieces {
             // Writers make one of each tensor: it is not copied.
@@ -152,7 +152,7 @@ fn typed(tensor: &TensorProto) -> Result<Vec<f32>, TensorError> {
     }
 }
 
-fn unknown(data_type: Option<i32>) -> TensorError {
+fn unknown(data_type: Option<i32>) -> Refusal {
     const NAMES: [&str; 17] = [
         "undefined",
         "float",
@@ -174,11 +174,11 @@ fn unknown(data_type: Option<i32>) -> TensorError {
     ];
     let number = data_type.unwrap_or(0);
     let name = usize::try_from(number).ok().and_then(|at| NAMES.get(at));
-    TensorError::Element(name.map_or_else(|| format!("number {number}"), |name| (*name).to_owned()))
+    Refusal::Element(name.map_or_else(|| format!("number {number}"), |name| (*name).to_owned()))
 }
 
 /// The bytes of a tensor that is in another file: one beside the model, never elsewhere.
-fn external<'m>(tensor: &TensorProto, folder: &Path, maps: &'m mut Maps) -> Result<&'m [u8], TensorError> {
+fn external<'m>(tensor: &TensorProto, folder: &Path, maps: &'m mut Maps) -> Result<&'m [u8], Refusal> {
     let entry = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
         found.and_then(|entry| entry.value.as_deref())
@@ -191,7 +191,7 @@ fn external<'m>(tensor: &TensorProto, folder: &Path, maps: &'m mut Maps) -> Resu
     let location = entry("location").unwrap_or_default();
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
     if !maps.contains_key(location) {
-        let map = open_beside(folder, location).map_err(TensorError::Damaged)?;
+        let map = open_beside(folder, location).map_err(Refusal::Damaged)?;
         maps.insert(location.to_owned(), map);
     }
     let bytes = maps.get(location).map(Map::as_ref).unwrap_or_default();
@@ -218,18 +218,21 @@ fn open_beside(folder: &Path, location: &str) -> Result<Map, String> {
 }
 
 /// A tensor laid out from coordinates: one number for each value, counted in row-major order, or one for each axis.
-fn sparse(tensor: &SparseTensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Result<Tensor, TensorError> {
+fn sparse(tensor: &SparseTensorProto, limit: u64, folder: &Path, maps: &mut Maps) -> Result<Tensor, Refusal> {
     let shape = shape(&tensor.dims)?;
     let places: usize = shape.iter().product();
     if places as u64 * 4 > limit {
-        return Err(TensorError::TooLarge(limit));
+        return Err(Refusal::TooLarge(limit));
     }
     let (Some(values), Some(indices)) = (&tensor.values, &tensor.indices) else {
         return damaged("it is sparse and has no values or no indices");
     };
     let values = dense(values, limit, folder, maps)?.values;
     if places > FREE_PLACES.max(values.len().saturating_mul(SPARSEST)) {
-        return damaged(format!("it claims {places} places for {} values", values.len()));
+        return Err(Refusal::Unsupported(format!(
+            "it claims {places} places for {} values, more than {SPARSEST} for each: store it dense",
+            values.len()
+        )));
     }
     let axes = match &indices.dims[..] {
         [_] => 1,
@@ -261,7 +264,7 @@ fn sparse(tensor: &SparseTensorProto, limit: u64, folder: &Path, maps: &mut Maps
 }
 
 /// Whole numbers, as shapes and indices are.
-fn integers(tensor: &TensorProto, folder: &Path, maps: &mut Maps) -> Result<Vec<i64>, TensorError> {
+fn integers(tensor: &TensorProto, folder: &Path, maps: &mut Maps) -> Result<Vec<i64>, Refusal> {
     if tensor.data_type != Some(element::INT64) {
         return Err(unknown(tensor.data_type));
     }

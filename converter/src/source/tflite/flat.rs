@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::source::Refusal;
+
 /// A table: where it is in the buffer. What is not there, or not in the buffer, is the default.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
@@ -72,7 +74,7 @@ impl Table {
     ///
     /// # Errors
     /// It has more than `most` elements, or reaches past the end of the buffer.
-    pub(super) fn vector(&self, slot: usize, size: usize, most: usize) -> Result<Vector, String> {
+    pub(super) fn vector(&self, slot: usize, size: usize, most: usize) -> Result<Vector, Refusal> {
         let Some(field) = self.field(slot) else { return Ok(Vector::default()) };
         let found = follow(&self.bytes, field).and_then(|at| {
             let len = usize::try_from(u32::from_le_bytes(number(&self.bytes, at)?)).ok()?;
@@ -80,7 +82,9 @@ impl Table {
             (end <= self.bytes.len()).then_some((at + 4, len))
         });
         match found {
-            Some((_, len)) if len > most => Err(format!("a list of {len} entries, where at most {most} are read")),
+            Some((_, len)) if len > most => Err(Refusal::Unsupported(format!(
+                "a list of {len} entries, where at most {most} are read: convert a network of fully connected layers alone"
+            ))),
             Some((start, len)) => Ok(Vector { bytes: self.bytes.clone(), start, len }),
             None => Err("a list that reaches past the end of the file".into()),
         }
@@ -119,7 +123,7 @@ impl Vector {
     ///
     /// # Errors
     /// One lies outside the buffer.
-    pub(super) fn tables(&self) -> Result<Vec<Table>, String> {
+    pub(super) fn tables(&self) -> Result<Vec<Table>, Refusal> {
         let table = |number| {
             let at = follow(&self.bytes, self.start + 4 * number)?;
             Some(Table { bytes: self.bytes.clone(), at })

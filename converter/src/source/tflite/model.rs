@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::flat::{Table, Vector};
-use crate::source::TensorError;
+use crate::source::Refusal;
 
 /// Operators, tensors and buffers of a model; a network of 16 junctions has fewer than a hundred.
 const MAX_PARTS: usize = 4096;
@@ -118,16 +118,23 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn read(bytes: Bytes) -> Result<Self, String> {
+    pub(super) fn read(bytes: Bytes) -> Result<Self, Refusal> {
         let root = Table::root(bytes.clone()).ok_or("a model outside the file")?;
         match root.int(0, 0) {
             3 => {}
-            version => return Err(format!("version {version} of the schema; version 3 is read")),
+            version => {
+                let reason =
+                    format!("version {version} of the schema, where version 3 is read: convert the network again");
+                return Err(Refusal::Unsupported(reason));
+            }
         }
         let codes = root.vector(1, 4, MAX_PARTS)?.tables()?;
         let codes: Vec<u32> = codes.iter().map(code).collect();
         let graphs = root.vector(2, 4, MAX_PARTS)?.tables()?;
-        let [graph] = &graphs[..] else { return Err(format!("{} graphs in it; one is supported", graphs.len())) };
+        let [graph] = &graphs[..] else {
+            let reason = format!("{} graphs in it, where one is supported: convert one signature alone", graphs.len());
+            return Err(Refusal::Unsupported(reason));
+        };
         let buffers = root.vector(4, 4, MAX_PARTS)?.tables()?;
         let tensors = graph.vector(0, 4, MAX_PARTS)?.tables()?.iter().map(value).collect::<Result<_, _>>()?;
         let operators = graph.vector(3, 4, MAX_PARTS)?.tables()?;
@@ -142,7 +149,7 @@ impl Model {
             })
         });
         Ok(Self {
-            operators: operators.collect::<Result<_, String>>()?,
+            operators: operators.collect::<Result<_, Refusal>>()?,
             tensors,
             inputs: numbers(&graph.vector(1, 4, MAX_ENDS)?),
             outputs: numbers(&graph.vector(2, 4, MAX_ENDS)?),
@@ -156,7 +163,7 @@ impl Model {
         self.bytes_of(value).is_ok_and(|bytes| !bytes.is_empty())
     }
 
-    fn bytes_of(&self, value: &Value) -> Result<Bytes, String> {
+    fn bytes_of(&self, value: &Value) -> Result<Bytes, Refusal> {
         let Some(buffer) = self.buffers.get(value.buffer) else { return Err("its buffer is not there".into()) };
         // Large models have their values behind the buffer of tables.
         let (offset, size) = (buffer.long(1, 0), buffer.long(2, 0));
@@ -172,18 +179,18 @@ impl Model {
     }
 
     /// A stored tensor's values, whole numbers as they are.
-    pub(super) fn numbers(&self, value: &Value) -> Result<Vec<f32>, TensorError> {
-        let bytes = self.bytes_of(value).map_err(TensorError::Damaged)?;
+    pub(super) fn numbers(&self, value: &Value) -> Result<Vec<f32>, Refusal> {
+        let bytes = self.bytes_of(value)?;
         let values: Vec<f32> = match value.element {
             Element::Float32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Element::Int8 => bytes.iter().map(|byte| f32::from(*byte as i8)).collect(),
             Element::Int32 => bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect(),
-            Element::Other(number) => return Err(TensorError::Element(element_name(number))),
+            Element::Other(number) => return Err(Refusal::Element(element_name(number))),
         };
         let places: usize = value.shape.iter().product();
         if values.len() != places {
             let reason = format!("its shape {:?} needs {places} values, there are {}", value.shape, values.len());
-            return Err(TensorError::Damaged(reason));
+            return Err(Refusal::Damaged(reason));
         }
         Ok(values)
     }
@@ -200,7 +207,7 @@ fn numbers(vector: &Vector) -> Vec<Option<usize>> {
     vector.ints().map(|number| usize::try_from(number).ok()).collect()
 }
 
-fn value(table: &Table) -> Result<Value, String> {
+fn value(table: &Table) -> Result<Value, Refusal> {
     let shape = table.vector(0, 4, MAX_AXES)?.ints().map(|length| usize::try_from(length).ok()).collect();
     let shape: Option<Vec<usize>> = shape;
     // The bytes of f32 values have to be countable.
