@@ -9,22 +9,17 @@ use std::io::Write;
 
 use bytemuck::cast_slice_mut;
 use criterion::{BenchmarkId, Criterion};
+use lacewing_benches::exits::{self, METRICS};
 use lacewing_converter::bench::measure::{Effort, interleaved};
 use lacewing_converter::convert::{convert_network, convert_network_i8};
-use lacewing_converter::edges::Edges;
 use lacewing_converter::import::{Imported, embedded_recipe, import};
 use lacewing_converter::int8::Quantising;
-use lacewing_converter::network::{Network, TrainedJunction};
+use lacewing_converter::network::Network;
 use lacewing_converter::scratch::HeapScratch;
 use lacewing_converter::source::Source;
 use lacewing_engine::{AsTrained, Engine, KernelSet, Model};
-use lacewing_kernels::Activation;
 use lacewing_models::data::{self, Part};
-use lacewing_models::recipe::Metric;
-use lacewing_models::{Dataset, JunctionId, bundled};
-
-const METRICS: [(&str, Metric); 3] =
-    [("max probability", Metric::MaxProbability), ("margin", Metric::Margin), ("entropy", Metric::Entropy)];
+use lacewing_models::{Dataset, bundled};
 
 type Failure = Box<dyn core::error::Error>;
 
@@ -45,11 +40,9 @@ fn main() -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     for int8 in [false, true] {
         let ranges = int8.then_some(&images);
-        let mut heads = vec![head(&without_exit(&network)?, ranges)?];
+        let mut heads = vec![head(&exits::without_exit(&network).ok_or("the network has no exit")?, ranges)?];
         for (_, metric) in METRICS {
-            let mut network = network.clone();
-            network.exits.iter_mut().for_each(|exit| exit.metric = metric);
-            heads.push(head(&network, ranges)?);
+            heads.push(head(&exits::by(metric, &network), ranges)?);
         }
         let name = if int8 { "int8" } else { "f32" };
         measure(name, &heads, images.sample(0), effort, criterion.as_mut(), &mut out)?;
@@ -66,25 +59,6 @@ fn head(network: &Network, images: Option<&Dataset>) -> Result<Vec<u8>, Failure>
         None => convert_network(network, None)?.head.into(),
         Some(images) => convert_network_i8(network, images, &Quantising::default())?.head.into(),
     })
-}
-
-/// The network whose head runs the same junctions and hands the exit's logits over: one trunk of them, and a tail of next to
-/// nothing.
-fn without_exit(network: &Network) -> Result<Network, Failure> {
-    let exit = network.exits.first().ok_or("the network has no exit")?;
-    let classes = u16::try_from(network.classes)?;
-    let diagonal = vec![1.0; network.classes * network.classes];
-    let last = TrainedJunction {
-        id: JunctionId::Trunk(0),
-        edges: Edges::from_dense(classes, classes, &diagonal, |output, input, _| output == input)
-            .ok_or("a diagonal does not fit a junction")?,
-        bias: Vec::new(),
-        activation: Activation::None,
-    };
-    let junctions = network.trunk.iter().take(exit.after).chain(&exit.branch).cloned().chain([last]);
-    let trunk: Vec<_> =
-        (1..).zip(junctions).map(|(k, junction)| TrainedJunction { id: JunctionId::Trunk(k), ..junction }).collect();
-    Ok(Network { split: Some(trunk.len() - 1), trunk, exits: Vec::new(), ..network.clone() })
 }
 
 /// A way to run the head on one image.

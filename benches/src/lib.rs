@@ -4,5 +4,6 @@
 
 pub mod boards;
 pub mod cortex_m4;
+pub mod exits;
 pub mod instructions;
 pub mod int8;

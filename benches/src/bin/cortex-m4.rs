@@ -63,9 +63,13 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
         if let Some(device) = subjects.first().filter(|device| device.name == arguments.flagship) {
             complaints.extend(keep_in_tree(&root, device, arguments.record)?);
         }
+        let is_flagship = subjects.first().is_some_and(|device| device.name == arguments.flagship);
         for subject in subjects {
             let run = run(&board, &subject, &mut complaints)?;
             record.networks.push(count(&subject, &run)?);
+        }
+        if is_flagship {
+            complaints.extend(decisions(&board, &file, &mut record)?);
         }
     }
     let in_tree = run(&board, &Subject::in_tree(&root.join(IN_TREE))?, &mut complaints)?;
@@ -84,6 +88,22 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     } else {
         complaints.extend(compare_counts(&read(&root.join(INSTRUCTIONS.0).join(INSTRUCTIONS.1))?, &record));
         complaints.extend(compare_sizes(&read(&root.join(SIZES.0).join(SIZES.1))?, &sizes));
+    }
+    Ok(complaints)
+}
+
+/// Counts what the exit of a head costs by each metric, and complains of more than 3 % of the head.
+fn decisions(board: &Board, file: &Path, record: &mut Record) -> Result<Vec<String>, Box<dyn Error>> {
+    let (mut complaints, mut without) = (Vec::new(), None);
+    for subject in Subject::deciding(file)? {
+        let counted = count(&subject, &run(board, &subject, &mut complaints)?)?;
+        let head = *without.get_or_insert(counted.instructions);
+        let more = counted.instructions.saturating_sub(head);
+        writeln!(io::stdout(), "  {more} more than without an exit, {:.2} %", 100.0 * more as f64 / head as f64)?;
+        if 100 * more > 3 * head {
+            complaints.push(format!("{}: the decision takes {more} instructions of {head}", subject.name));
+        }
+        record.networks.push(counted);
     }
     Ok(complaints)
 }

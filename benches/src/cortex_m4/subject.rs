@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use lacewing_converter::convert::{ConvertError, convert_network};
 use lacewing_converter::import::{ImportError, embedded_recipe, import};
+use lacewing_converter::network::Network;
 use lacewing_converter::source::{Source, SourceError};
 use lacewing_engine::{AsTrained, Engine, EngineError, KernelSet, Model, Outcome, ParseError, Part};
 use lacewing_models::data::{self, DataError, bundled_mnist};
 use thiserror::Error;
+
+use crate::exits::{self, METRICS};
 
 /// Inputs that each network runs on: the first of the test set.
 pub const INPUTS: usize = 10;
@@ -65,6 +68,25 @@ pub enum SubjectError {
     Engine(#[from] EngineError),
 }
 
+/// A trained network and inputs for it.
+struct Read {
+    name: String,
+    network: Network,
+    inputs: Vec<f32>,
+}
+
+impl Read {
+    fn of(file: &Path) -> Result<Self, SubjectError> {
+        let mut source = Source::open(file)?;
+        let recipe = embedded_recipe(&source)?.ok_or_else(|| SubjectError::NoRecipe(file.into()))?;
+        let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let network = import(&mut source, recipe)?.network;
+        let inputs = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
+        Ok(Self { name, network, inputs })
+    }
+}
+
 impl Subject {
     /// The trained network in a file that holds its own recipe, converted: what the device runs of it, and, where that is a head,
     /// the trunk as a whole network as well.
@@ -72,12 +94,7 @@ impl Subject {
     /// # Errors
     /// The file or the images cannot be read, or the network cannot be converted.
     pub fn trained(file: &Path) -> Result<Vec<Self>, SubjectError> {
-        let mut source = Source::open(file)?;
-        let recipe = embedded_recipe(&source)?.ok_or_else(|| SubjectError::NoRecipe(file.into()))?;
-        let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let mut network = import(&mut source, recipe)?.network;
-        let inputs: Vec<f32> = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
+        let Read { name, mut network, inputs } = Read::of(file)?;
         let mut models = vec![convert_network(&network, None)?.head];
         if network.split.take().is_some() {
             network.exits.clear();
@@ -87,6 +104,23 @@ impl Subject {
             .into_iter()
             .map(|model| Self { name: name.clone(), model: model.into(), inputs: inputs.clone() })
             .collect())
+    }
+
+    /// The head of a trained network without its exit, and with an exit that decides by each metric: what a decision costs.
+    /// Empty where the network has no exit.
+    ///
+    /// # Errors
+    /// As [`trained`](Self::trained).
+    pub fn deciding(file: &Path) -> Result<Vec<Self>, SubjectError> {
+        let Read { name, network, inputs } = Read::of(file)?;
+        let without = exits::without_exit(&network).map(|network| ("no exit", network));
+        let with = METRICS.map(|(metric, which)| (metric, exits::by(which, &network)));
+        let heads = without.into_iter().flat_map(|without| core::iter::once(without).chain(with.clone()));
+        let subject = |(how, network): (&str, Network)| {
+            let model = convert_network(&network, None)?.head.into();
+            Ok(Self { name: format!("{name}, {how}"), model, inputs: inputs.clone() })
+        };
+        heads.map(subject).collect()
     }
 
     /// What the firmware carries in its tree: `head.lace` and `inputs.f32` of a folder.
