@@ -361,6 +361,9 @@ fn what_does_not_bear_a_promise_is_refused() {
     let alone = choose(&network.head, None, &validation, &request(0.01, 0.9), &|_| ()).expect_err("no tail");
     assert!(matches!(alone, ThresholdError::NoTail), "{alone}");
     assert!(head.exits().count() == 1);
+    let unseen = with_two_exits(Some(1));
+    let unseen = choose(&unseen.head, Some(&parse(&unseen.tail)), &validation, &request(0.01, 0.9), &|_| ());
+    assert!(matches!(unseen, Err(ThresholdError::TailExits)), "{unseen:?}");
 }
 
 /// Samples so large that an exit's logits are no finite numbers any more: whatever is asked for, they are handed over.

@@ -77,8 +77,8 @@ const fn take_if(sure: bool) -> Decision {
     if sure { Decision::Take } else { Decision::Continue }
 }
 
-/// What an exit shows to whoever decides. The exit's own metric is computed once, with one exponential a class for max
-/// probability and entropy and none for the margin; the other metrics are computed when asked for.
+/// What an exit shows to whoever decides. The exit's own metric is computed once, with one exponential a class, rounded up to
+/// four, for max probability and entropy and none for the margin; the other metrics are computed when asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct ExitView<'e, T: Element = f32> {
     exit: &'e Exit,

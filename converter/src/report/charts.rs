@@ -36,6 +36,8 @@ fn draw(lines: Lines<'_>) -> Result<String, ReportError> {
         let mesh = &mut chart.configure_mesh();
         mesh.x_desc(lines.x.0)
             .y_desc(lines.y.0)
+            // 0, 20 … 100: more would run into each other.
+            .x_labels(6)
             .light_line_style(TRANSPARENT)
             .label_style(("sans-serif", 18))
             .draw()

@@ -30,7 +30,7 @@ pub(super) fn network(models: &[&Model<'_>]) -> String {
                 "<line x1=\"0\" x2=\"480\" y1=\"{0}\" y2=\"{0}\" stroke=\"#111\" stroke-dasharray=\"6 4\"/>",
                 y - 8
             );
-            let _ = write!(svg, "<text x=\"476\" y=\"{}\" text-anchor=\"end\">split</text>", y - 12);
+            let _ = write!(svg, "<text x=\"476\" y=\"{}\" text-anchor=\"end\" font-size=\"11\">split</text>", y + 3);
         }
         boxed(&mut svg, (5, y + 8), "#005aa0", &row.lines);
         for (place, exit) in row.exits.iter().enumerate() {

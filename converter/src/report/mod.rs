@@ -104,7 +104,7 @@ pub fn report(
     let alone = Contender { head, tail: None };
     let mut contenders = vec![(alone, data)];
     contenders.extend(tail.map(|_| (Contender { head, tail }, data)));
-    let names = ["the first model alone", "with its tail, in one process"];
+    let names = ["head alone", "with its tail, in one process"];
     let latency = names.into_iter().zip(latencies(&contenders, ROUNDS, &|| ())?).collect();
     let facts = Facts {
         title,

@@ -19,10 +19,10 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;mar
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #ccc}svg{width:100%;max-width:36rem;height:auto}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.15rem .5rem;text-align:right;border:1px solid #ddd}\
 th{font-weight:600}.scroll{overflow-x:auto}figure{margin:0 .5rem .5rem 0;display:inline-block}figcaption{font-size:.8rem;text-align:center}\
-img{image-rendering:pixelated;border:1px solid #ddd}.mask{width:10rem}.sample{width:3.5rem}.note{color:#555;font-size:.9rem}\
+img{image-rendering:pixelated;border:1px solid #ddd}.mask{width:10rem}.sample{width:3.1rem}.note{color:#555;font-size:.9rem}\
 @media(max-width:30rem){.scroll td,.scroll th{padding:.1rem .2rem;font-size:.7rem}}\
 td{-webkit-print-color-adjust:exact;print-color-adjust:exact}\
-@media print{body{max-width:none}h2,figure,svg,table{break-inside:avoid}h2{break-after:avoid}}";
+@media print{body{max-width:none}h2,figure,svg,table{break-inside:avoid}h2,.lead{break-after:avoid}}";
 
 pub(super) fn page(facts: &Facts<'_, '_>) -> Result<String, ReportError> {
     let title = escape(facts.title);
@@ -72,7 +72,7 @@ fn network(html: &mut String, facts: &Facts<'_, '_>) {
     for model in &facts.models {
         let _ = write!(
             html,
-            "<p>{}, pair {:08x}, {} bytes</p>",
+            "<p class=\"lead\">{}, pair {:08x}, {} bytes</p>",
             model.part().name(),
             model.pair_id(),
             grouped(model.bytes().len() as f64)
@@ -90,13 +90,20 @@ fn network(html: &mut String, facts: &Facts<'_, '_>) {
             );
         }
     }
-    note(html, "A picture is a junction's mask, inputs across, outputs down: the darker, the more edges.");
+    note(
+        html,
+        "A picture is a junction's mask, inputs across, outputs down: the darker, the more edges whose weight is not 0.",
+    );
+    let tails = facts.models.iter().filter(|model| model.part() == Part::Tail);
+    if tails.flat_map(|tail| tail.exits()).any(|exit| exit.branch > 0) {
+        note(html, "The tail has exits of its own: here its end answers what it is handed.");
+    }
 }
 
 fn exits(html: &mut String, facts: &Facts<'_, '_>) -> Result<(), ReportError> {
     for (place, exit) in facts.exits.iter().enumerate() {
         heading(html, &format!("Exit {}, behind junction {}", exit.id.0, exit.after));
-        let _ = write!(html, "<p>taken where {}, {}</p>", drawing::taken_where(exit), chosen(exit));
+        let _ = write!(html, "<p class=\"lead\">taken where {}, {}</p>", drawing::taken_where(exit), chosen(exit));
         let said = facts.observed.iter().filter_map(|o| Some((o, o.said_at(place)?)));
         put(
             html,
@@ -121,7 +128,7 @@ fn chosen(exit: &Exit) -> String {
     let samples = grouped(f64::from(exit.samples));
     match exit.calibration {
         Some(calibration) => format!(
-            "chosen for {}, all exits together, on {samples} samples; holds for data exchangeable with them",
+            "chosen for {}, on {samples} samples; holds for data exchangeable with them",
             purpose(calibration.target)
         ),
         None if exit.samples > 0 => format!("chosen on {samples} samples"),
@@ -164,10 +171,12 @@ fn sizes(html: &mut String, facts: &Facts<'_, '_>) {
     let made = facts.variants.iter().map(|variant| (variant.name.to_owned(), variant.bytes as f64, variant.micros));
     let rows: Vec<(String, f64, f64)> = core::iter::once(this).chain(made).collect();
     put(html, &bars(&rows.iter().map(|(name, bytes, _)| (name.clone(), *bytes)).collect::<Vec<_>>(), "bytes"));
-    note(
-        html,
-        "Model files, head and tail together. Dense and int8 twins are made of the given network, packed for size.",
-    );
+    let twins = if facts.variants.is_empty() {
+        "An int8 model has no f32 twins."
+    } else {
+        "Dense and int8 twins are made of the given network, packed for size."
+    };
+    note(html, &format!("Model files, head and tail together. {twins}"));
     let times = rows.into_iter().map(|(name, _, micros)| (name, micros));
     let alone = facts.latency.first().filter(|_| facts.latency.len() > 1);
     let alone = alone.map(|(name, latency)| ((*name).to_owned(), latency.median_ns as f64 / 1000.0));

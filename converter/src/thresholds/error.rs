@@ -21,6 +21,12 @@ pub enum ThresholdError {
     /// Without the tail nobody knows what the full network says.
     #[error("the head's full network ends in its tail: give it with --tail")]
     NoTail,
+    /// Exits that would go unseen.
+    #[error(
+        "the tail has exits of its own, which are not calibrated with a head: split the network behind its last exit, or \
+         calibrate it whole (convert --split-after 0)"
+    )]
+    TailExits,
     /// Nothing to choose.
     #[error("the model has no exit besides the end of the network")]
     NoExits,

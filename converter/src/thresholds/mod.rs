@@ -481,6 +481,9 @@ fn check(model: &Model<'_>, tail: Option<&Model<'_>>, data: &Dataset, request: &
     if model.part() == lacewing_engine::Part::Head && tail.is_none() {
         return Err(ThresholdError::NoTail);
     }
+    if tail.is_some_and(|tail| tail.exits().any(|exit| exit.branch > 0)) {
+        return Err(ThresholdError::TailExits);
+    }
     if !model.exits().any(|exit| exit.branch > 0) {
         return Err(ThresholdError::NoExits);
     }
