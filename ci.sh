@@ -2,7 +2,7 @@
 # The project's test command: everything that must hold before a change lands, here and in CI.
 #
 #   ./ci.sh              every step, a quarter of an hour on two cores from nothing
-#   ./ci.sh --long       the same and then the long steps, an hour and a half
+#   ./ci.sh --long       the same and then the long steps, an hour and a quarter
 #   ./ci.sh STEP ...     these steps only, by the names that --list prints
 #   ./ci.sh --list       the steps
 #
@@ -18,7 +18,7 @@ cd "$(dirname "$0")"
 # machine, and what is built for others or by the nightly compiler.
 HOST_STEPS="format lint docs msrv tests no_std"
 OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
-# The long ones in two lanes as well, about an hour each, and what wants a quiet machine after them.
+# The long ones in two lanes as well, three quarters of an hour each, and what wants a quiet machine after them.
 LONG_STEPS="avx512_long asan instructions assembly miri soak fuzz_long"
 BESIDE_STEPS="fuzz_import fuzz_tail promise"
 QUIET_STEPS="peers"
@@ -184,10 +184,10 @@ fuzz() { # "ROOM ..." LIMIT ...
 }
 step_fuzz() { fuzz "engine tail" -max_total_time=10; }
 step_fuzz_long() { fuzz engine -runs=10000000; }
-# Ten million executions of each, or ten minutes.
-step_fuzz_tail() { fuzz tail -runs=10000000 -max_total_time=600; }
-# Readers of other people's files, up to a thousand times slower to run: a million executions of each, or five minutes.
-step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=300 -max_len=16384; }
+# Ten million executions of each, or five minutes.
+step_fuzz_tail() { fuzz tail -runs=10000000 -max_total_time=300; }
+# Readers of other people's files, up to a thousand times slower to run: a million executions of each, or four minutes.
+step_fuzz_import() { fuzz converter -runs=1000000 -max_total_time=240 -max_len=16384; }
 
 # Ten minutes of bad links, killed tails, garbage and stalled clients: right answers only, and memory that stays.
 step_soak() {
