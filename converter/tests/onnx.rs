@@ -104,6 +104,54 @@ fn what_is_refused() {
     }
 }
 
+/// A field of protobuf that is so many bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let length = if length < 0x80 { vec![length as u8] } else { vec![0x80 | (length & 0x7f) as u8, (length >> 7) as u8] };
+    [&[number << 3 | 2][..], &length, content].concat()
+}
+
+/// A node with one integer attribute.
+fn node(kind: &str, inputs: &[&str], output: &str, (key, value): (&str, u8)) -> Vec<u8> {
+    let mut node: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+    node.extend([field(2, output.as_bytes()), field(3, output.as_bytes()), field(4, kind.as_bytes())].concat());
+    node.extend(field(5, &[&field(1, key.as_bytes())[..], &[0x18, value]].concat()));
+    field(1, &node)
+}
+
+/// A cast to whole numbers cuts off what is behind the point: on data and on weights.
+#[test]
+fn casts_to_other_numbers_than_floats_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cast.onnx");
+    let written = |weights: &str, to: u8| {
+        let (data, cast) = if weights == "w" { ("cast", "x") } else { ("x", "w") };
+        let raw: Vec<u8> = (0..12).flat_map(|at| (at as f32 - 5.5).to_le_bytes()).collect();
+        let tensor = [&[8, 4, 8, 3, 0x10, 1][..], &field(8, b"w"), &field(9, &raw)].concat();
+        let graph = [
+            node("Cast", &[cast], "cast", ("to", to)),
+            node("MatMul", &[data, weights], "end", ("unused", 0)),
+            field(5, &tensor),
+            field(11, &field(1, b"x")),
+            field(12, &field(1, b"end")),
+        ];
+        std::fs::write(&file, [&[8, 8][..], &field(7, &graph.concat()), &field(8, &[0x10, 17])].concat()).unwrap();
+    };
+    for weights in ["w", "cast"] {
+        for float in [1, 10, 11, 16] {
+            written(weights, float);
+            convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+        }
+    }
+    for (other, called) in [(0, "undefined"), (2, "uint8"), (3, "int8"), (7, "int64"), (9, "bool"), (99, "number 99")] {
+        written("w", other);
+        let words = ["layer cast", &format!("casts to {called}"), "supported are float, double, float16 and bfloat16"];
+        refused(&file, &Options::default(), &words);
+        written("cast", other);
+        refused(&file, &Options::default(), &["layer end", "input cast is no stored tensor and not made of one"]);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_does_not_lead_out_of_the_folder() {

@@ -4,9 +4,10 @@ use lacewing_kernels::Activation;
 use lacewing_models::recipe::Layout;
 
 use super::constant::{Constant, Constants};
+use super::tensors;
 use super::walk::name;
 use crate::layers::{Affine, GraphError, Layer, Weights};
-use crate::onnx::NodeProto;
+use crate::onnx::{NodeProto, element};
 use crate::source::LayersError;
 
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, BatchNormalization, Relu, LeakyRelu, PRelu, Clip, Sigmoid, Tanh, \
@@ -50,11 +51,24 @@ pub(super) fn read(node: &NodeProto, constants: &mut Constants<'_>) -> Result<Op
             None | Some(1) => one(Layer::Identity),
             Some(axis) => Err(reader.setting(format!("flattens from axis {axis}; supported is 1")).into()),
         },
-        "Reshape" | "Squeeze" | "Unsqueeze" | "Identity" | "Dropout" | "Cast" => one(Layer::Identity),
+        "Reshape" | "Squeeze" | "Unsqueeze" | "Identity" | "Dropout" => one(Layer::Identity),
+        "Cast" if keeps(node) => one(Layer::Identity),
+        "Cast" => {
+            let to = tensors::element_name(reader.int("to").unwrap_or_default());
+            let reason = format!("casts to {to}; supported are float, double, float16 and bfloat16");
+            Err(reader.setting(reason).into())
+        }
         _ => {
             Err(GraphError::Layer { layer: name(node).to_owned(), kind: kind.to_owned(), supported: SUPPORTED }.into())
         }
     }
+}
+
+/// Whether a `Cast` keeps numbers as they are, but for rounding: to others than floats, it cuts off what is behind the point.
+pub(super) fn keeps(node: &NodeProto) -> bool {
+    let to = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("to")).and_then(|to| to.i);
+    let floats = [element::FLOAT, element::FLOAT16, element::DOUBLE, element::BFLOAT16];
+    to.is_some_and(|to| floats.iter().any(|float| i64::from(*float) == to))
 }
 
 struct Reader<'r, 'f> {
