@@ -3,7 +3,7 @@
 mod support;
 
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::{agrees, framework, refused};
+use support::frameworks::{agrees, framework, logits, refused};
 use support::names;
 
 #[test]
@@ -107,7 +107,8 @@ fn what_is_refused() {
 /// A field of protobuf that is so many bytes.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
-    let length = if length < 0x80 { vec![length as u8] } else { vec![0x80 | (length & 0x7f) as u8, (length >> 7) as u8] };
+    let length =
+        if length < 0x80 { vec![length as u8] } else { vec![0x80 | (length & 0x7f) as u8, (length >> 7) as u8] };
     [&[number << 3 | 2][..], &length, content].concat()
 }
 
@@ -149,6 +150,51 @@ fn casts_to_other_numbers_than_floats_are_refused() {
         refused(&file, &Options::default(), &words);
         written("cast", other);
         refused(&file, &Options::default(), &["layer end", "input cast is no stored tensor and not made of one"]);
+    }
+}
+
+/// Weights and biases times a number, and by one.
+#[test]
+fn constants_times_a_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("times.onnx"), dir.path().join("out"));
+    let written = |kind: &str, operands: [&str; 2], gemm: bool| {
+        let tensor = |name: &str, shape: &[u8], values: &[f32]| {
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let shape: Vec<u8> = shape.iter().flat_map(|length| [8, *length]).collect();
+            field(5, &[&shape[..], &[0x10, 1], &field(8, name.as_bytes()), &field(9, &raw)].concat())
+        };
+        let bias =
+            node(kind, &operands.map(|operand| if operand == "w" { "b" } else { operand }), "biases", ("unused", 0));
+        let graph = [
+            node(kind, &operands, "weights", ("unused", 0)),
+            if gemm { bias } else { Vec::new() },
+            match gemm {
+                true => node("Gemm", &["x", "weights", "biases"], "end", ("transB", 0)),
+                false => node("MatMul", &["x", "weights"], "end", ("unused", 0)),
+            },
+            tensor("w", &[4, 3], &[1.0; 12]),
+            tensor("b", &[3], &[2.0; 3]),
+            tensor("half", &[], &[0.5]),
+            tensor("none", &[1], &[0.0]),
+            field(11, &field(1, b"x")),
+            field(12, &field(1, b"end")),
+        ];
+        std::fs::write(&file, [&[8, 8][..], &field(7, &graph.concat()), &field(8, &[0x10, 17])].concat()).unwrap();
+    };
+    for (kind, operands, product) in
+        [("Mul", ["w", "half"], 2.0), ("Mul", ["half", "w"], 2.0), ("Div", ["w", "half"], 8.0)]
+    {
+        for gemm in [false, true] {
+            written(kind, operands, gemm);
+            convert(&file, None, &out, &Options::default()).unwrap();
+            let sum = if gemm { product * 1.5 } else { product };
+            assert_eq!(logits(&out, &[1.0; 4], 4), [[[sum; 3]]], "{kind} {operands:?} {gemm}");
+        }
+    }
+    for (kind, operands) in [("Div", ["half", "w"]), ("Div", ["w", "none"]), ("Add", ["w", "half"])] {
+        written(kind, operands, false);
+        refused(&file, &Options::default(), &["layer end", "input weights is no stored tensor and not made of one"]);
     }
 }
 

@@ -71,6 +71,12 @@ pub(super) fn keeps(node: &NodeProto) -> bool {
     to.is_some_and(|to| floats.iter().any(|float| i64::from(*float) == to))
 }
 
+/// The number that weights are multiplied with, as a layer before them: what they are given may as well be.
+fn factor(weights: &Constant) -> Option<Layer> {
+    let scale = vec![weights.factor];
+    (weights.factor != 1.0).then(|| Layer::Affine(Affine { scale, shift: vec![0.0] }))
+}
+
 struct Reader<'r, 'f> {
     node: &'r NodeProto,
     constants: &'r mut Constants<'f>,
@@ -141,11 +147,13 @@ impl Reader<'_, '_> {
         }
         let layout = if self.int("transB").unwrap_or(0) == 0 { Layout::InOut } else { Layout::OutIn };
         let constant = self.needed(1)?;
+        let factor = factor(&constant);
         let mut weights = self.junction(constant, layout)?;
         let (alpha, beta) = (self.float("alpha").unwrap_or(1.0), self.float("beta").unwrap_or(1.0));
         let mut layers = Vec::new();
         if let Some(bias) = self.constant(2)? {
-            let plain = bias.mask.is_none() && self.constants.shape(&bias.tensor)? == [weights.n_out];
+            let plain =
+                bias.mask.is_none() && bias.factor == 1.0 && self.constants.shape(&bias.tensor)? == [weights.n_out];
             if plain && alpha == 1.0 && beta == 1.0 {
                 weights.bias = Some(bias.tensor);
             } else {
@@ -156,7 +164,7 @@ impl Reader<'_, '_> {
             layers.push(Layer::Affine(Affine { scale: vec![f64::from(alpha)], shift: vec![0.0] }));
         }
         layers.insert(0, Layer::Junction(weights));
-        Ok(Operator { data: 0, layers })
+        Ok(Operator { data: 0, layers: factor.into_iter().chain(layers).collect() })
     }
 
     fn matmul(&mut self) -> Result<Operator, LayersError> {
@@ -167,7 +175,9 @@ impl Reader<'_, '_> {
                 .into());
         }
         let constant = self.needed(1)?;
-        Ok(Operator { data: 0, layers: vec![Layer::Junction(self.junction(constant, Layout::InOut)?)] })
+        let factor = factor(&constant);
+        let junction = Layer::Junction(self.junction(constant, Layout::InOut)?);
+        Ok(Operator { data: 0, layers: factor.into_iter().chain([junction]).collect() })
     }
 
     /// Adds, subtracts, multiplies or divides with a constant.
