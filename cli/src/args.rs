@@ -36,7 +36,7 @@ pub enum Command {
     Prune(Prune),
     /// Give a trained network an exit: train a small branch on its frozen features.
     FitExit(FitExit),
-    /// Turn a trained network (Keras, PyTorch, ONNX, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
+    /// Turn a trained network (Keras, PyTorch, ONNX, TensorFlow Lite, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
     /// Measure junctions and the bundled networks beside the fastest dense, on one thread of this machine.
     Bench(Bench),
@@ -228,7 +228,7 @@ pub struct Tuning {
 
 #[derive(Debug, clap::Args)]
 pub struct Convert {
-    /// The trained network: Keras .h5 or .keras, PyTorch .pt, .onnx, safetensors or .npz; its content tells which.
+    /// The trained network: Keras .h5 or .keras, PyTorch .pt, .onnx, .tflite, safetensors or .npz; its content tells which.
     pub model: PathBuf,
     /// The recipe, where the file's own layers or names do not say what the network is.
     #[arg(long, value_name = "FILE")]

@@ -19,7 +19,7 @@ pub struct WriteError {
 }
 
 /// Writes files into `dir`, which is made where it is missing, and folders in it that they are said to be in: each under a temporary name, synced, and all renamed only when
-/// all are written. An error leaves none of them behind, and no temporary ones.
+/// all are written. An error leaves none of them behind, what was there before as it was, and no temporary ones.
 ///
 /// # Errors
 /// The folder cannot be made or written to.
@@ -38,18 +38,42 @@ pub fn write_all(dir: &Path, files: &[(&str, &[u8])]) -> Result<Vec<PathBuf>, Wr
         let path = dir.join(name);
         written.push((write_temporary(dir, bytes).map_err(failed(&path))?, path));
     }
-    let mut renamed: Vec<PathBuf> = Vec::new();
+    let mut renamed: Vec<(PathBuf, Option<Kept>)> = Vec::new();
     for (temporary, path) in written {
         let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-        let placed = folder.and_then(|()| temporary.persist(&path).map(drop).map_err(|error| error.error));
-        if let Err(error) = placed {
-            // What is left to do on the way out; the error that led here is the one to tell.
-            renamed.iter().for_each(|path| drop(fs::remove_file(path)));
-            return Err(WriteError { path, error });
+        let kept = folder.and_then(|()| keep(dir, &path));
+        let placed = kept.and_then(|kept| temporary.persist(&path).map(|_| kept).map_err(|error| error.error));
+        match placed {
+            Ok(kept) => renamed.push((path, kept)),
+            Err(error) => {
+                // What is left to do on the way out; the error that led here is the one to tell.
+                for (path, kept) in renamed {
+                    match kept {
+                        Some(kept) => drop(kept.persist(path)),
+                        None => drop(fs::remove_file(path)),
+                    }
+                }
+                return Err(WriteError { path, error });
+            }
         }
-        renamed.push(path);
     }
-    Ok(renamed)
+    Ok(renamed.into_iter().map(|(path, _)| path).collect())
+}
+
+/// A file under a second, temporary name.
+type Kept = NamedTempFile<()>;
+
+/// Gives what is at `path` a second name in `dir`, which goes away with what is returned: it stays in its place until it is
+/// replaced, and can be put back then. A copy where the file system has no second names.
+fn keep(dir: &Path, path: &Path) -> io::Result<Option<Kept>> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(None);
+    }
+    let second = |name: &Path| match fs::hard_link(path, name) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::copy(path, name).map(drop),
+        done => done,
+    };
+    tempfile::Builder::new().prefix(".lacewing-").suffix(".tmp").make_in(dir, second).map(Some)
 }
 
 /// Writes one file, whole or not at all, into a folder that is there.
@@ -101,6 +125,18 @@ mod tests {
             (names(&dir), fs::read(dir.join("c")).unwrap()),
             (["a", "b", "c", "d"].map(String::from).into(), b"0".to_vec())
         );
+        fs::remove_file(dir.join("c")).unwrap();
+        // The second cannot be placed once the first is: what the first replaced is there again, what was new is gone.
+        fs::write(dir.join("c"), b"0").unwrap();
+        let error = write_all(&dir, &[("c", b"3"), ("e", b"4"), ("a/f", b"5")]).unwrap_err();
+        assert_eq!(error.path, dir.join("a/f"));
+        assert_eq!(
+            (names(&dir), fs::read(dir.join("c")).unwrap()),
+            (["a", "b", "c", "d"].map(String::from).into(), b"0".to_vec())
+        );
+        // Replaced, and no second name left.
+        write_all(&dir, &[("c", b"6"), ("b", b"7")]).unwrap();
+        assert_eq!((names(&dir).len(), fs::read(dir.join("c")).unwrap()), (4, b"6".to_vec()));
         fs::remove_file(dir.join("c")).unwrap();
         // One file alone.
         write(&dir.join("a"), b"4").unwrap();

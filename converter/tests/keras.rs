@@ -3,13 +3,14 @@
 mod support;
 
 use std::io::Read;
+use std::path::Path;
 
 use lacewing_converter::convert::{HEAD, Options, convert};
 use lacewing_converter::evaluate::evaluate;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
-use support::frameworks::{agrees, agrees_with, framework, refused};
+use support::frameworks::{agrees, agrees_with, framework, logits, refused};
 use support::written::Hdf5;
 use support::{archive, names};
 
@@ -120,6 +121,96 @@ fn a_softmax_works_along_the_last_axis() {
     for axis in ["0", "2", "[0]", "[0, 1]", "\"last\""] {
         written(axis);
         refused(&file, &Options::default(), &["layer shares", "axis", "supported is the last"]);
+    }
+}
+
+/// An archive of Keras 3: a layer with a config, before a matrix of ones from 4 values to 3.
+fn before_ones(file: &Path, class: &str, settings: &str, members: Vec<(String, Hdf5<'_>)>) {
+    let config = format!(
+        r#"{{"class_name": "Sequential", "config": {{"layers": [
+            {{"class_name": "{class}", "config": {{"name": "first"{settings}}}}},
+            {{"class_name": "Dense", "config": {{"name": "dense", "use_bias": false}}}}]}}}}"#
+    );
+    let dense = Hdf5::under("dense/vars/0", Hdf5::Dataset(&[4, 3], &[1.0; 12]));
+    let Hdf5::Group(mut layers) = dense else { panic!("no group") };
+    layers.extend(members);
+    let weights = Hdf5::under("layers", Hdf5::Group(layers)).file();
+    let members = [("config.json", config.as_bytes()), ("model.weights.h5", &weights[..])];
+    std::fs::write(file, archive(members, zip::CompressionMethod::Stored)).unwrap();
+}
+
+#[test]
+fn rescaling_by_a_number_and_by_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("rescaled.keras"), dir.path().join("out"));
+    for (settings, sum) in [
+        ("", 4.0),
+        (r#", "scale": 0.5, "offset": null"#, 2.0),
+        (r#", "scale": [1.0, 2.0, 3.0, 4], "offset": [0.0, 0.0, 1.0, 2.0]"#, 13.0),
+        (r#", "scale": {"class_name": "__numpy__", "config": {"value": [1.0, 1.0, 1.0, 2.0]}}, "offset": 0"#, 5.0),
+        (r#", "scale": {"type": "ndarray", "value": 3}"#, 12.0),
+    ] {
+        before_ones(&file, "Rescaling", settings, Vec::new());
+        convert(&file, None, &out, &Options::default()).unwrap();
+        assert_eq!(logits(&out, &[1.0; 4], 4), [[[sum; 3]]], "{settings}");
+    }
+    for (settings, said) in [
+        (r#", "scale": "large""#, r#"its scale is "large""#),
+        (r#", "scale": [1.0, null, 1.0, 1.0]"#, "supported are a number and a list"),
+        (r#", "offset": []"#, "its offset is []"),
+        (r#", "scale": true"#, "its scale is true"),
+        (r#", "scale": [1.0, 2.0]"#, "takes"),
+    ] {
+        before_ones(&file, "Rescaling", settings, Vec::new());
+        refused(&file, &Options::default(), &["rescaled.keras", said]);
+    }
+}
+
+/// A setting that is there and cannot be read is refused: the default in its place would be another network.
+#[test]
+fn settings_that_cannot_be_read_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("settings.keras");
+    for (class, settings, said) in [
+        ("LeakyReLU", r#", "negative_slope": "0.1""#, "layer first: its negative_slope is"),
+        ("LeakyReLU", r#", "alpha": [0.1, 0.2]"#, "layer first: its alpha is [0.1,0.2]"),
+        ("ReLU", r#", "max_value": "6""#, "layer first: its max_value is"),
+        ("ReLU", r#", "threshold": {}"#, "layer first: its threshold is"),
+        ("BatchNormalization", r#", "scale": "no""#, "layer first: its scale is \"no\", neither true nor false"),
+        ("BatchNormalization", r#", "epsilon": "small""#, "layer first: its epsilon is"),
+        ("Dense", r#", "use_bias": 1"#, "its use_bias is 1, neither true nor false"),
+    ] {
+        let ones = || Hdf5::Dataset(&[4], &[1.0; 4]);
+        let vars = ["0", "1", "2", "3"].map(|name| (name.to_owned(), ones())).into();
+        let norm = Hdf5::under("vars", Hdf5::Group(vars));
+        let square = Hdf5::under("vars/0", Hdf5::Dataset(&[4, 4], &[1.0; 16]));
+        // The first Dense is in the folder "dense", so that the second has to be in "dense_1".
+        let members = match class {
+            "Dense" => vec![("dense_1".to_owned(), square)],
+            _ => vec![("batch_normalization".to_owned(), norm)],
+        };
+        before_ones(&file, class, settings, members);
+        refused(&file, &Options::default(), &["settings.keras", said]);
+    }
+}
+
+/// What is wrong with a statistic is said as it is.
+#[test]
+fn statistics_that_are_no_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("norm.keras");
+    for (variable, value, said) in [
+        ("0", f32::NAN, "batch_normalization/vars/0 holds NaN at [2]"),
+        ("2", f32::NAN, "batch_normalization/vars/2 holds NaN at [2]"),
+        ("3", f32::INFINITY, "batch_normalization/vars/3 holds inf at [2]"),
+        ("3", -1.0, "its moving_variance and epsilon come to no number above 0 at [2]"),
+    ] {
+        let wrong = [1.0, 1.0, value, 1.0];
+        let values = |name: &str| if name == variable { &wrong } else { &[1.0; 4] };
+        let vars = ["0", "1", "2", "3"].map(|name| (name.to_owned(), Hdf5::Dataset(&[4], values(name)))).into();
+        let norm = Hdf5::under("vars", Hdf5::Group(vars));
+        before_ones(&file, "BatchNormalization", "", vec![("batch_normalization".to_owned(), norm)]);
+        refused(&file, &Options::default(), &["norm.keras", "layer first", said]);
     }
 }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use lacewing_converter::convert::{Options, convert};
-use support::frameworks::{agrees, framework, refused};
+use support::frameworks::{agrees, framework, logits, refused};
 use support::names;
 
 #[test]
@@ -101,6 +101,100 @@ fn what_is_refused() {
     ];
     for (name, words) in cases {
         refused(&framework(&format!("bad/onnx-{name}.onnx")), &Options::default(), words);
+    }
+}
+
+/// A field of protobuf that is so many bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let length =
+        if length < 0x80 { vec![length as u8] } else { vec![0x80 | (length & 0x7f) as u8, (length >> 7) as u8] };
+    [&[number << 3 | 2][..], &length, content].concat()
+}
+
+/// A node with one integer attribute.
+fn node(kind: &str, inputs: &[&str], output: &str, (key, value): (&str, u8)) -> Vec<u8> {
+    let mut node: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+    node.extend([field(2, output.as_bytes()), field(3, output.as_bytes()), field(4, kind.as_bytes())].concat());
+    node.extend(field(5, &[&field(1, key.as_bytes())[..], &[0x18, value]].concat()));
+    field(1, &node)
+}
+
+/// A cast to whole numbers cuts off what is behind the point: on data and on weights.
+#[test]
+fn casts_to_other_numbers_than_floats_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cast.onnx");
+    let written = |weights: &str, to: u8| {
+        let (data, cast) = if weights == "w" { ("cast", "x") } else { ("x", "w") };
+        let raw: Vec<u8> = (0..12).flat_map(|at| (at as f32 - 5.5).to_le_bytes()).collect();
+        let tensor = [&[8, 4, 8, 3, 0x10, 1][..], &field(8, b"w"), &field(9, &raw)].concat();
+        let graph = [
+            node("Cast", &[cast], "cast", ("to", to)),
+            node("MatMul", &[data, weights], "end", ("unused", 0)),
+            field(5, &tensor),
+            field(11, &field(1, b"x")),
+            field(12, &field(1, b"end")),
+        ];
+        std::fs::write(&file, [&[8, 8][..], &field(7, &graph.concat()), &field(8, &[0x10, 17])].concat()).unwrap();
+    };
+    for weights in ["w", "cast"] {
+        for float in [1, 10, 11, 16] {
+            written(weights, float);
+            convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+        }
+    }
+    for (other, called) in [(0, "undefined"), (2, "uint8"), (3, "int8"), (7, "int64"), (9, "bool"), (99, "number 99")] {
+        written("w", other);
+        let words = ["layer cast", &format!("casts to {called}"), "supported are float, double, float16 and bfloat16"];
+        refused(&file, &Options::default(), &words);
+        written("cast", other);
+        refused(&file, &Options::default(), &["layer end", "input cast is no stored tensor and not made of one"]);
+    }
+}
+
+/// Weights and biases times a number, and by one.
+#[test]
+fn constants_times_a_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("times.onnx"), dir.path().join("out"));
+    let written = |kind: &str, operands: [&str; 2], gemm: bool| {
+        let tensor = |name: &str, shape: &[u8], values: &[f32]| {
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let shape: Vec<u8> = shape.iter().flat_map(|length| [8, *length]).collect();
+            field(5, &[&shape[..], &[0x10, 1], &field(8, name.as_bytes()), &field(9, &raw)].concat())
+        };
+        let bias =
+            node(kind, &operands.map(|operand| if operand == "w" { "b" } else { operand }), "biases", ("unused", 0));
+        let graph = [
+            node(kind, &operands, "weights", ("unused", 0)),
+            if gemm { bias } else { Vec::new() },
+            match gemm {
+                true => node("Gemm", &["x", "weights", "biases"], "end", ("transB", 0)),
+                false => node("MatMul", &["x", "weights"], "end", ("unused", 0)),
+            },
+            tensor("w", &[4, 3], &[1.0; 12]),
+            tensor("b", &[3], &[2.0; 3]),
+            tensor("half", &[], &[0.5]),
+            tensor("none", &[1], &[0.0]),
+            field(11, &field(1, b"x")),
+            field(12, &field(1, b"end")),
+        ];
+        std::fs::write(&file, [&[8, 8][..], &field(7, &graph.concat()), &field(8, &[0x10, 17])].concat()).unwrap();
+    };
+    for (kind, operands, product) in
+        [("Mul", ["w", "half"], 2.0), ("Mul", ["half", "w"], 2.0), ("Div", ["w", "half"], 8.0)]
+    {
+        for gemm in [false, true] {
+            written(kind, operands, gemm);
+            convert(&file, None, &out, &Options::default()).unwrap();
+            let sum = if gemm { product * 1.5 } else { product };
+            assert_eq!(logits(&out, &[1.0; 4], 4), [[[sum; 3]]], "{kind} {operands:?} {gemm}");
+        }
+    }
+    for (kind, operands) in [("Div", ["half", "w"]), ("Div", ["w", "none"]), ("Add", ["w", "half"])] {
+        written(kind, operands, false);
+        refused(&file, &Options::default(), &["layer end", "input weights is no stored tensor and not made of one"]);
     }
 }
 

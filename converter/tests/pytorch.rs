@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::Read;
+
 use lacewing_converter::convert::{Options, convert};
 use lacewing_converter::import::import_reading;
 use lacewing_converter::reading::Reading;
@@ -54,6 +56,75 @@ fn an_import_that_leaves_no_trace_is_refused() {
         refused(&file, &Options::default(), &["imports posix.system", "nothing of it was executed"]);
     }
     assert!(!std::path::Path::new("executed").exists());
+}
+
+/// PyTorch and NumPy have functions that fetch and run code: names are let in, not packages.
+#[test]
+fn functions_of_pytorch_and_numpy_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("network.pt");
+    let stored = zip::CompressionMethod::Stored;
+    for (module, name) in [
+        ("torch.hub", "load"),
+        ("torch._inductor.codecache", "compile_file"),
+        ("numpy.testing._private.utils", "runstring"),
+        ("numpy.f2py.crackfortran", "myeval"),
+    ] {
+        let pickle = format!("\u{2}c{module}\n{name}\n(S'touch executed'\ntR0}}.");
+        let pickle = [&b"\x80"[..], pickle.as_bytes()].concat();
+        for bytes in [archive([("network/data.pkl", &pickle[..])], stored), [&b"\x80\x02}0"[..], &pickle[2..]].concat()]
+        {
+            std::fs::write(&file, bytes).unwrap();
+            refused(&file, &Options::default(), &[&format!("imports {module}.{name}"), "nothing of it was executed"]);
+        }
+    }
+    assert!(!std::path::Path::new("executed").exists());
+}
+
+/// A whole module whose layers are not what its names and shapes say: another class in the place of one that it has.
+#[test]
+fn whole_modules_with_other_layers_are_refused() {
+    let mut stored =
+        zip::ZipArchive::new(std::fs::File::open(framework("torch-sequential-whole.pt")).unwrap()).unwrap();
+    let mut members = Vec::new();
+    for at in 0..stored.len() {
+        let (mut member, mut bytes) = (stored.by_index(at).unwrap(), Vec::new());
+        member.read_to_end(&mut bytes).unwrap();
+        members.push((member.name().to_owned(), bytes));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("whole.pt");
+    let other = |old: &str, new: &str| {
+        let (old, new) = (format!("ctorch.nn.modules.{old}\n"), format!("ctorch.nn.modules.{new}\n"));
+        let members = members.iter().map(|(name, bytes)| {
+            let at = bytes.windows(old.len()).position(|part| part == old.as_bytes());
+            let Some(at) = at.filter(|_| name.ends_with(".pkl")) else { return (name.clone(), bytes.clone()) };
+            (name.clone(), [&bytes[..at], new.as_bytes(), &bytes[at + old.len()..]].concat())
+        });
+        let members: Vec<(String, Vec<u8>)> = members.collect();
+        let members = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        std::fs::write(&file, archive(members, zip::CompressionMethod::Stored)).unwrap();
+    };
+    // As it is, packed again.
+    other("activation\nReLU", "activation\nReLU");
+    convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+    let cases = [
+        ("activation\nReLU", "activation\nTanh", "torch.nn.modules.activation.Tanh, which is not supported"),
+        ("activation\nReLU", "activation\nSoftmax", "a softmax before its last Linear"),
+        ("activation\nReLU", "linear\nIdentity", "without a ReLU between"),
+        ("linear\nLinear", "sparse\nEmbedding", "torch.nn.modules.sparse.Embedding"),
+        ("linear\nLinear", "rnn\nRNNCell", "torch.nn.modules.rnn.RNNCell"),
+        ("batchnorm\nBatchNorm1d", "instancenorm\nInstanceNorm1d", "torch.nn.modules.instancenorm.InstanceNorm1d"),
+        ("dropout\nDropout", "normalization\nLayerNorm", "torch.nn.modules.normalization.LayerNorm"),
+    ];
+    for (old, new, said) in cases {
+        other(old, new);
+        refused(
+            &file,
+            &Options::default(),
+            &["whole.pt", said, "supported are Sequential", "state_dict()", "--recipe", "ONNX"],
+        );
+    }
 }
 
 /// A view that repeats one number: gigabytes are claimed, and none is read.

@@ -1,8 +1,11 @@
 //! PyTorch checkpoints: state dicts, whole modules, and checkpoints that have one of these under a key. Pickles are parsed,
-//! never executed: nothing is imported, nothing called. A file that would import anything but PyTorch's and NumPy's own is
-//! refused as well, as `torch.load` does with `weights_only`.
+//! never executed: nothing is imported, nothing called. A file that would import anything but what tensors are made with is
+//! refused as well, by a list of names as `torch.load` has it with `weights_only`; classes of PyTorch's own layers are let in
+//! besides, since of them only the attributes are read.
 
 mod imports;
+mod modules;
+mod names;
 
 use std::path::Path;
 
@@ -11,6 +14,7 @@ use pytorch_reader::{DType, PytorchReader};
 use super::archive::{self, Archive};
 use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::{Graph, GraphError};
+use imports::Imports;
 
 /// Keys under which training scripts put the state dict, beside epoch and optimizer.
 const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model", "net"];
@@ -24,8 +28,8 @@ pub(super) struct File {
     reader: PytorchReader,
     /// Bytes of the file.
     length: u64,
-    /// A module of an activation that it has and that names and shapes do not tell.
-    activation: Option<String>,
+    /// Why a whole module is not what its names and shapes say.
+    unlike: Option<String>,
 }
 
 impl File {
@@ -33,7 +37,7 @@ impl File {
     pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, Refusal> {
         let is_pickle = |name: &&str| archive::is_pickle(name);
         let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
-        let mut activation = None;
+        let mut found = Imports::default();
         for name in names {
             let pickle = archive::read(archive, &name, MAX_PICKLE + 1).map_err(|refusal| refusal.of(&name))?;
             let Some(pickle) = pickle else { continue };
@@ -43,15 +47,15 @@ impl File {
                      torch.save(model.state_dict(), FILE)"
                 )));
             }
-            activation = activation.or(check(pickle.bytes())?);
+            found = found.and(check(pickle.bytes())?);
         }
-        Ok(Self { activation, ..Self::open(path)? })
+        Ok(Self { unlike: unlike(&found), ..Self::open(path)? })
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
-        let activation = check(bytes)?;
-        Ok(Self { activation, ..Self::open(path)? })
+        let found = check(bytes)?;
+        Ok(Self { unlike: unlike(&found), ..Self::open(path)? })
     }
 
     fn open(path: &Path) -> Result<Self, Refusal> {
@@ -61,14 +65,28 @@ impl File {
             reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
         }
         let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        Ok(Self { reader, length, activation: None })
+        Ok(Self { reader, length, unlike: None })
     }
 }
 
-/// Refuses what would import anything strange; gives an activation that names do not tell.
-fn check(pickle: &[u8]) -> Result<Option<String>, Refusal> {
-    let found = imports::imports(pickle)?;
-    found.stranger.map_or(Ok(found.activation), |name| Err(Refusal::Imports(name)))
+/// Refuses what would import anything strange.
+fn check(pickle: &[u8]) -> Result<Imports, Refusal> {
+    let mut found = imports::imports(pickle)?;
+    found.stranger.take().map_or(Ok(found), |name| Err(Refusal::Imports(name)))
+}
+
+/// Why these modules are not what their names and shapes say, with what to do.
+fn unlike(found: &Imports) -> Option<String> {
+    const HELP: &str = "save the tensors alone, with torch.save(model.state_dict(), FILE), and say the layers in a recipe \
+                        (--recipe), or export ONNX";
+    let what = match &found.unsupported {
+        Some(class) => format!("has a {class}, which is not supported"),
+        None => modules::unlike(&found.modules)?.to_owned(),
+    };
+    Some(format!(
+        "the whole module that it holds {what}; of whole modules, supported are {}: {HELP}",
+        modules::SUPPORTED
+    ))
 }
 
 fn is_under(name: &str, key: &str) -> bool {
@@ -89,12 +107,12 @@ impl Format for File {
         Ok(self.reader.get(name).map(|tensor| tensor.shape().to_vec()))
     }
 
-    /// Names and shapes tell the layers, with ReLU between them, unless the file has another activation somewhere.
+    /// Names and shapes tell the layers, with ReLU between them, unless the file has a whole module that is otherwise.
     fn graph(&mut self) -> Result<Option<Graph>, LayersError> {
-        let Some(layer) = self.activation.clone() else { return Ok(None) };
-        let reason =
-            "a whole module does not say where it stands: name the activations in a recipe (--recipe), or export ONNX";
-        Err(GraphError::Setting { layer, reason: reason.into() }.into())
+        match &self.unlike {
+            Some(reason) => Err(GraphError::Description(reason.clone()).into()),
+            None => Ok(None),
+        }
     }
 
     fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal> {

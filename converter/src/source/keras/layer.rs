@@ -80,7 +80,8 @@ impl<'v> Described<'v> {
 
     /// The number of a variable in its folder: they are counted in the order of [`Variable`], without those it does not have.
     pub(super) fn place_of(&self, variable: Variable) -> usize {
-        let missing = |key: &str| usize::from(!self.is(key, true));
+        // What is neither is refused where the layer is made.
+        let missing = |key: &str| usize::from(!self.is(key, true).unwrap_or(true));
         match variable {
             Variable::Kernel | Variable::Gamma => 0,
             Variable::Bias => 1,
@@ -111,12 +112,48 @@ impl<'v> Described<'v> {
         Ok(found)
     }
 
-    fn number(&self, key: &str) -> Option<f64> {
-        self.config.get(key)?.as_f64()
+    /// A number of this layer's, `default` where it says none.
+    fn number(&self, key: &str, default: f64) -> Result<f64, GraphError> {
+        Ok(number(self, self.config, key)?.unwrap_or(default))
     }
 
-    fn is(&self, key: &str, default: bool) -> bool {
-        self.config.get(key).and_then(Value::as_bool).unwrap_or(default)
+    /// A number for all values or one for each; `default` where it says none.
+    fn numbers(&self, key: &str, default: f64) -> Result<Vec<f64>, GraphError> {
+        let value = self.config.get(key).map_or(&Value::Null, plain);
+        let found = match value {
+            Value::Null => Some(vec![default]),
+            Value::Array(items) => items.iter().map(Value::as_f64).collect(),
+            one => one.as_f64().map(|one| vec![one]),
+        };
+        found.filter(|values| !values.is_empty()).ok_or_else(|| {
+            self.setting(format!("its {key} is {value}; supported are a number and a list of one for each value"))
+        })
+    }
+
+    fn is(&self, key: &str, default: bool) -> Result<bool, GraphError> {
+        match self.config.get(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => {
+                let other = || self.setting(format!("its {key} is {value}, neither true nor false"));
+                value.as_bool().ok_or_else(other)
+            }
+        }
+    }
+}
+
+/// What Keras wraps where an argument was an array of NumPy's.
+fn plain(value: &Value) -> &Value {
+    value.get("config").unwrap_or(value).get("value").unwrap_or(value)
+}
+
+/// A number of a layer's description; `None` where it says none.
+fn number(layer: &Described<'_>, config: &Value, key: &str) -> Result<Option<f64>, GraphError> {
+    match config.get(key).map(plain) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let other = || layer.setting(format!("its {key} is {value}; supported is a number"));
+            value.as_f64().ok_or_else(other).map(Some)
+        }
     }
 }
 
@@ -143,8 +180,8 @@ impl<F: Format> Reader<'_, F> {
             "Dense" => return self.dense(layer),
             "BatchNormalization" => vec![Layer::Affine(self.batch_norm(layer)?)],
             "Rescaling" => {
-                let of = |key, default| vec![layer.number(key).unwrap_or(default)];
-                vec![Layer::Affine(Affine { scale: of("scale", 1.0), shift: of("offset", 0.0) })]
+                let (scale, shift) = (layer.numbers("scale", 1.0)?, layer.numbers("offset", 0.0)?);
+                vec![Layer::Affine(Affine { scale, shift })]
             }
             "Activation" => vec![activation(layer, layer.config.get("activation").unwrap_or(&Value::Null))?],
             class => vec![activation_layer(class, layer, layer.config)?],
@@ -160,7 +197,7 @@ impl<F: Format> Reader<'_, F> {
                 .setting(format!("its kernel {weight} has shape {shape:?}, not (inputs, outputs)"))
                 .into());
         };
-        let bias = layer.is("use_bias", true).then(|| self.name(layer, Variable::Bias)).transpose()?;
+        let bias = layer.is("use_bias", true)?.then(|| self.name(layer, Variable::Bias)).transpose()?;
         let (n_in, n_out) = (*n_in, *n_out);
         let junction = Layer::Junction(Weights { weight, bias, mask: None, layout: Layout::InOut, n_in, n_out });
         match layer.config.get("activation") {
@@ -175,13 +212,18 @@ impl<F: Format> Reader<'_, F> {
         }
         let mean = self.vector(layer, Variable::Mean)?;
         let variance = self.vector(layer, Variable::Variance)?;
-        let gamma = layer.is("scale", true).then(|| self.vector(layer, Variable::Gamma)).transpose()?;
-        let beta = layer.is("center", true).then(|| self.vector(layer, Variable::Beta)).transpose()?;
+        let gamma = layer.is("scale", true)?.then(|| self.vector(layer, Variable::Gamma)).transpose()?;
+        let beta = layer.is("center", true)?.then(|| self.vector(layer, Variable::Beta)).transpose()?;
         let lengths = [Some(&mean), gamma.as_ref(), beta.as_ref()];
         if lengths.into_iter().flatten().any(|values| values.len() != variance.len()) {
             return Err(layer.setting("its statistics have different lengths").into());
         }
-        let epsilon = layer.number("epsilon").unwrap_or(0.001);
+        let epsilon = layer.number("epsilon", 0.001)?;
+        if let Some(at) = variance.iter().position(|variance| f64::from(*variance) + epsilon <= 0.0) {
+            return Err(layer
+                .setting(format!("its moving_variance and epsilon come to no number above 0 at [{at}]"))
+                .into());
+        }
         Ok(Affine::batch_norm(gamma.as_deref(), beta.as_deref(), &mean, &variance, epsilon))
     }
 
@@ -195,7 +237,18 @@ impl<F: Format> Reader<'_, F> {
         let found = self.tensors.tensor(&name, 8 * MAX_WIDTH as u64);
         let found = found.map_err(|error| LayersError::Tensor(name.clone(), error))?;
         match found {
-            Some(tensor) if tensor.shape.len() == 1 => Ok(tensor.values),
+            Some(tensor) if tensor.shape.len() == 1 => {
+                match tensor.values.iter().position(|value| !value.is_finite()) {
+                    None => Ok(tensor.values),
+                    Some(at) => {
+                        let value = tensor.values.get(at).copied().unwrap_or_default();
+                        let reason = format!(
+                            "{name} holds {value} at [{at}]; numbers have to be finite: train or save it again"
+                        );
+                        Err(layer.setting(reason).into())
+                    }
+                }
+            }
             _ => Err(layer.setting(format!("{name} is not a vector")).into()),
         }
     }
@@ -240,7 +293,7 @@ fn activation(layer: &Described<'_>, value: &Value) -> Result<Layer, GraphError>
 
 /// An activation that is a layer.
 fn activation_layer(class: &str, layer: &Described<'_>, config: &Value) -> Result<Layer, GraphError> {
-    let number = |key: &str| config.get(key).and_then(Value::as_f64);
+    let number = |key: &str| number(layer, config, key);
     let slope = |value: f64| Layer::Activation(Activation::LeakyRelu { slope: value as f32 });
     match class {
         "Softmax" if is_last(config.get("axis")) => Ok(Layer::Softmax),
@@ -249,10 +302,10 @@ fn activation_layer(class: &str, layer: &Described<'_>, config: &Value) -> Resul
             let reason = format!("works along axis {axis}; supported is the last of (batch, values), axis -1 or 1");
             Err(layer.setting(reason))
         }
-        "LeakyReLU" => Ok(slope(number("negative_slope").or_else(|| number("alpha")).unwrap_or(0.3))),
+        "LeakyReLU" => Ok(slope(number("negative_slope")?.or(number("alpha")?).unwrap_or(0.3))),
         "ReLU" => {
-            let (negative, threshold) = (number("negative_slope").unwrap_or(0.0), number("threshold").unwrap_or(0.0));
-            match number("max_value") {
+            let (negative, threshold) = (number("negative_slope")?.unwrap_or(0.0), number("threshold")?.unwrap_or(0.0));
+            match number("max_value")? {
                 None if threshold == 0.0 && negative == 0.0 => Ok(Layer::Activation(Activation::Relu)),
                 None if threshold == 0.0 => Ok(slope(negative)),
                 Some(6.0) if threshold == 0.0 && negative == 0.0 => Ok(Layer::Activation(Activation::Relu6)),

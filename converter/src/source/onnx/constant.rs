@@ -2,6 +2,7 @@
 
 use lacewing_models::recipe::MAX_WIDTH;
 
+use super::operator::keeps;
 use super::tensors::{Stored, Tensors};
 use super::walk::Producers;
 use crate::layers::GraphError;
@@ -43,12 +44,14 @@ pub(super) fn take(node: &mut NodeProto) -> Result<Option<(String, Stored)>, Str
 }
 
 /// A stored tensor, and what becomes of it on the way to where it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Constant {
     /// Its name.
     pub tensor: String,
     /// The mask it is multiplied with: how PyTorch writes a pruned weight.
     pub mask: Option<String>,
+    /// What all its values are multiplied with.
+    pub factor: f64,
     /// Its two axes change places.
     pub turned: bool,
     /// It gets another shape, its values in the same order.
@@ -71,11 +74,12 @@ impl Constants<'_> {
         let (mut at, mut turned, mut reshaped) = (value, false, false);
         for step in 0..steps {
             if self.tensors.has(at) {
-                return Ok(Some(Constant { tensor: at.to_owned(), mask: None, turned, reshaped }));
+                return Ok(Some(Constant { tensor: at.to_owned(), mask: None, factor: 1.0, turned, reshaped }));
             }
             let Some(node) = self.producers.of(at) else { return Ok(None) };
             match node.op_type.as_deref().unwrap_or_default() {
-                "Identity" | "Cast" => {}
+                "Identity" => {}
+                "Cast" if keeps(node) => {}
                 "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => reshaped = true,
                 "Transpose" => {
                     let perm = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("perm"));
@@ -85,9 +89,9 @@ impl Constants<'_> {
                         Some(_) => return Ok(None),
                     }
                 }
-                "Mul" => {
+                kind @ ("Mul" | "Div") => {
                     // Half of the steps to each factor, so that products of products end.
-                    let found = self.masked(node, (steps - step) / 2)?;
+                    let found = self.product(node, kind == "Div", (steps - step) / 2)?;
                     return Ok(found.map(|constant| Constant {
                         turned: constant.turned != turned,
                         reshaped: constant.reshaped || reshaped,
@@ -102,23 +106,43 @@ impl Constants<'_> {
         Ok(None)
     }
 
-    /// The product of a stored tensor and a stored mask of the same shape.
-    fn masked(&mut self, node: &NodeProto, steps: usize) -> Result<Option<Constant>, LayersError> {
+    /// The product of a stored tensor and a stored mask of the same shape, or its product with one number or quotient by it.
+    fn product(&mut self, node: &NodeProto, divides: bool, steps: usize) -> Result<Option<Constant>, LayersError> {
         let [one, other] = &node.input[..] else { return Ok(None) };
         let (Some(one), Some(other)) = (self.find_within(one, steps)?, self.find_within(other, steps)?) else {
             return Ok(None);
         };
+        for (tensor, number) in [(&one, &other), (&other, &one)] {
+            if let Some(number) = self.single(number)? {
+                let factor = tensor.factor * if divides { number.recip() } else { number };
+                return Ok(factor.is_finite().then(|| Constant { factor, ..tensor.clone() }));
+            }
+            // A quotient cannot be turned round.
+            if divides {
+                return Ok(None);
+            }
+        }
         let alike = one.mask.is_none() && other.mask.is_none() && one.turned == other.turned;
         if !alike || self.shape(&one.tensor)? != self.shape(&other.tensor)? {
             return Ok(None);
         }
         for (weight, mask) in [(&one, &other), (&other, &one)] {
-            if self.is_mask(&mask.tensor)? {
+            if mask.factor == 1.0 && self.is_mask(&mask.tensor)? {
                 let reshaped = weight.reshaped || mask.reshaped;
                 return Ok(Some(Constant { mask: Some(mask.tensor.clone()), reshaped, ..weight.clone() }));
             }
         }
         Ok(None)
+    }
+
+    /// The value of a constant that is one number.
+    fn single(&mut self, constant: &Constant) -> Result<Option<f64>, LayersError> {
+        // With more axes it could give what it is multiplied with more axes.
+        if constant.mask.is_some() || !matches!(self.shape(&constant.tensor)?[..], [] | [1]) {
+            return Ok(None);
+        }
+        let value = self.read(&constant.tensor, 8)?.values.first().copied();
+        Ok(value.map(|value| f64::from(value) * constant.factor))
     }
 
     fn is_mask(&mut self, name: &str) -> Result<bool, LayersError> {
@@ -152,6 +176,7 @@ impl Constants<'_> {
             let mask = self.read(mask, limit)?;
             values.iter_mut().zip(mask.values).for_each(|(value, mask)| *value *= f64::from(mask));
         }
+        values.iter_mut().for_each(|value| *value *= constant.factor);
         if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
             return Err(setting(format!("{name} is empty, or holds numbers that are not finite")).into());
         }

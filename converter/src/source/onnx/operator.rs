@@ -4,9 +4,10 @@ use lacewing_kernels::Activation;
 use lacewing_models::recipe::Layout;
 
 use super::constant::{Constant, Constants};
+use super::tensors;
 use super::walk::name;
 use crate::layers::{Affine, GraphError, Layer, Weights};
-use crate::onnx::NodeProto;
+use crate::onnx::{NodeProto, element};
 use crate::source::LayersError;
 
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, BatchNormalization, Relu, LeakyRelu, PRelu, Clip, Sigmoid, Tanh, \
@@ -50,11 +51,30 @@ pub(super) fn read(node: &NodeProto, constants: &mut Constants<'_>) -> Result<Op
             None | Some(1) => one(Layer::Identity),
             Some(axis) => Err(reader.setting(format!("flattens from axis {axis}; supported is 1")).into()),
         },
-        "Reshape" | "Squeeze" | "Unsqueeze" | "Identity" | "Dropout" | "Cast" => one(Layer::Identity),
+        "Reshape" | "Squeeze" | "Unsqueeze" | "Identity" | "Dropout" => one(Layer::Identity),
+        "Cast" if keeps(node) => one(Layer::Identity),
+        "Cast" => {
+            let to = tensors::element_name(reader.int("to").unwrap_or_default());
+            let reason = format!("casts to {to}; supported are float, double, float16 and bfloat16");
+            Err(reader.setting(reason).into())
+        }
         _ => {
             Err(GraphError::Layer { layer: name(node).to_owned(), kind: kind.to_owned(), supported: SUPPORTED }.into())
         }
     }
+}
+
+/// Whether a `Cast` keeps numbers as they are, but for rounding: to others than floats, it cuts off what is behind the point.
+pub(super) fn keeps(node: &NodeProto) -> bool {
+    let to = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("to")).and_then(|to| to.i);
+    let floats = [element::FLOAT, element::FLOAT16, element::DOUBLE, element::BFLOAT16];
+    to.is_some_and(|to| floats.iter().any(|float| i64::from(*float) == to))
+}
+
+/// The number that weights are multiplied with, as a layer before them: what they are given may as well be.
+fn factor(weights: &Constant) -> Option<Layer> {
+    let scale = vec![weights.factor];
+    (weights.factor != 1.0).then(|| Layer::Affine(Affine { scale, shift: vec![0.0] }))
 }
 
 struct Reader<'r, 'f> {
@@ -127,11 +147,13 @@ impl Reader<'_, '_> {
         }
         let layout = if self.int("transB").unwrap_or(0) == 0 { Layout::InOut } else { Layout::OutIn };
         let constant = self.needed(1)?;
+        let factor = factor(&constant);
         let mut weights = self.junction(constant, layout)?;
         let (alpha, beta) = (self.float("alpha").unwrap_or(1.0), self.float("beta").unwrap_or(1.0));
         let mut layers = Vec::new();
         if let Some(bias) = self.constant(2)? {
-            let plain = bias.mask.is_none() && self.constants.shape(&bias.tensor)? == [weights.n_out];
+            let plain =
+                bias.mask.is_none() && bias.factor == 1.0 && self.constants.shape(&bias.tensor)? == [weights.n_out];
             if plain && alpha == 1.0 && beta == 1.0 {
                 weights.bias = Some(bias.tensor);
             } else {
@@ -142,7 +164,7 @@ impl Reader<'_, '_> {
             layers.push(Layer::Affine(Affine { scale: vec![f64::from(alpha)], shift: vec![0.0] }));
         }
         layers.insert(0, Layer::Junction(weights));
-        Ok(Operator { data: 0, layers })
+        Ok(Operator { data: 0, layers: factor.into_iter().chain(layers).collect() })
     }
 
     fn matmul(&mut self) -> Result<Operator, LayersError> {
@@ -153,7 +175,9 @@ impl Reader<'_, '_> {
                 .into());
         }
         let constant = self.needed(1)?;
-        Ok(Operator { data: 0, layers: vec![Layer::Junction(self.junction(constant, Layout::InOut)?)] })
+        let factor = factor(&constant);
+        let junction = Layer::Junction(self.junction(constant, Layout::InOut)?);
+        Ok(Operator { data: 0, layers: factor.into_iter().chain([junction]).collect() })
     }
 
     /// Adds, subtracts, multiplies or divides with a constant.

@@ -153,6 +153,11 @@ fn typed(tensor: &TensorProto) -> Result<Vec<f32>, Refusal> {
 }
 
 fn unknown(data_type: Option<i32>) -> Refusal {
+    Refusal::Element(element_name(i64::from(data_type.unwrap_or(0))))
+}
+
+/// What ONNX calls an element type, for messages.
+pub(super) fn element_name(number: i64) -> String {
     const NAMES: [&str; 17] = [
         "undefined",
         "float",
@@ -172,9 +177,8 @@ fn unknown(data_type: Option<i32>) -> Refusal {
         "complex128",
         "bfloat16",
     ];
-    let number = data_type.unwrap_or(0);
     let name = usize::try_from(number).ok().and_then(|at| NAMES.get(at));
-    Refusal::Element(name.map_or_else(|| format!("number {number}"), |name| (*name).to_owned()))
+    name.map_or_else(|| format!("number {number}"), |name| (*name).to_owned())
 }
 
 /// The bytes of a tensor that is in another file: one beside the model, never elsewhere.

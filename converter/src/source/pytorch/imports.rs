@@ -2,47 +2,35 @@
 
 use std::collections::HashMap;
 
+use super::modules::Module;
+use super::names;
+
 /// The pickles in a checkpoint of the time before archives: its magic number, version, system, values and keys of storages.
 const LEGACY_PICKLES: usize = 5;
 /// How those begin: a magic number of ten bytes.
 const LEGACY: &[u8] = &[0x80, 2, 0x8a, 10];
 
-/// Packages that values of PyTorch and NumPy are made with, and what is imported from others for them.
-const PACKAGES: [&str; 2] = ["torch", "numpy"];
-const NAMES: [(&str, &[&str]); 6] = [
-    ("collections", &["OrderedDict", "defaultdict", "Counter"]),
-    ("builtins", BUILTINS),
-    ("__builtin__", BUILTINS),
-    ("_codecs", &["encode"]),
-    ("copy_reg", &["_reconstructor"]),
-    ("copyreg", &["_reconstructor"]),
-];
-const BUILTINS: &[&str] = &[
-    "set",
-    "frozenset",
-    "bytearray",
-    "complex",
-    "int",
-    "long",
-    "float",
-    "bool",
-    "str",
-    "list",
-    "dict",
-    "tuple",
-    "object",
-];
-
-/// Modules of activations that stand where a network by names has them anyway: ReLU between layers, softmax behind the last.
-const PLAIN_ACTIVATIONS: [&str; 3] = ["ReLU", "Softmax", "LogSoftmax"];
-
 /// What is found of a pickle's imports.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Imports {
-    /// The first that is none of PyTorch's or NumPy's.
+    /// The first that values are not made with.
     pub stranger: Option<String>,
-    /// The first module of an activation that names and shapes do not tell, such as `Tanh`.
-    pub activation: Option<String>,
+    /// PyTorch's modules, in the order in which they are pickled: that in which `Sequential` runs them.
+    pub modules: Vec<Module>,
+    /// The first of PyTorch's modules that is not converted, such as `torch.nn.modules.activation.Tanh`.
+    pub unsupported: Option<String>,
+}
+
+impl Imports {
+    /// With what another pickle of the same file has.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.modules.extend(other.modules);
+        Self {
+            stranger: self.stranger.or(other.stranger),
+            unsupported: self.unsupported.or(other.unsupported),
+            modules: self.modules,
+        }
+    }
 }
 
 /// What the pickles at the start of `bytes` import.
@@ -50,7 +38,7 @@ pub(super) struct Imports {
 /// # Errors
 /// They break off, or have opcodes that are not known.
 pub(super) fn imports(bytes: &[u8]) -> Result<Imports, String> {
-    let mut reader = Reader { bytes, strings: Vec::new(), memo: HashMap::new(), found: Imports::default() };
+    let mut reader = Reader { bytes, pushed: Vec::new(), memo: HashMap::new(), found: Imports::default() };
     for _ in 0..if bytes.starts_with(LEGACY) { LEGACY_PICKLES } else { 1 } {
         reader.memo.clear();
         while reader.opcode().ok_or("a pickle that breaks off, or of an unknown version")? {}
@@ -58,17 +46,22 @@ pub(super) fn imports(bytes: &[u8]) -> Result<Imports, String> {
     Ok(reader.found)
 }
 
-fn is_known(module: &str, name: &str) -> bool {
-    let package = module.split('.').next().unwrap_or_default();
-    PACKAGES.contains(&package) || NAMES.iter().any(|(known, names)| *known == module && names.contains(&name))
+/// What was pushed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pushed<'b> {
+    Text(&'b [u8]),
+    /// A class of PyTorch's modules, which something is about to be made of.
+    Class(Module),
+    /// A module: pushed again, it stands in two places.
+    Made(Module),
 }
 
 struct Reader<'b> {
     bytes: &'b [u8],
-    /// What was pushed last, as long as that were texts.
-    strings: Vec<&'b [u8]>,
-    /// What was remembered; `None` where it is no text.
-    memo: HashMap<usize, Option<&'b [u8]>>,
+    /// What was pushed last, as long as it was of interest.
+    pushed: Vec<Pushed<'b>>,
+    /// What was remembered; `None` where it is of no interest.
+    memo: HashMap<usize, Option<Pushed<'b>>>,
     found: Imports,
 }
 
@@ -104,11 +97,34 @@ impl<'b> Reader<'b> {
 
     fn import(&mut self, module: &[u8], name: &[u8]) {
         let [module, name] = [module, name].map(String::from_utf8_lossy);
-        if !is_known(&module, &name) {
+        if !names::is_known(&module, &name) {
             self.found.stranger.get_or_insert(format!("{module}.{name}"));
         }
-        if module == "torch.nn.modules.activation" && !PLAIN_ACTIVATIONS.contains(&&*name) {
-            self.found.activation.get_or_insert(name.into());
+        if !names::is_layer(&module, &name) {
+            return;
+        }
+        let class = format!("{}.{name}", module.trim_start_matches("torch.nn.modules."));
+        match Module::of(&class) {
+            Some(class) => self.pushed.push(Pushed::Class(class)),
+            None => _ = self.found.unsupported.get_or_insert(format!("torch.nn.modules.{class}")),
+        }
+    }
+
+    /// Forgets what was pushed; a class among it was used in another way than the usual one, and counts as a module.
+    fn forget(&mut self) {
+        for pushed in self.pushed.drain(..) {
+            if let Pushed::Class(module) = pushed {
+                self.found.modules.push(module);
+            }
+        }
+    }
+
+    fn make(&mut self) {
+        let made = self.pushed.pop();
+        self.forget();
+        if let Some(Pushed::Class(module)) = made {
+            self.found.modules.push(module);
+            self.pushed.push(Pushed::Made(module));
         }
     }
 
@@ -122,13 +138,18 @@ impl<'b> Reader<'b> {
     }
 
     fn remember(&mut self, place: usize) {
-        self.memo.insert(place, self.strings.last().copied());
+        self.memo.insert(place, self.pushed.last().copied());
     }
 
     fn recall(&mut self, place: usize) {
         match self.memo.get(&place) {
-            Some(Some(text)) => self.strings.push(text),
-            _ => self.strings.clear(),
+            Some(Some(Pushed::Made(module))) => {
+                let module = *module;
+                self.forget();
+                self.found.modules.push(module);
+            }
+            Some(Some(pushed)) => self.pushed.push(*pushed),
+            _ => self.forget(),
         }
     }
 
@@ -140,19 +161,19 @@ impl<'b> Reader<'b> {
             // Texts.
             b'S' | b'V' => {
                 let line = self.line()?;
-                self.strings.push(line);
+                self.pushed.push(Pushed::Text(line));
             }
             b'U' | 0x8c => {
                 let text = self.counted(1)?;
-                self.strings.push(text);
+                self.pushed.push(Pushed::Text(text));
             }
             b'T' | b'X' => {
                 let text = self.counted(4)?;
-                self.strings.push(text);
+                self.pushed.push(Pushed::Text(text));
             }
             0x8d => {
                 let text = self.counted(8)?;
-                self.strings.push(text);
+                self.pushed.push(Pushed::Text(text));
             }
             // What was remembered, and remembering it.
             b'g' | b'h' | b'j' => {
@@ -167,23 +188,30 @@ impl<'b> Reader<'b> {
             // Imports.
             b'c' | b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
+                self.forget();
                 self.import(module, name);
-                self.strings.clear();
             }
-            0x93 => match core::mem::take(&mut self.strings)[..] {
-                [.., module, name] => self.import(module, name),
-                _ => self.import(b"something", b"with a name that it makes up"),
-            },
+            0x93 => {
+                let (name, module) = (self.pushed.pop(), self.pushed.pop());
+                self.forget();
+                match (module, name) {
+                    (Some(Pushed::Text(module)), Some(Pushed::Text(name))) => self.import(module, name),
+                    _ => self.import(b"something", b"with a name that it makes up"),
+                }
+            }
             0x82..=0x84 => {
                 self.take(1 << (code - 0x82))?;
                 self.import(b"copyreg", b"extension");
-                self.strings.clear();
+                self.forget();
             }
+            // No arguments, and what is made of a class with them.
+            b')' if matches!(self.pushed.last(), Some(Pushed::Class(_))) => {}
+            0x81 => self.make(),
             _ => {
                 self.plain(code)?;
                 // Frames are no values.
                 if code != 0x95 {
-                    self.strings.clear();
+                    self.forget();
                 }
             }
         }
@@ -234,7 +262,7 @@ impl<'b> Reader<'b> {
 
 #[cfg(test)]
 mod tests {
-    use super::imports;
+    use super::{Module, imports};
 
     /// Each way to import, told or refused.
     #[test]
@@ -266,8 +294,22 @@ mod tests {
         let (whole, _) = cases[4];
         (0..whole.len()).for_each(|cut| assert!(imports(&whole[..cut]).is_err()));
         assert!(imports(b"\xff.").is_err() && imports(b"X\xff\xff\xff\xff.").is_err());
-        let activation = |pickle: &[u8]| imports(pickle).unwrap().activation;
-        assert_eq!(activation(b"\x80\x02ctorch.nn.modules.activation\nReLU\n."), None);
-        assert_eq!(activation(b"\x80\x02ctorch.nn.modules.activation\nTanh\n."), Some("Tanh".into()));
+    }
+
+    #[test]
+    fn modules_are_told_in_their_order() {
+        use Module::{Linear, Relu, Sequential};
+        // A class remembered, and a module that stands in two places.
+        let pickle = b"\x80\x02ctorch.nn.modules.container\nSequential\nq\x00)\x81q\x01}(X\x01\x00\x00\x000\
+            ctorch.nn.modules.linear\nLinear\nq\x02)\x81q\x03}bX\x01\x00\x00\x001\
+            ctorch.nn.modules.activation\nReLU\nq\x04)\x81q\x05}bX\x01\x00\x00\x002\
+            h\x02)\x81q\x06}bX\x01\x00\x00\x003h\x05X\x01\x00\x00\x004h\x02)\x81q\x07}bub.";
+        let found = imports(pickle).unwrap();
+        assert_eq!(found.modules, [Sequential, Linear, Relu, Linear, Relu, Linear]);
+        assert_eq!((found.stranger, found.unsupported), (None, None));
+        // Made in another way.
+        assert_eq!(imports(b"ctorch.nn.modules.linear\nLinear\n)R.").unwrap().modules, [Linear]);
+        let found = imports(b"\x80\x02ctorch.nn.modules.activation\nTanh\n)\x81.").unwrap();
+        assert_eq!(found.unsupported.as_deref(), Some("torch.nn.modules.activation.Tanh"));
     }
 }
