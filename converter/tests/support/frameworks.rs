@@ -22,7 +22,7 @@ pub fn framework(name: &str) -> PathBuf {
 }
 
 /// An array of a fixture.
-fn array(file: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
+pub fn array(file: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
     let tensor = Source::open(file).unwrap().tensor(name, 100_000).unwrap().unwrap();
     (tensor.shape, tensor.values)
 }
@@ -65,14 +65,19 @@ pub fn agrees(file: &str, expected: &str, exits: &[&str], options: &Options<'_>)
 pub fn agrees_with(dir: &Path, expected: &str, exits: &[&str]) {
     let (shape, inputs) = array(&framework("inputs.npz"), "inputs");
     assert_eq!(shape, [1000, 12]);
-    let found = logits(dir, &inputs, 12);
+    agrees_on(dir, &inputs, expected, exits, expected.contains("probabilities"));
+}
+
+/// Likewise, on the 1,000 `inputs`; the arrays are logits, or probabilities.
+pub fn agrees_on(dir: &Path, inputs: &[f32], expected: &str, exits: &[&str], probabilities: bool) {
+    let found = logits(dir, inputs, inputs.len() / 1000);
     for (exit, name) in exits.iter().enumerate() {
         let (shape, wanted) = array(&framework(expected), name);
         assert_eq!(shape[0], 1000, "{expected}");
         for (sample, wanted) in wanted.chunks(shape[1]).enumerate() {
             assert_eq!(found[sample].len(), exits.len(), "{expected}: number of exits");
             let mut found = found[sample][exit].clone();
-            if expected.contains("probabilities") {
+            if probabilities {
                 softmax(&mut found);
             }
             assert_eq!(found.len(), wanted.len());
