@@ -5,6 +5,7 @@
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ impl TailProcess {
         for (kind, at) in KINDS.iter().zip(at) {
             serve.args([kind, at.to_string().as_str()]);
         }
-        let mut child = serve.stdout(Stdio::piped()).spawn().expect("the command runs");
+        let said = File::options().append(true).create(true).open(Self::said(file)).expect("writable");
+        let mut child = serve.stdout(Stdio::piped()).stderr(said).spawn().expect("the command runs");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         assert!(lines.any(|line| line.expect("text").starts_with("tcp ")), "the tail does not listen");
         child
@@ -82,9 +84,19 @@ impl TailProcess {
         self.child = Self::spawn(&self.file, &self.at, self.idle);
     }
 
+    /// Where its standard error goes, that of those started again behind it.
+    fn said(file: &Path) -> PathBuf {
+        file.with_extension("stderr")
+    }
+
+    /// Kills it. One that ended by itself, or in which a thread panicked, is a failure.
     fn stop(&mut self) {
+        let ended = self.child.try_wait().expect("it can be asked");
+        let said = std::fs::read_to_string(Self::said(&self.file)).expect("UTF-8");
+        assert!(ended.is_none(), "the tail ended by itself, {ended:?}: {said}");
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
+        assert!(!said.contains("panicked"), "{said}");
     }
 
     /// Bytes of memory that it has.
@@ -308,6 +320,8 @@ fn every_image_is_answered_rightly_or_by_the_exit_whatever_happens() {
         counts
     });
     assert!(counts.iter().all(|by_tail| (images / 4..=images).contains(by_tail)), "by the tail: {counts:?}");
+    assert!(sent.load(Ordering::Relaxed) > 0, "no garbage came through");
+    tail.into_inner().expect("no panic").stop();
 }
 
 #[test]
@@ -315,7 +329,7 @@ fn every_image_is_answered_rightly_or_by_the_exit_whatever_happens() {
 fn memory_stays_flat() {
     let files = flagship();
     let folder = tempfile::tempdir().expect("a folder");
-    let tail = TailProcess::start(&tail_file(&files, folder.path()));
+    let mut tail = TailProcess::start(&tail_file(&files, folder.path()));
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let packet = sound_packet(&files);
     let begun = Instant::now();
@@ -340,6 +354,15 @@ fn memory_stays_flat() {
         let closed = dripping.join().expect("no panic");
         assert!(closed >= seconds(), "{closed} clients that drip were cut off");
     });
+    let sent = sent.load(Ordering::Relaxed);
+    if let (Some(first), Some(last)) = (resident.first(), resident.last()) {
+        // Past the harness, so that a note can quote it.
+        let _ = writeln!(
+            std::io::stdout(),
+            "resident bytes: {first} at first, {last} at last; {} s, {sent} bytes of garbage",
+            seconds()
+        );
+    }
     let fifth = resident.len() / 5;
     let most = |part: &[u64]| part.iter().copied().max().expect("measured");
     let (early, late) = (most(&resident[fifth..2 * fifth]), most(&resident[4 * fifth..]));
@@ -349,7 +372,8 @@ fn memory_stays_flat() {
     let mut client = Client::new(udp, patience());
     assert!(hand_over(&files, &mut client, 0..100) > 90, "it does not answer any more");
     // A gigabit in ten minutes.
-    assert!(sent.load(Ordering::Relaxed) > 125_000_000 * seconds() / 600, "{sent:?} bytes of garbage");
+    assert!(sent > 0 && sent > 125_000_000 * seconds() / 600, "{sent} bytes of garbage");
+    tail.stop();
 }
 
 fn sound_packet(files: &Files) -> Vec<u8> {

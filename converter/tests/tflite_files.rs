@@ -138,7 +138,10 @@ fn what_is_refused() {
         ("int8-weight-nan", &["junction 1", "make no scale"]),
         ("int8-no-scale", &["junction.1.output holds no scale above 0"]),
         ("int8-two-scales", &["tflite: tensor junction.1.output: it has not one scale and one zero point", "defaults"]),
-        ("int8-zero-point", &["junction.1.output holds no scale above 0 and zero point from -128 to 127"]),
+        (
+            "int8-zero-point",
+            &["junction.1.output holds no scale above 0 and below 2^120 and zero point from -128 to 127"],
+        ),
         ("int8-minus-128", &["junction 1: output 0 has weights that are no integers from -127 to 127"]),
         (
             "int8-bias",

@@ -229,7 +229,7 @@ enum lacewing_status
   LACEWING_STATUS_PACKET_NOT_HALF = 411,
   // Asked to send f32 features as int8.
   LACEWING_STATUS_PACKET_NOT_INT8 = 412,
-  // The scale of int8 values is not a finite, normal number above 0 whose lowest eight bits are 0.
+  // The scale of int8 values is not a normal number above 0 and below 2^120 whose lowest eight bits are 0.
   LACEWING_STATUS_PACKET_BAD_SCALE = 413,
   // A value is NaN or infinite.
   LACEWING_STATUS_PACKET_NOT_FINITE = 414,
@@ -370,7 +370,7 @@ typedef struct lacewing_packet_form {
 
 // What a server says to a packet.
 typedef struct lacewing_reply {
-  // 0 for an answer; 1 not understood, 2 wrong pair, 3 wrong split, 4 wrong count, 5 busy, 255 any other refusal.
+  // 0 for an answer; 1 not understood, 2 wrong pair, 3 wrong split, 4 wrong count, 5 busy, 6 logits not finite, 255 any other refusal.
   uint8_t refusal;
   // The exit that answered.
   uint8_t exit;

@@ -3,6 +3,9 @@
 /// Bytes of a quantisation in a packet.
 pub(crate) const PACKED: usize = 4;
 
+/// Bits of 2¹²⁰, the least scale that is too large for a packet: 255 times any smaller one is finite.
+const BEYOND: u32 = 0x7b80_0000;
+
 /// int8 numbers `q` that stand for `(q − zero) · scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantisation {
@@ -43,14 +46,20 @@ impl Quantisation {
         }
     }
 
-    /// Whether packing keeps it whole: the scale is finite, normal and above 0, and its lowest eight bits are 0.
+    /// Whether packing keeps it whole and every number stands for a finite one: the scale is normal, above 0 and below 2¹²⁰, and
+    /// its lowest eight bits are 0.
     #[must_use]
     pub const fn packs(&self) -> bool {
+        self.is_short() && self.scale.to_bits() < BEYOND
+    }
+
+    /// Whether four bytes hold it: the scale is finite, normal and above 0, and its lowest eight bits are 0.
+    pub(crate) const fn is_short(&self) -> bool {
         let bits = self.scale.to_bits();
         bits >= 0x0080_0000 && bits < 0x7f80_0000 && bits & 0xff == 0
     }
 
-    /// The nearest one that [`packs`](Self::packs): the scale rounded to 16 significant bits.
+    /// The scale rounded to 16 significant bits, as [`packs`](Self::packs) wants it. One that is out of range stays so.
     #[must_use]
     pub const fn rounded(self) -> Self {
         // A carry into the exponent is the next power of two, as it should be.
@@ -101,5 +110,18 @@ mod tests {
         for scale in [0.0, -1.0, 1.0 / 255.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0] {
             assert!(!Quantisation { scale, zero: 0 }.packs(), "{scale}");
         }
+    }
+
+    #[test]
+    fn what_packs_stands_for_finite_numbers() {
+        let largest = Quantisation { scale: f32::from_bits(super::BEYOND - 0x100), zero: -128 };
+        assert!(largest.packs() && largest.dequantise(127).is_finite());
+        assert!(Quantisation { zero: 127, ..largest }.dequantise(-128).is_finite());
+        let beyond = Quantisation { scale: 2f32.powi(120), zero: 0 };
+        assert_eq!(beyond.scale.to_bits(), super::BEYOND);
+        assert!(!beyond.packs() && beyond.is_short());
+        // Rounding makes none of those that round up to it sound.
+        assert!(!Quantisation { scale: f32::from_bits(super::BEYOND - 1), zero: 0 }.rounded().packs());
+        assert!(!Quantisation { scale: f32::MAX, zero: 0 }.rounded().packs());
     }
 }

@@ -49,6 +49,8 @@ pub enum Refusal {
     WrongCount,
     /// More work than the tail takes on: again a little later.
     Busy,
+    /// The values are finite, what the tail makes of them is not: too large for it.
+    NotFinite,
 }
 
 impl fmt::Display for Refusal {
@@ -59,6 +61,9 @@ impl fmt::Display for Refusal {
             Self::WrongSplit => "its tail is of another split: serve the tail.lace of the same conversion",
             Self::WrongCount => "its tail takes another number of values, or int8 ones of another scale",
             Self::Busy => "it has too much work, or the server behind it does not answer: again a little later",
+            Self::NotFinite => {
+                "its logits for these values are not finite: the features are too large for its f32 sums"
+            }
         })
     }
 }
@@ -71,6 +76,7 @@ impl Refusal {
             Self::WrongSplit => 3,
             Self::WrongCount => 4,
             Self::Busy => 5,
+            Self::NotFinite => 6,
         }
     }
 
@@ -81,6 +87,7 @@ impl Refusal {
             3 => Some(Self::WrongSplit),
             4 => Some(Self::WrongCount),
             5 => Some(Self::Busy),
+            6 => Some(Self::NotFinite),
             _ => None,
         }
     }
@@ -102,13 +109,17 @@ impl Reply {
     /// Writes it to the front of `out` and gives its length. A refusal carries no logits.
     ///
     /// # Errors
-    /// `out` is shorter than [`len_for`](Self::len_for) says; more logits than 65,535. Nothing is written then.
+    /// `out` is shorter than [`len_for`](Self::len_for) says; more logits than 65,535, or one that is not finite. Nothing is
+    /// written then.
     pub fn encode(&self, logits: &[f32], out: &mut [u8]) -> Result<usize, PacketError> {
         let (status, class, exit, confidence, logits) = match self.verdict {
             Verdict::Answer(answer) => (0, answer.class, answer.exit.0, answer.confidence.steps(), logits),
             Verdict::Refused(refusal) => (refusal.status(), 0, 0, 0, &[][..]),
         };
         let Ok(count) = u16::try_from(logits.len()) else { return Err(PacketError::TooManyValues) };
+        if let Some(at) = logits.iter().position(|logit| !is_finite(*logit)) {
+            return Err(PacketError::NotFinite { at });
+        }
         let (needed, found) = (Self::len_for(logits.len()), out.len());
         let Some(reply) = out.get_mut(..needed) else { return Err(PacketError::BufferTooSmall { needed, found }) };
         let Some((body, checksum)) = reply.split_last_chunk_mut::<CHECKSUM>() else {
@@ -168,8 +179,18 @@ impl Reply {
             },
         };
         let reply = Self { pair_id: header.u32(4), sequence: header.u32(8), request: header.u32(12), verdict };
-        Ok((reply, Logits(data.as_chunks::<4>().0)))
+        let logits = Logits(data.as_chunks::<4>().0);
+        // Their class would be none.
+        match logits.values().position(|logit| !is_finite(logit)) {
+            Some(at) => Err(PacketError::NotFinite { at }),
+            None => Ok((reply, logits)),
+        }
     }
+}
+
+/// Without floating-point arithmetic.
+const fn is_finite(logit: f32) -> bool {
+    logit.to_bits() & 0x7f80_0000 != 0x7f80_0000
 }
 
 /// The logits of a reply, one a class; none where they were not asked for.
@@ -189,7 +210,7 @@ impl Logits<'_> {
         self.0.is_empty()
     }
 
-    /// The logits, before temperature; not finite where the tail's arithmetic left the range of f32.
+    /// The logits, before temperature, finite.
     pub fn values(&self) -> impl Iterator<Item = f32> {
         self.0.iter().map(|bytes| f32::from_le_bytes(*bytes))
     }

@@ -126,7 +126,7 @@ fn every_rule_of_an_int8_packet_refuses_its_packet() {
     // 0.25 is 3e80_0000; the zero point −128 is 80.
     assert_eq!(sound[16..23], [0x80, 0, 0x80, 0x3e, 0x80, 0x8e, 0x80]);
     assert_eq!(Packet::parse(&sound[..26]), Err(PacketError::WrongLength { needed: 27, found: 26 }));
-    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY, 0.1] {
+    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY, 0.1, 2f32.powi(120)] {
         let sent = Features::new_i8(&H, Quantisation { scale, zero: 0 }, 7, 1).encode(&mut [0; 27]);
         assert_eq!(sent, Err(PacketError::BadScale), "{scale}");
     }

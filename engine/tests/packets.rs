@@ -101,6 +101,13 @@ fn every_rule_of_a_packet_is_held() {
     assert_eq!(refused(10, &[255, 255]), PacketError::TooShort);
     let half = encode(&Features::new(&values, 1, 2).with_encoding(Encoding::F16));
     assert_eq!(Packet::parse(&changed(&half, 18, &[0, 0x7c])), Err(PacketError::NotFinite { at: 1 }));
+    let largest = Quantisation { scale: f32::from_bits(0x7b7f_ff00), zero: -128 };
+    let int8 = encode(&Features::new_i8(&[127, -128, 0], largest, 1, 2));
+    assert!(Packet::parse(&int8).expect("sound").values().all(f32::is_finite));
+    // The next scale, 2^120: 255 of it would be infinite.
+    assert_eq!(Packet::parse(&changed(&int8, 16, &[0x80, 0, 0x80, 0x7b])), Err(PacketError::BadScale));
+    let beyond = Quantisation { scale: 2f32.powi(120), ..largest };
+    assert_eq!(Features::new_i8(&[127], beyond, 1, 2).encode(&mut [0; 64]), Err(PacketError::BadScale));
     for bit in 0..8 * packet.len() {
         let mut flipped = packet.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -146,8 +153,15 @@ fn replies_come_back() {
     assert!(read.values().eq(logits));
     assert_eq!(answer().encode(&[], &mut out), Ok(28));
     assert_eq!(answer().encode(&logits, &mut [0; 39]), Err(PacketError::BufferTooSmall { needed: 40, found: 39 }));
-    for refusal in [Refusal::NotUnderstood, Refusal::WrongPair, Refusal::WrongSplit, Refusal::WrongCount, Refusal::Busy]
-    {
+    let refusals = [
+        Refusal::NotUnderstood,
+        Refusal::WrongPair,
+        Refusal::WrongSplit,
+        Refusal::WrongCount,
+        Refusal::Busy,
+        Refusal::NotFinite,
+    ];
+    for refusal in refusals {
         let sent = Reply { verdict: Verdict::Refused(refusal), ..answer() };
         assert_eq!(sent.encode(&logits, &mut out), Ok(28));
         let (reply, logits) = Reply::parse(&out[..28]).expect("sound");
@@ -169,6 +183,10 @@ fn every_rule_of_a_reply_is_held() {
     assert_eq!(refused(16, &[3, 0]), PacketError::WrongReply);
     assert_eq!(refused(20, &[1, 0x80]), PacketError::WrongConfidence);
     assert_eq!(refused(22, &[4, 0]), PacketError::WrongLength { needed: 44, found: 40 });
+    for logit in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        assert_eq!(refused(28, &logit.to_le_bytes()), PacketError::NotFinite { at: 1 });
+        assert_eq!(answer().encode(&[0.5, -1.0, logit], &mut [0; 40]), Err(PacketError::NotFinite { at: 2 }));
+    }
     for bit in 0..8 * out.len() {
         let mut flipped = out;
         flipped[bit / 8] ^= 1 << (bit % 8);

@@ -30,7 +30,7 @@ fn main() -> Result<(), Failure> {
     };
     let second = Duration::from_secs(1);
     let mut client = Client::new(link, Patience { deadline: second, attempt: second, ..Patience::default() });
-    let (mut random, mut worst) = (StdRng::seed_from_u64(1), 0.0f32);
+    let (mut random, mut worst, mut most) = (StdRng::seed_from_u64(1), 0.0f32, 0.0f32);
     for row in 0..rows {
         // As a ReLU leaves them.
         let values: Vec<f32> = (0..model.n_in()).map(|_| random.random_range(-2.0..2.0f32).max(0.0)).collect();
@@ -43,9 +43,16 @@ fn main() -> Result<(), Failure> {
             return Err(format!("row {row}: class {} there, {} here", there.class, answer.class).into());
         }
         let largest = here.logits().iter().fold(1.0, |most: f32, logit| most.max(logit.abs()));
-        let apart = there.logits.iter().zip(here.logits()).map(|(there, here)| (there - here).abs() / largest);
-        worst = apart.fold(worst, f32::max);
+        if there.logits.len() != here.logits().len() {
+            return Err(format!("row {row}: {} logits there, {} here", there.logits.len(), here.logits().len()).into());
+        }
+        let apart = there.logits.iter().zip(here.logits()).map(|(there, here)| (there - here).abs());
+        let apart = apart.fold(0.0, f32::max);
+        (most, worst) = (most.max(apart), worst.max(apart / largest));
     }
-    writeln!(io::stdout(), "{rows} rows: every class the same, logits within {worst:.1e} of the largest")?;
+    writeln!(
+        io::stdout(),
+        "{rows} rows: every class the same, logits within {most:.1e}, and within {worst:.1e} of the largest"
+    )?;
     Ok(())
 }

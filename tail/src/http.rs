@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::connections::Connection;
 use crate::oip::{self, Facts, Limits, Results};
-use crate::pool::{Busy, Job, Recipient};
+use crate::pool::{Busy, Job, NotFinite, Recipient};
 use crate::serve::{Shared, count};
 
 /// Bytes that the head of a request may have.
@@ -162,7 +162,11 @@ async fn answer(shared: &Shared, named: &Named, request: Request) -> Result<Resp
     shared.pool.submit(Job { model: *index, values, to: Recipient::Rows(reply) })?;
     let Ok(finished) = tokio::time::timeout(shared.limits.time, done).await else { return Err(Failure::busy()) };
     let failed = |_| Failure(StatusCode::INTERNAL_SERVER_ERROR, "the model gave no answer".to_owned());
-    let finished = finished.map_err(failed)?;
+    let finished = finished.map_err(failed)?.map_err(|NotFinite { row }| {
+        let error =
+            format!("the logits of row {row} are not finite: its features are too large for the model's f32 sums");
+        Failure(StatusCode::UNPROCESSABLE_ENTITY, error)
+    })?;
     let results = Results { answers: &finished.answers, logits: &finished.logits };
     let oip::Body { bytes, header } = oip::encode(facts, &asked, &results);
     // Whoever is slow to read it holds it for so long.

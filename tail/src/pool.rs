@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
+use lacewing_engine::Refusal;
 use tokio::sync::oneshot;
 
 use crate::config::Batching;
@@ -28,7 +29,7 @@ pub(crate) struct Job {
 /// Who waits.
 pub(crate) enum Recipient {
     /// A request over HTTP.
-    Rows(oneshot::Sender<Finished>),
+    Rows(oneshot::Sender<Result<Finished, NotFinite>>),
     /// A packet on a stream: it gets the reply's bytes.
     Packet(Asked, oneshot::Sender<Vec<u8>>),
     /// A packet that came as a datagram.
@@ -43,6 +44,12 @@ impl Recipient {
             Self::Datagram(..) => false,
         }
     }
+}
+
+/// Logits of this row of a request are NaN or infinite: there is no answer in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotFinite {
+    pub(crate) row: usize,
 }
 
 /// The queue is full.
@@ -128,9 +135,20 @@ fn batch(
     for (len, to) in recipients {
         let (answers, logits) = finished.rows(first, len / width);
         first += len / width;
+        // Finite values may be so large that sums leave the range of f32, and the class of such logits is none.
+        let classes = logits.len() / answers.len().max(1);
+        let bad = logits.iter().position(|logit| !logit.is_finite()).map(|at| NotFinite { row: at / classes.max(1) });
         match to {
             Recipient::Rows(reply) => {
-                drop(reply.send(Finished { answers: answers.to_vec(), logits: logits.to_vec() }));
+                let finished = || Finished { answers: answers.to_vec(), logits: logits.to_vec() };
+                drop(reply.send(bad.map_or_else(|| Ok(finished()), Err)));
+            }
+            Recipient::Packet(asked, reply) if bad.is_some() => {
+                let _ = reply.send(asked.refusal(Refusal::NotFinite));
+            }
+            Recipient::Datagram(asked, from) if bad.is_some() => {
+                count(&counters.refused);
+                replies.datagrams.push(&asked.refusal(Refusal::NotFinite), from);
             }
             Recipient::Packet(asked, reply) => {
                 let _ = reply.send(asked.reply(answers.first(), logits, usize::MAX, &mut replies.out).to_vec());

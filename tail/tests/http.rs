@@ -155,6 +155,20 @@ fn what_is_wrong_with_a_request_is_said() {
 }
 
 #[test]
+fn logits_that_are_not_finite_are_no_answer() {
+    let server = Server::start();
+    // Finite features whose sums are not, in the second row.
+    let rows = [FEATURES, [f32::MAX; 3]].concat();
+    let json = post(&server, &json_request(json!(rows), 2));
+    let binary = post_binary(&server, &binary_request("FP32", 2, 24), &bytes_of(&rows));
+    for response in [json, binary] {
+        assert_eq!(response.status, 422, "{}", response.head);
+        assert!(response.error().contains("row 1 are not finite"), "{}", response.error());
+    }
+    assert_eq!(post(&server, &json_request(json!(FEATURES), 1)).status, 200);
+}
+
+#[test]
 fn lengths_that_do_not_fit_are_refused() {
     let server = Server::start();
     let tensor = bytes_of(&FEATURES);

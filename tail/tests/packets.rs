@@ -119,6 +119,51 @@ fn what_is_not_finite_is_answered_by_the_exit_at_once() {
 }
 
 #[test]
+fn features_too_large_for_the_tail_are_answered_by_the_exit() {
+    // Finite, and the sums of them are not.
+    let values = [f32::MAX, f32::MAX, f32::MAX];
+    assert!(in_process(&values).1.iter().any(|logit| !logit.is_finite()));
+    let server = Server::start();
+    for (at, link) in links(&server).into_iter().enumerate() {
+        let mut client = Client::new(link, Patience { deadline: WAIT, attempt: WAIT, ..Patience::default() });
+        for features in [Features::new(&values, 7, 1), Features::new(&values, 7, 1).with_logits()] {
+            let finished = client.finish(&features, Some(fallback())).expect("a fallback");
+            let Finished::Fallback { answer, because } = finished else { panic!("link {at}: {finished:?}") };
+            assert_eq!(answer, fallback());
+            assert!(!because.is_passing() && because.to_string().contains("not finite"), "link {at}: {because}");
+        }
+        // Others are answered as before.
+        assert!(matches!(client.finish(&features(), None), Ok(Finished::Tail(_))), "link {at}");
+    }
+}
+
+#[test]
+fn replies_with_logits_that_are_not_finite_are_none() {
+    let tail = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let at = tail.local_addr().expect("bound");
+    let answering = std::thread::spawn(move || {
+        let mut packet = [0; 100];
+        let (len, from) = tail.recv_from(&mut packet).expect("a packet");
+        let packet = Packet::parse(&packet[..len]).expect("sound");
+        let (sequence, request) = (packet.sequence(), packet.checksum());
+        let reply = Reply { pair_id: 7, sequence, request, verdict: Verdict::Answer(fallback()) };
+        let mut bytes = vec![0; Reply::len_for(2)];
+        reply.encode(&[0.5, 1.0], &mut bytes).expect("it fits");
+        // As a tail would send them that does not look.
+        bytes[28..32].copy_from_slice(&f32::NAN.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
+        bytes[32..].copy_from_slice(&crc);
+        assert_eq!(Reply::parse(&bytes).map(|_| ()), Err(PacketError::NotFinite { at: 1 }));
+        tail.send_to(&bytes, from).expect("sent");
+    });
+    let patience = Patience { attempts: 1, ..Patience::default() };
+    let mut client = Client::new(UdpLink::new(at).expect("a socket"), patience);
+    let finished = client.finish(&features().with_logits(), Some(fallback())).expect("a fallback");
+    assert!(matches!(finished, Finished::Fallback { because: LinkError::TimedOut, .. }), "{finished:?}");
+    answering.join().expect("it replied");
+}
+
+#[test]
 fn the_same_packet_again_gets_the_same_reply() {
     let server = Server::start();
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");

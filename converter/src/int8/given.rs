@@ -61,6 +61,10 @@ pub fn read(source: &mut Source, recipe: &Recipe) -> Result<Option<Vec<Scales>>,
             _ => Err(GivenError::Scale(format!("{stem}{what}"))),
         };
         let (input, output) = (quantisation("input")?, quantisation("output")?);
+        // As the model file and packets have it.
+        if !output.rounded().packs() {
+            return Err(GivenError::Scale(format!("{stem}output")));
+        }
         let rounding = match tensor("rounds", 1)?.as_deref() {
             Ok([1.0]) => Rounding::Once,
             Ok([2.0]) | Err(_) => Rounding::Twice,
@@ -93,7 +97,7 @@ pub enum GivenError {
         String,
     ),
     /// No quantisation.
-    #[error("{0} holds no scale above 0 and zero point from -128 to 127")]
+    #[error("{0} holds no scale above 0 and below 2^120 and zero point from -128 to 127")]
     Scale(
         /// The array.
         String,

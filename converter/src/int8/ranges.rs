@@ -144,3 +144,18 @@ fn run(junction: &TrainedJunction, x: &[f32]) -> Vec<f32> {
     });
     rows.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Int8Error, within};
+
+    #[test]
+    fn scales_that_no_packet_takes_are_refused() {
+        let scale = within(-1e38, 2e38, "here").expect("the largest numbers stand for finite ones");
+        assert!([-128, 127].iter().all(|q| scale.dequantise(*q).is_finite()));
+        for (low, high) in [(0.0, f32::MAX), (f32::MIN, f32::MAX), (0.0, f32::MIN_POSITIVE)] {
+            let refused = within(low, high, "here").map(|_| ());
+            assert!(matches!(refused, Err(Int8Error::NoScale { .. })), "{low} to {high}");
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub struct lacewing_packet_form {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct lacewing_reply {
-    /// 0 for an answer; 1 not understood, 2 wrong pair, 3 wrong split, 4 wrong count, 5 busy, 255 any other refusal.
+    /// 0 for an answer; 1 not understood, 2 wrong pair, 3 wrong split, 4 wrong count, 5 busy, 6 logits not finite, 255 any other refusal.
     pub refusal: u8,
     /// The exit that answered.
     pub exit: u8,
@@ -206,6 +206,7 @@ pub unsafe extern "C" fn lacewing_reply_parse(
                     Refusal::WrongSplit => 3,
                     Refusal::WrongCount => 4,
                     Refusal::Busy => 5,
+                    Refusal::NotFinite => 6,
                     _ => 255,
                 }
             }

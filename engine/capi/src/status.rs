@@ -169,7 +169,7 @@ pub enum lacewing_status {
     PacketNotHalf = 411,
     /// Asked to send f32 features as int8.
     PacketNotInt8 = 412,
-    /// The scale of int8 values is not a finite, normal number above 0 whose lowest eight bits are 0.
+    /// The scale of int8 values is not a normal number above 0 and below 2^120 whose lowest eight bits are 0.
     PacketBadScale = 413,
     /// A value is NaN or infinite.
     PacketNotFinite = 414,
@@ -281,7 +281,7 @@ impl Status {
             Self::PacketWrongReply => c"A reply whose fields contradict its status.",
             Self::PacketNotHalf => c"A value that half precision does not hold: NaN, infinite, or beyond +-65,504.",
             Self::PacketNotInt8 => c"Asked to send f32 features as int8.",
-            Self::PacketBadScale => c"The scale of int8 values is not a finite, normal number above 0 whose lowest eight bits are 0.",
+            Self::PacketBadScale => c"The scale of int8 values is not a normal number above 0 and below 2^120 whose lowest eight bits are 0.",
             Self::PacketNotFinite => c"A value is NaN or infinite.",
             Self::CallerNull => c"A pointer is null.",
             Self::CallerMisaligned => c"A pointer does not have its type's alignment.",

@@ -43,7 +43,7 @@ pub enum PacketError {
     },
     /// Asked to send f32 features as int8.
     NotInt8,
-    /// The scale of int8 values is not a finite, normal number above 0 whose lowest eight bits are 0.
+    /// The scale of int8 values is not a normal number above 0 and below 2¹²⁰ whose lowest eight bits are 0.
     BadScale,
     /// A value is NaN or infinite.
     NotFinite {
@@ -73,7 +73,7 @@ impl fmt::Display for PacketError {
             Self::WrongReply => f.write_str("the reply's fields contradict its status"),
             Self::NotHalf { at } => write!(f, "value {at} does not fit half precision: send f32"),
             Self::NotInt8 => f.write_str("only the features of an int8 head can be sent as int8"),
-            Self::BadScale => f.write_str("the scale of the int8 values is out of range, or has more than 16 bits"),
+            Self::BadScale => f.write_str("the scale of the int8 values is not above 0 and below 2^120, or has more than 16 bits: convert the head anew"),
             Self::NotFinite { at } => write!(f, "value {at} is NaN or infinite"),
         }
     }

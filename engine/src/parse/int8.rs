@@ -42,7 +42,7 @@ pub(super) const fn read_quantisations(
             let input = Quantisation { scale: r.f32(40), zero: r.u8(21) as i8 };
             let output = Quantisation { scale: r.f32(44), zero: r.u8(18) as i8 };
             require!(input.is_sound(), Rule::BadScaling, at + 40);
-            require!(output.packs(), Rule::BadScaling, at + 44);
+            require!(output.is_short(), Rule::BadScaling, at + 44);
             Ok(Some((input, output)))
         }
         _ => refuse(Rule::UnknownElement, at + 12),

@@ -1,4 +1,5 @@
-//! Any server of the Open Inference Protocol v2 with the binary tensor extension: `lacewing serve`, Triton, KServe.
+//! Any server of the Open Inference Protocol v2 with the binary tensor extension: `lacewing serve`, Triton, KServe's Python
+//! server; not MLServer, which has not got it.
 
 use core::time::Duration;
 use std::time::Instant;

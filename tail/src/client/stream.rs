@@ -39,8 +39,7 @@ impl Link for TcpLink {
             Some(connection) => connection,
             None => self.connect(until)?,
         };
-        stream.set_write_timeout(Some(left(until)?))?;
-        stream.write_all(&encode_frame(&packet)).map_err(failed)?;
+        send(&mut stream, &encode_frame(&packet), until)?;
         let answer = receive(&mut stream, &mut frames, &packet, features, until);
         // A link that said something to this packet is kept; after silence or nonsense the next packet gets a new one.
         let nonsense = matches!(&answer, Err(LinkError::Refused { refusal: Refusal::NotUnderstood, .. }));
@@ -49,6 +48,20 @@ impl Link for TcpLink {
         }
         answer
     }
+}
+
+/// As `write_all`, whose every write would have all of the time again.
+fn send(stream: &mut TcpStream, mut bytes: &[u8], until: Instant) -> Result<(), LinkError> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
 }
 
 fn receive(
@@ -83,4 +96,37 @@ fn not_understood(frame: &[u8], features: &AnyFeatures<'_>) -> Option<Result<Tai
     let (reply, _) = Reply::parse(frame).ok()?;
     let Verdict::Refused(refusal @ Refusal::NotUnderstood) = reply.verdict else { return None };
     Some(Err(LinkError::Refused { refusal, ours: features.pair_id(), theirs: reply.pair_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
+
+    use super::{LinkError, send};
+
+    #[test]
+    fn a_peer_that_reads_in_drips_does_not_hold_a_device_beyond_its_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let mut stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a device");
+            // Each makes room for a little more, so that no single write fails.
+            let mut piece = vec![0; 1 << 20];
+            while stream.read(&mut piece).is_ok_and(|len| len > 0) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let begun = Instant::now();
+        // More than the system holds.
+        let sent = send(&mut stream, &vec![0; 64 << 20], begun + Duration::from_millis(300));
+        let took = begun.elapsed();
+        assert!(matches!(sent, Err(LinkError::TimedOut)), "{sent:?}");
+        assert!(took < Duration::from_millis(1500), "{took:?}");
+        // What is under way is let go.
+        drop(stream);
+        peer.join().expect("it read");
+    }
 }

@@ -78,7 +78,7 @@ struct TensorParameters {
 /// order in which it lists them.
 ///
 /// # Errors
-/// In words: it is to another request; it has no such logits, or one that is NaN; its lengths contradict each other.
+/// In words: it is to another request; it has no such logits, or one that is not finite; its lengths contradict each other.
 pub fn read_response(
     tensors: &Tensors,
     sequence: u32,
@@ -116,15 +116,15 @@ pub fn read_response(
             answer.confidence = floats()?.first().map(|confidence| Q15::from_f32(*confidence));
         }
     }
+    if answer.logits.iter().any(|logit| !logit.is_finite()) {
+        return Err("its logits are not finite: the features are too large for the model".to_owned());
+    }
     answer.class = class_of(&answer.logits).ok_or_else(|| format!("it has no logits in output {}", tensors.logits))?;
     Ok(answer)
 }
 
-/// The first of the largest logits; `None` where there are none, too many for a class, or one is NaN.
+/// The first of the largest logits, which are finite; `None` where there are none, or too many for a class.
 fn class_of(logits: &[f32]) -> Option<u16> {
-    if logits.iter().any(|logit| logit.is_nan()) {
-        return None;
-    }
     let first_largest = |best: (usize, f32), (at, logit): (usize, f32)| if logit > best.1 { (at, logit) } else { best };
     let (class, _) = logits.iter().copied().enumerate().skip(1).fold((0, *logits.first()?), first_largest);
     u16::try_from(class).ok()
@@ -191,8 +191,6 @@ mod tests {
     #[test]
     fn the_class_is_the_first_of_the_largest() {
         assert_eq!(class_of(&[1.0, 3.0, 3.0]), Some(1));
-        assert_eq!(class_of(&[f32::NEG_INFINITY; 2]), Some(0));
-        assert_eq!(class_of(&[1.0, f32::NAN]), None);
         assert_eq!(class_of(&[]), None);
     }
 
@@ -207,11 +205,18 @@ mod tests {
             (sound.replace("{\"outputs\"", "{\"id\":\"6\",\"outputs\""), "not to 5"),
             (sound.replace("logits", "y"), "no logits"),
             (sound.replace("[0.5,2.0]", "[]"), "no logits"),
+            (sound.replace("[0.5,2.0]", "[0.5,1e39]"), "not finite"),
             (sound.replace("\"data\":[0.5,2.0]", "\"parameters\":{\"binary_data_size\":8}"), "longer than the body"),
             ("[]".to_owned(), "invalid"),
         ] {
             let error = read(&wrong, None).expect_err(&wrong);
             assert!(error.contains(word), "{error}");
+        }
+        for logit in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let json = sound.replace("\"data\":[0.5,2.0]", "\"parameters\":{\"binary_data_size\":8}");
+            let body = [json.as_bytes(), &0.5f32.to_le_bytes(), &logit.to_le_bytes()].concat();
+            let error = read_response(&tensors, 5, Some(json.len()), &body).expect_err("no class in it");
+            assert!(error.contains("not finite"), "{error}");
         }
         assert!(read(sound, Some(sound.len() + 1)).expect_err("too long").contains("longer than its body"));
     }

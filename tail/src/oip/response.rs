@@ -10,7 +10,7 @@ use super::{Facts, Infer, Output, VERSION, Wanted};
 pub struct Results<'r> {
     /// One a row.
     pub answers: &'r [Answer],
-    /// As many a row as there are classes. One that is not finite is `null` in JSON.
+    /// As many a row as there are classes.
     pub logits: &'r [f32],
 }
 

@@ -46,7 +46,7 @@ async fn ask(args: Arc<Args>) -> Result<String, Failure> {
         all.extend(connection.await??);
     }
     let rate = all.len() as f64 / begun.elapsed().as_secs_f64();
-    Ok(format!("{rate:.0} requests/s of {:.0}, {}", args.rate, percentiles(all)))
+    Ok(format!("{} answered, {rate:.0} requests/s of {:.0}, {}", all.len(), args.rate, percentiles(all)))
 }
 
 async fn connection(args: Arc<Args>, at: u32, begun: Instant) -> Result<Vec<u64>, Failure> {
