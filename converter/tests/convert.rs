@@ -177,7 +177,8 @@ fn a_network_cut_with_one_of_its_exits_converts() {
     let dir = tempfile::tempdir().unwrap();
     let trained = Trained::of(&recipe()).write(dir.path());
     let network = import(&mut Source::open(&trained).unwrap(), recipe()).unwrap().network;
-    for (split, exit, operations) in [(2, Some(2), 4), (1, Some(1), 2), (1, None, 1), (2, Some(0), 2), (2, Some(3), 2)] {
+    for (split, exit, operations) in [(2, Some(2), 4), (1, Some(1), 2), (1, None, 1), (2, Some(0), 2), (2, Some(3), 2)]
+    {
         let cut = network.cut(split, exit);
         let files = convert_network(&cut, None).unwrap();
         let model = Model::parse(&files.head, &KernelSet::ALL).unwrap();
