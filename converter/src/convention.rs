@@ -12,7 +12,7 @@ use crate::import::ImportError;
 use crate::layers::{Affine, Graph, Layer, Node, Weights};
 use crate::source::Source;
 use names::{Names, Stem};
-use order::{Matrix, Order};
+use order::{Matrix, Order, Told};
 
 /// ε of PyTorch's batch normalisation; it is not in the file.
 const EPSILON: f64 = 1e-5;
@@ -78,15 +78,23 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
     }
     reader.nothing_left(&found)?;
     let stored = stored.as_deref();
+    let in_branches = || branches.iter().flat_map(|(_, matrices)| matrices);
+    let layouts = order::layouts(trunk.iter().chain(in_branches()));
     let Order { matrices: trunk, told, is_layout_assumed } =
-        order::order(&trunk, stored).map_err(|reason| reader.refuse(reason, RECIPE))?;
+        order::order(&trunk, &layouts, stored).map_err(|reason| reader.refuse(reason, RECIPE))?;
+    let is_layout_assumed = is_layout_assumed && !in_branches().any(Matrix::tells_layout);
+    // One file has one layout.
+    let layouts: Vec<Layout> = trunk.iter().map(|(_, layout)| *layout).take(1).collect();
     let last = reader.chain(&mut graph, &trunk, None)?;
     let ends = reader.ends(&graph, &trunk);
     let mut outputs = Vec::new();
     for (at, (name, matrices)) in branches.iter().enumerate() {
-        let matrices = order::order(matrices, stored)
-            .map_err(|reason| reader.refuse(format!("exit {name}: {reason}"), RECIPE))?
-            .matrices;
+        let Order { matrices, told, .. } = order::order(matrices, &layouts, stored)
+            .map_err(|reason| reader.refuse(format!("exit {name}: {reason}"), RECIPE))?;
+        if told == Told::Stored {
+            let order: Vec<&str> = matrices.iter().map(|(matrix, _)| matrix.stem.weight.as_str()).collect();
+            graph.notes.push(format!("exit {name}: order by {}: {}", told.by(), order.join(", ")));
+        }
         let place = reader.place(name, &matrices, &trunk, exit_after.and_then(|places| places.get(at)))?;
         outputs.push(reader.chain(&mut graph, &matrices, ends.get(place - 1).copied())?);
     }

@@ -55,6 +55,9 @@ fn pruned_and_normalised() {
     }
 }
 
+/// Name and shape.
+type Shaped<'s> = (&'s str, &'s [usize]);
+
 /// Tensors as `(name, shape)`, all of one value; `None` where the file converts.
 fn converted(tensors: &[(&str, &[usize])], options: &Options<'_>) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
@@ -128,7 +131,7 @@ const TWO: [(&str, &[usize]); 2] = [("fc1.weight", &[8, 12]), ("fc2.weight", &[3
 /// What would be another network without these tensors is no network.
 #[test]
 fn tensors_that_no_layer_claims() {
-    let cases: &[(&[(&str, &[usize])], &[&str])] = &[
+    let cases: [(&[Shaped<'_>], &[&str]); 13] = [
         (
             &[("rnn.weight_ih_l0", &[16, 12]), ("rnn.weight_hh_l0", &[16, 16])],
             &["rnn.weight_hh_l0", "recurrent layers"],
@@ -188,12 +191,16 @@ fn tensors_that_change_nothing() {
 
 /// What converting notes.
 fn notes(tensors: &[(&str, &[usize])]) -> Vec<String> {
+    notes_with(tensors, &Options::default())
+}
+
+fn notes_with(tensors: &[(&str, &[usize])], options: &Options<'_>) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let mut trained = Trained::default();
     for (name, shape) in tensors {
         trained.tensors.insert((*name).into(), Raw::f32(shape, &vec![1.0; shape.iter().product()]));
     }
-    convert(&trained.write(dir.path()), None, &dir.path().join("out"), &Options::default()).unwrap().warnings
+    convert(&trained.write(dir.path()), None, &dir.path().join("out"), options).unwrap().warnings
 }
 
 /// `mask`, as `lacewing mask` writes it, is that of the only matrix of its shape; a square one may be turned.
@@ -229,6 +236,17 @@ fn numbers_are_not_turned_around() {
     assert!(note.contains("order by names: fc1.weight") && note.contains("have outputs first"), "{note}");
     let said = notes(&[("dense/kernel:0", &[4, 4]), ("dense/bias:0", &[4])]);
     assert!(said.iter().any(|note| note.contains("have inputs first")), "{said:?}");
+    // An exit's biases tell the axes of all; an exit has the axes of the trunk.
+    let by_exit: [Shaped<'_>; 6] = [
+        ("W1", &[4, 4]),
+        ("W2", &[4, 4]),
+        ("exit1.W1", &[4, 8]),
+        ("exit1.b1", &[8]),
+        ("exit1.W2", &[8, 4]),
+        ("exit1.b2", &[4]),
+    ];
+    let said = notes_with(&by_exit, &Options { exit_after: Some(&[1]), ..none });
+    assert!(said.iter().all(|note| !note.contains("first,")), "{said:?}");
     assert!(notes(&TWO).iter().all(|note| !note.contains("first,")), "the shapes tell the axes");
 }
 

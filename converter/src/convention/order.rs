@@ -30,6 +30,11 @@ impl Matrix<'_> {
         }
     }
 
+    /// Whether its biases tell its layout.
+    pub(super) const fn tells_layout(&self) -> bool {
+        self.bias.is_some() && self.rows != self.columns
+    }
+
     /// Whether this layout is possible: the biases tell it, or, without biases or in a square matrix, the name. What Keras and
     /// scikit-learn call a kernel or coefficients has the inputs first, what PyTorch calls a weight the outputs. Shapes alone do
     /// not tell: what fits in one layout fits the other way round in the other.
@@ -78,12 +83,24 @@ impl Told {
     }
 }
 
+/// The layouts that all matrices can have.
+pub(super) fn layouts<'m, 'n: 'm>(matrices: impl Iterator<Item = &'m Matrix<'n>> + Clone) -> Vec<Layout> {
+    let allowed = |layout: &Layout| matrices.clone().all(|matrix| matrix.allows(*layout));
+    [Layout::OutIn, Layout::InOut].into_iter().filter(allowed).collect()
+}
+
 /// The order of matrices that stand in the order of their names. `stored` are the names of tensors in the order in which they
 /// were written, where the file keeps it. Numbers in names are never contradicted: what fits only against them is stored in the
 /// other layout, more likely than numbered backwards.
-pub(super) fn order<'n>(matrices: &[Matrix<'n>], stored: Option<&[String]>) -> Result<Order<'n>, String> {
-    let layouts = [Layout::OutIn, Layout::InOut].into_iter();
-    let possible: Vec<Layout> = layouts.filter(|layout| matrices.iter().all(|matrix| matrix.allows(*layout))).collect();
+/// Layouts `among` those of the rest of the network are taken before others.
+pub(super) fn order<'n>(
+    matrices: &[Matrix<'n>],
+    among: &[Layout],
+    stored: Option<&[String]>,
+) -> Result<Order<'n>, String> {
+    let own = layouts(matrices.iter());
+    let shared: Vec<Layout> = own.iter().copied().filter(|layout| among.contains(layout)).collect();
+    let possible = if shared.is_empty() { own } else { shared };
     let pairs = || matrices.iter().zip(matrices.iter().skip(1));
     let is_numbered = pairs().all(|(one, next)| comes_before(one, next));
     if is_numbered && let Some(layout) = possible.iter().find(|layout| follow(matrices, **layout)) {
@@ -135,10 +152,9 @@ fn comes_before(one: &Matrix<'_>, next: &Matrix<'_>) -> bool {
 
 fn found(matrices: Vec<(Matrix<'_>, Layout)>, told: Told) -> Order<'_> {
     let plain: Vec<Matrix<'_>> = matrices.iter().map(|(matrix, _)| *matrix).collect();
-    let is_told = |matrix: &Matrix<'_>| matrix.bias.is_some() && matrix.rows != matrix.columns;
     let both = follow(&plain, Layout::OutIn) && follow(&plain, Layout::InOut);
     // Without numbers, the same shapes fit backwards with the axes the other way round.
-    let is_layout_assumed = !plain.iter().any(is_told) && (both || told != Told::Names);
+    let is_layout_assumed = !plain.iter().any(Matrix::tells_layout) && (both || told != Told::Names);
     Order { matrices, told, is_layout_assumed }
 }
 
@@ -215,7 +231,7 @@ mod tests {
             columns: *columns,
             bias: *bias,
         });
-        let order = order(&matrices.collect::<Vec<_>>(), None)?;
+        let order = order(&matrices.collect::<Vec<_>>(), &[], None)?;
         let names = order.matrices.iter().map(|(matrix, _)| matrix.stem.weight.clone()).collect();
         Ok((names, order.matrices[0].1, order.told == Told::Shapes))
     }
@@ -250,7 +266,7 @@ mod tests {
         };
         let mut matrices: Vec<Matrix<'_>> = matrices.iter().zip(&stems).map(matrix).collect();
         matrices.sort_by_key(|matrix| matrix.stem.weight.clone());
-        let order = order(&matrices, Some(&names))?;
+        let order = order(&matrices, &[], Some(&names))?;
         let names = order.matrices.iter().map(|(matrix, _)| matrix.stem.weight.clone()).collect();
         Ok((names, order.told, order.is_layout_assumed))
     }
