@@ -1,6 +1,7 @@
 //! The layers of files that only name tensors, told from names and shapes: `0.weight`, `fc1.weight`, `dense/kernel`, `W1`,
 //! `coefs_0`, with biases, masks and batch statistics of the same stem.
 
+mod left;
 mod names;
 mod order;
 
@@ -11,7 +12,7 @@ use crate::import::ImportError;
 use crate::layers::{Affine, Graph, Layer, Node, Weights};
 use crate::source::Source;
 use names::{Names, Stem};
-use order::{Matrix, Order};
+use order::{Matrix, Order, Told};
 
 /// ε of PyTorch's batch normalisation; it is not in the file.
 const EPSILON: f64 = 1e-5;
@@ -28,9 +29,10 @@ const MATRICES: &str = "supported are fully connected layers: matrices of weight
 const MANY: &str = "no recipe makes it more; where not all are of the network, name those that are in a recipe (--recipe \
                     RECIPE.toml, models/RECIPES.md)";
 /// Where a batch normalisation cannot be folded.
-const NORMS: &str = "supported are those of PyTorch, with running_mean and running_var, numbered as the matrix before them \
-                     (fc1.weight, bn1.running_mean) or behind it (0.weight, 1.running_mean). No recipe describes one: rename its \
-                     tensors, or export the network as ONNX, which says where it stands";
+const NORMS: &str = "supported are batch normalisations as PyTorch names them, with running_mean and running_var, numbered as the \
+                     matrix before them (fc1.weight, bn1.running_mean) or behind it (0.weight, 1.running_mean); layer \
+                     normalisation is not. No recipe describes one: rename its tensors, save the whole network in Keras \
+                     (model.save, not save_weights), or export it as ONNX; both say where it stands";
 /// Where an exit fits nowhere.
 const EXITS: &str = "an exit, with exit or branch in its tensors' names, reads what a junction of the trunk gives. No recipe makes \
                      it fit: leave its tensors out, and train another with lacewing fit-exit";
@@ -40,9 +42,10 @@ const PLACES: &str = "say which with --exit-after K, or in a recipe (--recipe RE
 /// The layers of `source`. Exits are tensors whose names say `exit` or `branch`; `exit_after` are their places, where the
 /// shapes alone do not tell.
 pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result<Graph, ImportError> {
-    let names = source.names();
+    let (names, stored) = (source.names(), source.stored());
+    let names: Vec<String> = names.into_iter().filter(|name| !left::is_harmless(name)).collect();
     let mut reader = Reader { source, all: &names };
-    let found = Names::of(&names).map_err(|norm| {
+    let mut found = Names::of(&names).map_err(|norm| {
         let reason = format!("the names do not tell behind which matrix the batch normalisation {norm} stands");
         reader.refuse(reason, NORMS)
     })?;
@@ -59,6 +62,8 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
         );
         return Err(reader.refuse(reason, MANY));
     }
+    let mut graph = Graph::default();
+    graph.notes.extend(reader.plain_mask(&mut found)?);
     let mut trunk = Vec::new();
     let mut branches: Vec<(&str, Vec<Matrix>)> = Vec::new();
     for stem in &found.weights {
@@ -71,35 +76,56 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
             },
         }
     }
-    let Order { matrices: trunk, by_shape } = order::order(&trunk).map_err(|reason| reader.refuse(reason, RECIPE))?;
-    let mut graph = Graph::default();
+    reader.nothing_left(&found)?;
+    let stored = stored.as_deref();
+    let in_branches = || branches.iter().flat_map(|(_, matrices)| matrices);
+    let layouts = order::layouts(trunk.iter().chain(in_branches()));
+    let Order { matrices: trunk, told, is_layout_assumed } =
+        order::order(&trunk, &layouts, stored).map_err(|reason| reader.refuse(reason, RECIPE))?;
+    let is_layout_assumed = is_layout_assumed && !in_branches().any(Matrix::tells_layout);
+    // One file has one layout.
+    let layouts: Vec<Layout> = trunk.iter().map(|(_, layout)| *layout).take(1).collect();
     let last = reader.chain(&mut graph, &trunk, None)?;
     let ends = reader.ends(&graph, &trunk);
     let mut outputs = Vec::new();
     for (at, (name, matrices)) in branches.iter().enumerate() {
-        let matrices =
-            order::order(matrices).map_err(|reason| reader.refuse(format!("exit {name}: {reason}"), RECIPE))?.matrices;
+        let Order { matrices, told, .. } = order::order(matrices, &layouts, stored)
+            .map_err(|reason| reader.refuse(format!("exit {name}: {reason}"), RECIPE))?;
+        if told == Told::Stored {
+            let order: Vec<&str> = matrices.iter().map(|(matrix, _)| matrix.stem.weight.as_str()).collect();
+            graph.notes.push(format!("exit {name}: order by {}: {}", told.by(), order.join(", ")));
+        }
         let place = reader.place(name, &matrices, &trunk, exit_after.and_then(|places| places.get(at)))?;
         outputs.push(reader.chain(&mut graph, &matrices, ends.get(place - 1).copied())?);
     }
     outputs.push(last);
     graph.outputs = outputs;
     graph.trunk = Some(last);
+    let axes = trunk.first().filter(|_| is_layout_assumed).map(|(_, layout)| {
+        format!(
+            "matrices are taken to have {}, which neither biases nor shapes tell: where it is otherwise, say layout under [tensors] \
+             in a recipe (--recipe)",
+            left::axes(*layout)
+        )
+    });
     if trunk.len() > 1 {
         let order: Vec<&str> = trunk.iter().map(|(matrix, _)| matrix.stem.weight.as_str()).collect();
-        let told = if by_shape { "shapes" } else { "names" };
+        let axes = axes.map(|axes| format!("; {axes}")).unwrap_or_default();
         graph.notes.push(format!(
-            "the file does not say its activations: ReLU between layers, none at the end; order by {told}: {}",
+            "the file does not say its activations: ReLU between layers, none at the end; order by {}: {}{axes}",
+            told.by(),
             order.join(", ")
         ));
+    } else {
+        graph.notes.extend(axes);
     }
     Ok(graph)
 }
 
 /// The first few of many names.
-fn some(names: &[String]) -> String {
+fn some(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 16;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => "none".into(),
         len if len > SHOWN => format!("{shown} and {} more", len - SHOWN),
@@ -116,6 +142,46 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn refuse(&self, reason: String, advice: &'static str) -> ImportError {
         ImportError::Convention { path: self.source.path().into(), reason, advice }
+    }
+
+    /// Gives a single `mask`, as `lacewing mask` writes it, to the only matrix of its shape; a note that says so. That of a square
+    /// matrix may be turned.
+    fn plain_mask(&mut self, found: &mut Names) -> Result<Option<String>, ImportError> {
+        if !left::unclaimed(self.all, found).contains(&left::MASK) {
+            return Ok(None);
+        }
+        let shape = self.source.shape(left::MASK)?.unwrap_or_default();
+        let mut fits = Vec::new();
+        for stem in &mut found.weights {
+            if self.source.shape(&stem.weight)?.as_ref() == Some(&shape) {
+                fits.push(stem);
+            }
+        }
+        let is_square = shape.first() == shape.last();
+        Ok(match &mut fits[..] {
+            [stem] if stem.mask.is_none() && !is_square => {
+                stem.mask = Some(left::MASK.into());
+                Some(format!(
+                    "the tensor {} is taken as the mask of {}, the only matrix of its shape",
+                    left::MASK,
+                    stem.weight
+                ))
+            }
+            _ => None,
+        })
+    }
+
+    /// Refuses a file with tensors that are passed over: the network may be another without them.
+    fn nothing_left(&mut self, found: &Names) -> Result<(), ImportError> {
+        let left = left::unclaimed(self.all, found);
+        let Some(first) = left.first() else { return Ok(()) };
+        let shape = self.source.shape(first)?.unwrap_or_default();
+        let others = match left.get(1..).unwrap_or_default() {
+            [] => String::new(),
+            others => format!(" (nor do {})", some(others)),
+        };
+        let reason = format!("tensor {first} of shape {shape:?} belongs to no layer that the names tell{others}");
+        Err(self.refuse(reason, left::advice(first, &shape)))
     }
 
     fn matrix<'n>(&mut self, stem: &'n Stem) -> Result<Matrix<'n>, ImportError> {

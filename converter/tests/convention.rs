@@ -4,6 +4,7 @@ mod support;
 
 use lacewing_converter::convert::{Options, convert};
 use support::frameworks::{self, agrees, agrees_with, framework};
+use support::written::state_dict;
 use support::{Raw, Trained, names, recipe};
 
 #[test]
@@ -53,6 +54,9 @@ fn pruned_and_normalised() {
         assert!(notes.iter().any(|note| note.contains("ε") && note.contains(&said)), "no {said} in {notes:?}");
     }
 }
+
+/// Name and shape.
+type Shaped<'s> = (&'s str, &'s [usize]);
 
 /// Tensors as `(name, shape)`, all of one value; `None` where the file converts.
 fn converted(tensors: &[(&str, &[usize])], options: &Options<'_>) -> Option<String> {
@@ -114,12 +118,163 @@ fn names_and_shapes_that_do_not_tell() {
     refused(&many, &none, &["17 tensors", "more than 16", "no recipe makes it more"]);
     let norm: [(&str, &[usize]); 4] =
         [("a.weight", &[3, 4]), ("norm.running_mean", &[3]), ("norm.running_var", &[3]), ("norm.weight", &[3])];
-    let supported = ["supported are those of PyTorch", "No recipe describes one", "ONNX"];
+    let supported = ["supported are batch normalisations as PyTorch names them", "No recipe describes one", "ONNX"];
     refused(&norm, &none, &[&["batch normalisation norm."], &supported[..]].concat());
     let norm: [(&str, &[usize]); 2] = [("0.weight", &[3, 4]), ("1.running_mean", &[3])];
     refused(&norm, &none, &[&["1. has no running_mean or running_var"], &supported[..]].concat());
     let norm = [norm[0], norm[1], ("1.running_var", &[2][..])];
     refused(&norm, &none, &[&["1. has vectors of different lengths"], &supported[..]].concat());
+}
+
+const TWO: [(&str, &[usize]); 2] = [("fc1.weight", &[8, 12]), ("fc2.weight", &[3, 8])];
+
+/// What would be another network without these tensors is no network.
+#[test]
+fn tensors_that_no_layer_claims() {
+    let cases: [(&[Shaped<'_>], &[&str]); 13] = [
+        (
+            &[("rnn.weight_ih_l0", &[16, 12]), ("rnn.weight_hh_l0", &[16, 16])],
+            &["rnn.weight_hh_l0", "recurrent layers"],
+        ),
+        (&[("fc3.weight_g", &[8, 1]), ("fc3.weight_v", &[8, 12])], &["fc3.weight_g", "remove_weight_norm"]),
+        (
+            &[("fc3.parametrizations.weight.original0", &[3, 1]), ("fc3.parametrizations.weight.original1", &[3, 3])],
+            &["fc3.parametrizations.weight.original0", "remove_parametrizations"],
+        ),
+        (
+            &[("ln.gamma", &[8]), ("ln.beta", &[8])],
+            &["ln.beta of shape [8]", "nor do ln.gamma", "layer normalisation is not"],
+        ),
+        (&[("proj", &[8, 8])], &["tensor proj of shape [8, 8]", "supported are fully connected layers", "--recipe"]),
+        (&[("U", &[8, 8])], &["tensor U of shape [8, 8]", "supported are fully connected layers", "--recipe"]),
+        (&[("U_conv", &[8, 8, 3, 3])], &["tensor U_conv of shape [8, 8, 3, 3]", "No recipe makes a junction of it"]),
+        (
+            &[("fc1_mask", &[8, 12])],
+            &["tensor fc1_mask", "fc1.weight_mask or fc1.mask", "the mask of its [[junction]]"],
+        ),
+        (&[("mask_fc1", &[8, 12])], &["tensor mask_fc1", "fc1.weight_mask or fc1.mask"]),
+        (&[("mask", &[12, 8])], &["tensor mask of shape [12, 8]", "fc1.weight_mask or fc1.mask"]),
+        (&[("fc1.bias_orig", &[8]), ("fc1.bias_mask", &[8])], &["fc1.bias_mask", "prune.remove"]),
+        (&[("fc1.weight_scale", &[8])], &["fc1.weight_scale"]),
+        (&[("inputs", &[100, 12])], &["tensor inputs"]),
+    ];
+    for (others, words) in cases {
+        refused(&[&TWO[..], others].concat(), &Options::default(), &[words, &["belongs to no layer"][..]].concat());
+    }
+    let keras: [(&str, &[usize]); 6] = [
+        ("dense/kernel:0", &[12, 8]),
+        ("batch_normalization/gamma:0", &[8]),
+        ("batch_normalization/beta:0", &[8]),
+        ("batch_normalization/moving_mean:0", &[8]),
+        ("batch_normalization/moving_variance:0", &[8]),
+        ("dense_1/kernel:0", &[8, 3]),
+    ];
+    let words = ["batch_normalization/beta:0", "nor do batch_normalization/gamma:0", "model.save", "ONNX"];
+    refused(&keras, &Options::default(), &words);
+    let recurrent: [(&str, &[usize]); 3] =
+        [("rnn/kernel:0", &[12, 8]), ("rnn/recurrent_kernel:0", &[8, 8]), ("dense/kernel:0", &[8, 3])];
+    refused(&recurrent, &Options::default(), &["rnn/recurrent_kernel:0", "recurrent layers"]);
+}
+
+/// What training keeps beside a network changes nothing.
+#[test]
+fn tensors_that_change_nothing() {
+    let beside: [(&str, &[usize]); 5] = [
+        ("bn1.num_batches_tracked", &[]),
+        ("iterations:0", &[]),
+        ("optimizer/learning_rate", &[]),
+        ("optimizer/vars/3/kernel", &[8, 12]),
+        ("dropout/seed_generator/seed_generator_state", &[2]),
+    ];
+    assert_eq!(converted(&[&TWO[..], &beside].concat(), &Options::default()), None);
+}
+
+/// What converting notes.
+fn notes(tensors: &[(&str, &[usize])]) -> Vec<String> {
+    notes_with(tensors, &Options::default())
+}
+
+fn notes_with(tensors: &[(&str, &[usize])], options: &Options<'_>) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trained = Trained::default();
+    for (name, shape) in tensors {
+        trained.tensors.insert((*name).into(), Raw::f32(shape, &vec![1.0; shape.iter().product()]));
+    }
+    convert(&trained.write(dir.path()), None, &dir.path().join("out"), options).unwrap().warnings
+}
+
+/// `mask`, as `lacewing mask` writes it, is that of the only matrix of its shape; a square one may be turned.
+#[test]
+fn a_single_mask() {
+    let notes = notes(&[&TWO[..], &[("mask", &[8, 12])]].concat());
+    assert!(notes.iter().any(|note| note.contains("mask is taken as the mask of fc1.weight")), "{notes:?}");
+    let mask: (&str, &[usize]) = ("mask", &[8, 8]);
+    let none = Options::default();
+    let twice: [(&str, &[usize]); 3] = [("fc1.weight", &[8, 8]), ("fc2.weight", &[8, 8]), mask];
+    refused(&twice, &none, &["tensor mask", "none or several"]);
+    refused(&[("fc1.weight", &[8, 8]), ("fc2.weight", &[3, 8]), mask], &none, &["tensor mask", "square"]);
+    let own: [(&str, &[usize]); 3] = [("fc1.weight", &[8, 12]), ("fc1.mask", &[8, 12]), ("mask", &[8, 12])];
+    refused(&own, &none, &["tensor mask"]);
+}
+
+/// Without biases, what is stored inputs first fits backwards: numbers say that it is not meant.
+#[test]
+fn numbers_are_not_turned_around() {
+    let none = Options::default();
+    let turned: [(&str, &[usize]); 2] = [("fc1.weight", &[4, 6]), ("fc2.weight", &[6, 3])];
+    refused(
+        &turned,
+        &none,
+        &["only against their numbers", "other way round", "the layout of matrices under [tensors]"],
+    );
+    let kernels: [(&str, &[usize]); 2] = [("dense/kernel:0", &[6, 4]), ("dense_1/kernel:0", &[3, 6])];
+    refused(&kernels, &none, &["only against their numbers"]);
+    // Square, the numbers are enough, and the axes are as usual.
+    let square: [(&str, &[usize]); 2] = [("fc1.weight", &[4, 4]), ("fc2.weight", &[4, 4])];
+    let said = notes(&square);
+    let [note] = &said[..] else { panic!("{said:?}") };
+    assert!(note.contains("order by names: fc1.weight") && note.contains("have outputs first"), "{note}");
+    let said = notes(&[("dense/kernel:0", &[4, 4]), ("dense/bias:0", &[4])]);
+    assert!(said.iter().any(|note| note.contains("have inputs first")), "{said:?}");
+    // An exit's biases tell the axes of all; an exit has the axes of the trunk.
+    let by_exit: [Shaped<'_>; 6] = [
+        ("W1", &[4, 4]),
+        ("W2", &[4, 4]),
+        ("exit1.W1", &[4, 8]),
+        ("exit1.b1", &[8]),
+        ("exit1.W2", &[8, 4]),
+        ("exit1.b2", &[4]),
+    ];
+    let said = notes_with(&by_exit, &Options { exit_after: Some(&[1]), ..none });
+    assert!(said.iter().all(|note| !note.contains("first,")), "{said:?}");
+    assert!(notes(&TWO).iter().all(|note| !note.contains("first,")), "the shapes tell the axes");
+}
+
+/// Where neither numbers nor shapes tell an order, that of the file does, in files that have one.
+#[test]
+fn the_order_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["stem.weight", "middle.weight", "body.weight"];
+    let square: Vec<(&str, &[usize])> = names.iter().map(|name| (*name, &[6, 6][..])).collect();
+    refused(&square, &Options::default(), &["several orders", "nor the file say which", "--recipe"]);
+    let path = dir.path().join("net.npz");
+    let mut archive = ndarray_npy::NpzWriter::new(std::fs::File::create(&path).unwrap());
+    for name in names {
+        archive.add_array(name, &ndarray::Array2::<f32>::ones((6, 6))).unwrap();
+    }
+    archive.finish().unwrap();
+    let values = [1.0; 36];
+    let views = [0, 1, 2].map(|at| (names[at], at, &[6, 6][..], &[6, 1][..]));
+    let pickled = dir.path().join("net.pt");
+    std::fs::write(&pickled, state_dict(&views, &[&values, &values, &values])).unwrap();
+    for file in [path, pickled] {
+        let out = dir.path().join("out");
+        let said = convert(&file, None, &out, &Options::default()).unwrap().warnings;
+        std::fs::remove_dir_all(&out).unwrap();
+        let order =
+            "order by their order in the file, one of several that fit: stem.weight, middle.weight, body.weight";
+        assert!(said.iter().any(|note| note.contains(order)), "{said:?}");
+    }
 }
 
 /// What this project's own trainer wrote, should the recipe in it be lost: all but the activations is still told.

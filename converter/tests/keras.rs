@@ -214,6 +214,35 @@ fn statistics_that_are_no_numbers() {
     }
 }
 
+/// Weights alone, as `save_weights` writes them: names tell the layers, and a normalisation's place is not among what they tell.
+#[test]
+fn weights_without_their_description() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("weights.h5");
+    static VALUES: [f32; 96] = [0.5; 96];
+    let layer = |name: &str, tensors: Vec<(&str, Hdf5<'static>)>| {
+        let tensors = tensors.into_iter().map(|(tensor, values)| (format!("{tensor}:0"), values)).collect();
+        (name.to_owned(), Hdf5::Group(vec![(name.to_owned(), Hdf5::Group(tensors))]))
+    };
+    let written = |normalised: bool| {
+        let mut layers = vec![layer("dense", vec![("kernel", Hdf5::Dataset(&[12, 8], &VALUES))])];
+        if normalised {
+            let tensors = ["beta", "gamma", "moving_mean", "moving_variance"]
+                .map(|name| (name, Hdf5::Dataset(&[8], &VALUES[..8])));
+            layers.push(layer("batch_normalization", tensors.into()));
+        }
+        layers.push(layer("dense_1", vec![("kernel", Hdf5::Dataset(&[8, 3], &VALUES[..24]))]));
+        std::fs::write(&file, Hdf5::Group(layers).file()).unwrap();
+    };
+    written(false);
+    let report = convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+    let order = "order by names: dense/dense/kernel:0, dense_1/dense_1/kernel:0";
+    assert!(report.warnings.iter().any(|note| note.contains(order)), "{:?}", report.warnings);
+    written(true);
+    let words = ["batch_normalization/batch_normalization/beta:0 of shape [8]", "belongs to no layer", "model.save"];
+    refused(&file, &Options::default(), &words);
+}
+
 #[test]
 fn what_is_not_supported_is_named() {
     let none = Options::default();

@@ -32,6 +32,11 @@ impl Norm {
     pub(super) fn name(&self, what: &str) -> String {
         format!("{}{what}", self.stem)
     }
+
+    /// Whether the tensor is one that is folded.
+    pub(super) fn claims(&self, name: &str) -> bool {
+        name.strip_prefix(&self.stem).is_some_and(|what| TENSORS_OF_NORMS.contains(&what))
+    }
 }
 
 /// What weights are called, and what biases and masks of the same stem are called then.
@@ -46,6 +51,10 @@ const TOKENS: [(&str, &[&str], &[&str]); 8] = [
     ("w", &["b"], &["m", "mask"]),
 ];
 const MEAN: &str = "running_mean";
+const TENSORS_OF_NORMS: [&str; 4] = ["weight", "bias", MEAN, "running_var"];
+/// Words in names that look like weights and are of layers that are not supported, or only a part of weights: a recurrent
+/// kernel would fit as a junction of its own.
+const NO_WEIGHTS: [&str; 2] = ["recurrent", "parametrizations"];
 /// Words that name a branch of an exit.
 const BRANCHES: [&str; 2] = ["exit", "branch"];
 
@@ -95,6 +104,9 @@ fn place(norm: &str, weights: &[Stem]) -> Option<(usize, bool)> {
 
 /// The tensors that go with `name`, if that is a name of weights.
 fn stem(name: &str, names: &[String]) -> Option<Stem> {
+    if NO_WEIGHTS.iter().any(|word| name.contains(word)) {
+        return None;
+    }
     let (at, token, biases, masks) = TOKENS.iter().find_map(|(token, biases, masks)| {
         let at = name.rfind(token).filter(|at| is_word(name, *at, token.len()))?;
         Some((at, *token, *biases, *masks))
@@ -132,6 +144,36 @@ fn branch(name: &str) -> Option<String> {
         None => rest.find(['.', '/', '_']).unwrap_or(rest.len()),
     };
     name.get(..at + word.len() + end).map(str::to_owned)
+}
+
+/// Whether names say which of two layers is first: numbers at the place where they differ (`fc1`, `fc2`), or a number that only
+/// the second has (`dense`, `dense_1`). `None` where other words differ.
+pub(super) fn numbered(a: &str, b: &str) -> Option<Ordering> {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let (number_a, number_b) = (digits(a), digits(b));
+        match (number_a.is_empty(), number_b.is_empty()) {
+            (false, false) => {
+                let (own_a, own_b) = (without_zeros(number_a), without_zeros(number_b));
+                let order = own_a.len().cmp(&own_b.len()).then_with(|| own_a.cmp(own_b));
+                if order != Ordering::Equal {
+                    return Some(order);
+                }
+                (a, b) = (a.get(number_a.len()..)?, b.get(number_b.len()..)?);
+            }
+            (true, true) if a.first() == b.first() && !a.is_empty() => (a, b) = (a.get(1..)?, b.get(1..)?),
+            _ if counts_on(a, b) => return Some(Ordering::Less),
+            _ if counts_on(b, a) => return Some(Ordering::Greater),
+            _ => return None,
+        }
+    }
+}
+
+/// Whether `b` is as `a` with a number in front, `_1` or `1`.
+fn counts_on(a: &[u8], b: &[u8]) -> bool {
+    let number = b.strip_prefix(b"_").unwrap_or(b);
+    let len = digits(number).len();
+    len > 0 && number.get(len) == a.first()
 }
 
 /// Order in which numbers count as numbers: `fc2` before `fc10`.
@@ -184,6 +226,26 @@ mod tests {
     }
 
     #[test]
+    fn numbers_say_what_is_first() {
+        let cases = [
+            ("fc1.weight", "fc2.weight", Some(Ordering::Less)),
+            ("fc10.weight", "fc2.weight", Some(Ordering::Greater)),
+            ("layer1.out.weight", "layer2.fc.weight", Some(Ordering::Less)),
+            ("dense/dense/kernel:0", "dense_1/dense_1/kernel:0", Some(Ordering::Less)),
+            ("dense_1/kernel", "dense/kernel", Some(Ordering::Greater)),
+            ("fc.weight", "fc2.weight", Some(Ordering::Less)),
+            ("W", "W1", Some(Ordering::Less)),
+            ("fc1.weight", "out.weight", None),
+            ("fc1.weight", "hidden0.weight", None),
+            ("a.1.weight", "b.0.weight", None),
+            ("same", "same", None),
+        ];
+        for (a, b, order) in cases {
+            assert_eq!(numbered(a, b), order, "{a} {b}");
+        }
+    }
+
+    #[test]
     fn what_belongs_together() {
         let cases = [
             (["fc1.weight_orig", "fc1.bias", "fc1.weight_mask"], "PyTorch's pruning"),
@@ -199,7 +261,10 @@ mod tests {
             let found = [Some(stem.weight.as_str()), stem.bias.as_deref(), stem.mask.as_deref()];
             assert_eq!(found, names.map(Some), "{what}");
         }
-        assert!(of(&["inputs", "logits", "powers", "rainbow", "weighted_sum", "x.weight_g"]).is_empty());
+        assert!(
+            of(&["inputs", "logits", "powers", "rainbow", "weighted_sum", "x.weight_g", "rnn/recurrent_kernel:0"])
+                .is_empty()
+        );
     }
 
     #[test]

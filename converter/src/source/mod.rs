@@ -44,6 +44,11 @@ trait Format: core::fmt::Debug {
     /// The tensors' names, in any order.
     fn names(&self) -> Vec<String>;
 
+    /// The tensors' names in the order in which they were written, where this kind of file keeps it.
+    fn stored(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// A metadata entry.
     fn metadata(&self, _key: &str) -> Option<&str> {
         None
@@ -253,6 +258,13 @@ impl Source {
         let mut names = self.format.names();
         names.sort_unstable();
         names
+    }
+
+    /// The tensors' names in the order in which the network's author put them, where the file keeps it: .npz archives and
+    /// PyTorch's state dicts do; safetensors files are sorted by their writers.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<Vec<String>> {
+        self.format.stored()
     }
 
     /// A metadata entry: only safetensors files have them.

@@ -36,6 +36,10 @@ impl Format for File {
         self.archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect()
     }
 
+    fn stored(&self) -> Option<Vec<String>> {
+        Some(self.names())
+    }
+
     fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some(bytes) = self.read(name, HEADER_LIMIT)? else { return Ok(None) };
         let header = plain_header(bytes.bytes()).ok_or_else(no_numbers)?;

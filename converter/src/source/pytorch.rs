@@ -7,6 +7,7 @@ mod imports;
 mod modules;
 mod names;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use pytorch_reader::{DType, PytorchReader};
@@ -22,6 +23,12 @@ const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model
 /// Bytes of a pickle.
 const MAX_PICKLE: u64 = 64 << 20;
 
+/// Bytes of a pickle in which the order of the tensors' names is looked for; a network of 16 junctions needs a few thousand.
+const MAX_NAMES: usize = 1 << 20;
+
+/// Bytes of a name that is looked for.
+const MAX_NAME: usize = 1024;
+
 /// An open checkpoint.
 #[derive(Debug)]
 pub(super) struct File {
@@ -30,6 +37,8 @@ pub(super) struct File {
     length: u64,
     /// Why a whole module is not what its names and shapes say.
     unlike: Option<String>,
+    /// The tensors' names as they stand in the pickle; empty where they are put together of several.
+    stored: Vec<String>,
 }
 
 impl File {
@@ -37,7 +46,7 @@ impl File {
     pub(super) fn open_archive(archive: &mut Archive, path: &Path) -> Result<Self, Refusal> {
         let is_pickle = |name: &&str| archive::is_pickle(name);
         let names: Vec<String> = archive.file_names().filter(is_pickle).map(str::to_owned).collect();
-        let mut found = Imports::default();
+        let (mut found, mut texts) = (Imports::default(), Vec::new());
         for name in names {
             let pickle = archive::read(archive, &name, MAX_PICKLE + 1).map_err(|refusal| refusal.of(&name))?;
             let Some(pickle) = pickle else { continue };
@@ -48,14 +57,19 @@ impl File {
                 )));
             }
             found = found.and(check(pickle.bytes())?);
+            texts = pickle.bytes().get(..pickle.bytes().len().min(MAX_NAMES)).unwrap_or_default().to_vec();
         }
-        Ok(Self { unlike: unlike(&found), ..Self::open(path)? })
+        let file = Self::open(path)?;
+        let stored = in_order(&texts, file.reader.keys());
+        Ok(Self { unlike: unlike(&found), stored, ..file })
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
         let found = check(bytes)?;
-        Ok(Self { unlike: unlike(&found), ..Self::open(path)? })
+        let file = Self::open(path)?;
+        let stored = in_order(bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default(), file.reader.keys());
+        Ok(Self { unlike: unlike(&found), stored, ..file })
     }
 
     fn open(path: &Path) -> Result<Self, Refusal> {
@@ -65,7 +79,7 @@ impl File {
             reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
         }
         let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        Ok(Self { reader, length, unlike: None })
+        Ok(Self { reader, length, unlike: None, stored: Vec::new() })
     }
 }
 
@@ -89,6 +103,22 @@ fn unlike(found: &Imports) -> Option<String> {
     ))
 }
 
+/// The names in the order in which a pickle has them as texts; empty where one is not there as a whole.
+fn in_order(pickle: &[u8], names: Vec<String>) -> Vec<String> {
+    let mut left: HashSet<String> = names.into_iter().collect();
+    let mut ordered = Vec::new();
+    for at in 0..pickle.len() {
+        let text = match pickle.get(at..).unwrap_or_default() {
+            [b'X', a, b, c, d, rest @ ..] => rest.get(..u32::from_le_bytes([*a, *b, *c, *d]) as usize),
+            [0x8c, len, rest @ ..] => rest.get(..usize::from(*len)),
+            _ => None,
+        };
+        let text = text.filter(|text| text.len() <= MAX_NAME).and_then(|text| core::str::from_utf8(text).ok());
+        ordered.extend(text.and_then(|text| left.take(text)));
+    }
+    if left.is_empty() { ordered } else { Vec::new() }
+}
+
 fn is_under(name: &str, key: &str) -> bool {
     name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
 }
@@ -101,6 +131,10 @@ pub(super) fn is_pickle(bytes: &[u8]) -> bool {
 impl Format for File {
     fn names(&self) -> Vec<String> {
         self.reader.keys()
+    }
+
+    fn stored(&self) -> Option<Vec<String>> {
+        (!self.stored.is_empty()).then(|| self.stored.clone())
     }
 
     fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
