@@ -138,6 +138,7 @@ impl<'a> Edges<'a> {
     }
 
     /// The edges of each input, with groups of one output: their outputs, and where their weights are.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&'a [u16], &'a [u32])> + use<'a> {
         let Tables { column_starts, outputs, places, .. } = self.tables;
         column_starts.array_windows().map(move |&[begin, end]| {

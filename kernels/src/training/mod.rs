@@ -10,16 +10,21 @@
 //!   other (no fused multiply-add) in the order stated there, so a training gives the same weights on every processor.
 //! * [`training_kernels`] is the list of them, one for an instruction set.
 
+// What kernels of vector instructions are made of; elsewhere the reference trains.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod body;
 mod edges;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod reference;
 mod step;
 
 use core::fmt;
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use body::kernels;
 pub use edges::{Edges, EdgesError, Tables};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use lanes::Lanes;
 pub use step::{Adam, Momentum};
 
