@@ -77,7 +77,59 @@ fn hottest(lines: &[Line]) -> Option<Vec<String>> {
         }
         None => text.clone(),
     });
-    Some(shown.collect())
+    Some(renamed(&shown.collect::<Vec<_>>()))
+}
+
+/// The same instructions with their registers numbered in the order in which they appear: which ones a compiler takes changes
+/// with code elsewhere.
+fn renamed(lines: &[String]) -> Vec<String> {
+    let (mut scalars, mut vectors) = (Vec::new(), Vec::new());
+    let mut number = |name: &str| {
+        let (seen, register, before, after) = if let Some((width, number)) = name.split_once("mm") {
+            (&mut vectors, number.to_owned(), format!("{width}mm"), "")
+        } else {
+            let (register, width) = scalar(name)?;
+            (&mut scalars, register, "r".to_owned(), width)
+        };
+        let at = seen.iter().position(|known| *known == register).unwrap_or_else(|| {
+            seen.push(register);
+            seen.len() - 1
+        });
+        Some(format!("{before}{at}{after}"))
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    let line = |line: &String| {
+        let mut out = String::new();
+        let mut rest = line.as_str();
+        while !rest.is_empty() {
+            let (word, behind) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+            out.push_str(&number(word).unwrap_or_else(|| word.to_owned()));
+            let (between, next) = behind.split_at(behind.find(is_part).unwrap_or(behind.len()));
+            out.push_str(between);
+            rest = next;
+        }
+        out
+    };
+    lines.iter().map(line).collect()
+}
+
+/// A register of whole numbers: its name without a width, and the width as r8's names have it.
+fn scalar(name: &str) -> Option<(String, &'static str)> {
+    const LEGACY: [&str; 4] = ["ax", "bx", "cx", "dx"];
+    const POINTERS: [&str; 4] = ["si", "di", "bp", "sp"];
+    let known = |stem: &str| LEGACY.contains(&stem) || POINTERS.contains(&stem);
+    if let Some(numbered) = name.strip_prefix('r').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+        let digits = numbered.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let width = ["", "d", "w", "b"].into_iter().find(|width| *width == &numbered[digits.len()..])?;
+        return Some((digits.to_owned(), width));
+    }
+    match name.split_at_checked(1)? {
+        ("r", stem) if known(stem) => Some((stem.to_owned(), "")),
+        ("e", stem) if known(stem) => Some((stem.to_owned(), "d")),
+        _ if known(name) => Some((name.to_owned(), "w")),
+        (letter, "l") if LEGACY.contains(&&*format!("{letter}x")) => Some((format!("{letter}x"), "b")),
+        _ => None,
+    }
 }
 
 /// What differs: lines gone with a `-`, lines that came with a `+`, between the first and the last difference.
@@ -143,4 +195,16 @@ fn the_hottest_loop_is_the_innermost_with_most_fmas() {
     assert_eq!(found, ["vfmadd231ps b", "vfmadd231ps c", "jne the top"]);
     let other = ["vfmadd231ps b", "nop", "jne the top"].map(str::to_owned);
     assert_eq!(difference(&found, &other), "from instruction 2 on:\n- vfmadd231ps c\n+ nop\n");
+}
+
+#[test]
+fn registers_are_numbered_as_they_appear() {
+    let lines =
+        ["mov r14,QWORD PTR [rdx+0x8]", "movzx ecx,r14w", "vfmadd132ps ymm5,ymm2,YMMWORD PTR [rcx+r14*4]", "mov al,dl"];
+    let want =
+        ["mov r0,QWORD PTR [r1+0x8]", "movzx r2d,r0w", "vfmadd132ps ymm0,ymm1,YMMWORD PTR [r2+r0*4]", "mov r3b,r1b"];
+    assert_eq!(renamed(&lines.map(str::to_owned)), want);
+    let other =
+        ["mov r9,QWORD PTR [rsi+0x8]", "movzx eax,r9w", "vfmadd132ps ymm0,ymm7,YMMWORD PTR [rax+r9*4]", "mov bl,sil"];
+    assert_eq!(renamed(&other.map(str::to_owned))[..3], want[..3]);
 }
