@@ -36,10 +36,13 @@ impl<const M: usize> Page<M> {
         let above = x.get(16..).unwrap_or_default();
         // SAFETY: no more lanes than there are values.
         unsafe {
-            Self {
-                low: _mm512_maskz_loadu_ps(first_lanes(x.len()), x.as_ptr()),
-                high: _mm512_maskz_loadu_ps(first_lanes(above.len()), above.as_ptr()),
-            }
+            let low = _mm512_maskz_loadu_ps(first_lanes(x.len()), x.as_ptr());
+            // A masked load of nothing takes an assist where no memory is.
+            let high = match above.is_empty() {
+                true => _mm512_setzero_ps(),
+                false => _mm512_maskz_loadu_ps(first_lanes(above.len()), above.as_ptr()),
+            };
+            Self { low, high }
         }
     }
 
