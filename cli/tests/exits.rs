@@ -120,7 +120,14 @@ fn a_plan_says_where_to_cut() {
     };
     assert_eq!(
         origin("measured"),
-        ["accuracy", "exit_rate", "packet lengths", "device_operations", "server_operations"]
+        [
+            "accuracy",
+            "exit_rate",
+            "packet lengths",
+            "device_operations",
+            "server_operations",
+            "writing and reading packets"
+        ]
     );
     assert_eq!(
         (origin("given"), origin("left_out")),

@@ -226,6 +226,7 @@ impl Origins {
         ] {
             if is_given { origins.given.push(name) } else { origins.measured.push(name) }
         }
+        origins.measured.extend((!device_is_given).then_some("writing and reading packets"));
         for (name, there) in [("link.energy_per_byte and device.power", energy), ("server.price_per_hour", price)] {
             origins.given.extend(there.then_some(name));
         }
