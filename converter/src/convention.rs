@@ -11,6 +11,7 @@ use lacewing_models::recipe::{Layout, MAX_JUNCTIONS, MAX_WIDTH};
 use crate::import::ImportError;
 use crate::layers::{Affine, Graph, Layer, Node, Weights};
 use crate::source::Source;
+pub(crate) use left::is_harmless;
 use names::{Names, Stem};
 use order::{Matrix, Order, Told};
 
@@ -43,7 +44,7 @@ const PLACES: &str = "say which with --exit-after K, or in a recipe (--recipe RE
 /// shapes alone do not tell.
 pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result<Graph, ImportError> {
     let (names, stored) = (source.names(), source.stored());
-    let names: Vec<String> = names.into_iter().filter(|name| !left::is_harmless(name)).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| !is_harmless(name)).collect();
     let mut reader = Reader { source, all: &names };
     let mut found = Names::of(&names).map_err(|norm| {
         let reason = format!("the names do not tell behind which matrix the batch normalisation {norm} stands");

@@ -4,6 +4,7 @@
 //! besides, since of them only the attributes are read.
 
 mod imports;
+mod keys;
 mod modules;
 mod names;
 
@@ -16,9 +17,6 @@ use super::archive::{self, Archive};
 use super::{Format, LayersError, Refusal, Tensor};
 use crate::layers::{Graph, GraphError};
 use imports::Imports;
-
-/// Keys under which training scripts put the state dict, beside epoch and optimizer.
-const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model", "net"];
 
 /// Bytes of a pickle.
 const MAX_PICKLE: u64 = 64 << 20;
@@ -35,7 +33,7 @@ pub(super) struct File {
     reader: PytorchReader,
     /// Bytes of the file.
     length: u64,
-    /// Why a whole module is not what its names and shapes say.
+    /// Why a whole module is not what its names and shapes say, or which tensors are the network's is not told.
     unlike: Option<String>,
     /// The tensors' names as they stand in the pickle; empty where they are put together of several.
     stored: Vec<String>,
@@ -59,27 +57,21 @@ impl File {
             found = found.and(check(pickle.bytes())?);
             texts = pickle.bytes().get(..pickle.bytes().len().min(MAX_NAMES)).unwrap_or_default().to_vec();
         }
-        let file = Self::open(path)?;
-        let stored = in_order(&texts, file.reader.keys());
-        Ok(Self { unlike: unlike(&found), stored, ..file })
+        Self::open(path, &found, &texts)
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
         let found = check(bytes)?;
-        let file = Self::open(path)?;
-        let stored = in_order(bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default(), file.reader.keys());
-        Ok(Self { unlike: unlike(&found), stored, ..file })
+        Self::open(path, &found, bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default())
     }
 
-    fn open(path: &Path) -> Result<Self, Refusal> {
-        let mut reader = PytorchReader::new(path).map_err(|error| error.to_string())?;
-        let inner = KEYS.iter().find(|key| reader.keys().iter().any(|name| is_under(name, key)));
-        if let Some(key) = inner {
-            reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
-        }
+    /// Opens the file at `path`, of whose pickles this is `found`; `pickle` is the one with the tensors' names.
+    fn open(path: &Path, found: &Imports, pickle: &[u8]) -> Result<Self, Refusal> {
+        let (reader, unclear) = keys::reader(path, found.is_module)?;
+        let stored = in_order(pickle, reader.keys());
         let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        Ok(Self { reader, length, unlike: None, stored: Vec::new() })
+        Ok(Self { reader, length, unlike: unlike(found).or(unclear), stored })
     }
 }
 
@@ -117,10 +109,6 @@ fn in_order(pickle: &[u8], names: Vec<String>) -> Vec<String> {
         ordered.extend(text.and_then(|text| left.take(text)));
     }
     if left.is_empty() { ordered } else { Vec::new() }
-}
-
-fn is_under(name: &str, key: &str) -> bool {
-    name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Whether a file begins like a checkpoint that is no zip archive: pickled, as PyTorch before 1.6 wrote them.

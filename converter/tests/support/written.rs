@@ -7,22 +7,80 @@ pub type View<'v> = (&'v str, usize, &'v [usize], &'v [usize]);
 
 /// A PyTorch state dict as `torch.save` pickles it: each tensor is a view in float32 of the storage that its number says.
 pub fn state_dict(tensors: &[View<'_>], storages: &[&[f32]]) -> Vec<u8> {
-    let text = |text: &str| [&[b'X'][..], &u32_of(text.len()), text.as_bytes()].concat();
+    let mut pickle = [&b"\x80\x02"[..], DICT, b"("].concat();
+    for (name, storage, shape, strides) in tensors {
+        pickle.extend([text(name), tensor(*storage, storages[*storage].len(), shape, strides)].concat());
+    }
+    pickle.extend(b"u.");
+    stored(pickle, storages)
+}
+
+/// What a checkpoint has pickled in it.
+pub enum Pickled<'v> {
+    /// A tensor of this shape, whose numbers are all this one.
+    Tensor(&'v [usize], f32),
+    Dict(Vec<(&'v str, Pickled<'v>)>),
+    /// A module of the class behind `torch.nn.modules.`, such as `linear\nLinear`, with its tensors, ε where it has one, and the
+    /// modules within it.
+    Module(&'v str, Vec<(&'v str, Pickled<'v>)>, Option<f64>, Vec<(&'v str, Pickled<'v>)>),
+}
+
+/// A PyTorch checkpoint as `torch.save` writes it.
+pub fn checkpoint(root: &Pickled<'_>) -> Vec<u8> {
+    let mut storages = Vec::new();
+    let pickle = [&b"\x80\x02"[..], &root.put(&mut storages), b"."].concat();
+    let storages: Vec<&[f32]> = storages.iter().map(Vec::as_slice).collect();
+    stored(pickle, &storages)
+}
+
+impl Pickled<'_> {
+    fn put(&self, storages: &mut Vec<Vec<f32>>) -> Vec<u8> {
+        match self {
+            Self::Tensor(shape, value) => {
+                let length = shape.iter().product();
+                storages.push(vec![*value; length]);
+                let strides: Vec<usize> = (1..=shape.len()).map(|axis| shape[axis..].iter().product()).collect();
+                tensor(storages.len() - 1, length, shape, &strides)
+            }
+            Self::Dict(entries) => [DICT, &Self::entries(entries, storages)].concat(),
+            Self::Module(class, tensors, epsilon, within) => {
+                let class = format!("ctorch.nn.modules.{class}\n)");
+                let mut dict = |name, entries| [&text(name)[..], DICT, &Self::entries(entries, storages)].concat();
+                let tables = [dict("_parameters", tensors), dict("_buffers", &Vec::new()), dict("_modules", within)];
+                let epsilon =
+                    epsilon.map(|value| [&text("eps")[..], b"G", &value.to_be_bytes()].concat()).unwrap_or_default();
+                [class.as_bytes(), b"\x81}(", &tables.concat(), &epsilon, b"ub"].concat()
+            }
+        }
+    }
+
+    fn entries(entries: &[(&str, Self)], storages: &mut Vec<Vec<f32>>) -> Vec<u8> {
+        let entries = entries.iter().flat_map(|(name, value)| [text(name), value.put(storages)].concat());
+        [&b"("[..], &entries.collect::<Vec<u8>>(), b"u"].concat()
+    }
+}
+
+const DICT: &[u8] = b"ccollections\nOrderedDict\n)R";
+
+fn text(text: &str) -> Vec<u8> {
+    [&[b'X'][..], &u32_of(text.len()), text.as_bytes()].concat()
+}
+
+/// A pickled tensor: a view of the storage of that number, which has `length` values.
+fn tensor(storage: usize, length: usize, shape: &[usize], strides: &[usize]) -> Vec<u8> {
     let number = |number: usize| [&b"J"[..], &u32_of(number)].concat();
     let tuple = |numbers: &[usize]| {
         let numbers: Vec<u8> = numbers.iter().flat_map(|n| number(*n)).collect();
         [&b"("[..], &numbers, b"t"].concat()
     };
-    let dict: &[u8] = b"ccollections\nOrderedDict\n)R";
-    let mut pickle = [&b"\x80\x02"[..], dict, b"("].concat();
-    for (name, storage, shape, strides) in tensors {
-        let length = number(storages[*storage].len());
-        let (key, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
-        let storage = [&b"("[..], &text("storage"), kind, &key, &text("cpu")].concat();
-        pickle.extend([&text(name)[..], b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage].concat());
-        pickle.extend([&length[..], b"tQK\x00", &tuple(shape), &tuple(strides), b"\x89", dict, b"tR"].concat());
-    }
-    pickle.extend(b"u.");
+    let (key, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
+    let storage = [&b"("[..], &text("storage"), kind, &key, &text("cpu")].concat();
+    let start = [&b"ctorch._utils\n_rebuild_tensor_v2\n("[..], &storage, &number(length)].concat();
+    [&start[..], b"tQK\x00", &tuple(shape), &tuple(strides), b"\x89", DICT, b"tR"].concat()
+}
+
+/// An archive with a pickle and the storages that its tensors are in.
+fn stored(pickle: Vec<u8>, storages: &[&[f32]]) -> Vec<u8> {
     let mut members = vec![("net/data.pkl".to_owned(), pickle), ("net/byteorder".to_owned(), b"little".to_vec())];
     members.extend(storages.iter().enumerate().map(|(key, values)| (format!("net/data/{key}"), bytes(values))));
     members.push(("net/version".to_owned(), b"3\n".to_vec()));

@@ -19,6 +19,8 @@ pub(super) struct Imports {
     pub modules: Vec<Module>,
     /// The first of PyTorch's modules that is not converted, such as `torch.nn.modules.activation.Tanh`.
     pub unsupported: Option<String>,
+    /// Whether what is pickled is a module itself, not a dict that may have one.
+    pub is_module: bool,
 }
 
 impl Imports {
@@ -28,6 +30,7 @@ impl Imports {
         Self {
             stranger: self.stranger.or(other.stranger),
             unsupported: self.unsupported.or(other.unsupported),
+            is_module: self.is_module || other.is_module,
             modules: self.modules,
         }
     }
@@ -38,9 +41,11 @@ impl Imports {
 /// # Errors
 /// They break off, or have opcodes that are not known.
 pub(super) fn imports(bytes: &[u8]) -> Result<Imports, String> {
-    let mut reader = Reader { bytes, pushed: Vec::new(), memo: HashMap::new(), found: Imports::default() };
+    let mut reader =
+        Reader { bytes, pushed: Vec::new(), memo: HashMap::new(), is_start: true, found: Imports::default() };
     for _ in 0..if bytes.starts_with(LEGACY) { LEGACY_PICKLES } else { 1 } {
         reader.memo.clear();
+        reader.is_start = true;
         while reader.opcode().ok_or("a pickle that breaks off, or of an unknown version")? {}
     }
     Ok(reader.found)
@@ -62,6 +67,8 @@ struct Reader<'b> {
     pushed: Vec<Pushed<'b>>,
     /// What was remembered; `None` where it is of no interest.
     memo: HashMap<usize, Option<Pushed<'b>>>,
+    /// Whether nothing but texts stands before it in its pickle.
+    is_start: bool,
     found: Imports,
 }
 
@@ -100,7 +107,10 @@ impl<'b> Reader<'b> {
         if !names::is_known(&module, &name) {
             self.found.stranger.get_or_insert(format!("{module}.{name}"));
         }
-        if !names::is_layer(&module, &name) {
+        let is_layer = names::is_layer(&module, &name);
+        self.found.is_module |= is_layer && self.is_start;
+        self.is_start = false;
+        if !is_layer {
             return;
         }
         let class = format!("{}.{name}", module.trim_start_matches("torch.nn.modules."));
@@ -209,8 +219,9 @@ impl<'b> Reader<'b> {
             0x81 => self.make(),
             _ => {
                 self.plain(code)?;
-                // Frames are no values.
-                if code != 0x95 {
+                // Frames and versions are no values.
+                if !matches!(code, 0x80 | 0x95) {
+                    self.is_start = false;
                     self.forget();
                 }
             }
