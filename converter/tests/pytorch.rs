@@ -178,6 +178,41 @@ fn names_that_begin_like_keys() {
     assert_eq!(widths(&Pickled::Dict(vec![("model", whole())])), [(4, 5), (5, 3)]);
 }
 
+/// ε and the place of a normalisation in a whole module.
+#[test]
+fn normalisations_of_whole_modules() {
+    let whole = |names: [&'static str; 4], layers: [&str; 2], epsilon| {
+        let layer = |shape| Pickled::Module("linear\nLinear", linear(shape), None, Vec::new());
+        let inner = layers.map(|class| {
+            let vectors =
+                ["weight", "bias", "running_mean", "running_var"].map(|name| (name, Pickled::Tensor(&[5], 1.0)));
+            match class {
+                "norm" => Pickled::Module("batchnorm\nBatchNorm1d", vectors.into(), epsilon, Vec::new()),
+                _ => Pickled::Module("activation\nReLU", Vec::new(), None, Vec::new()),
+            }
+        });
+        let within = [layer(&[5, 4])].into_iter().chain(inner).chain([layer(&[3, 5])]);
+        let within = names.into_iter().zip(within).collect();
+        written(&Pickled::Module("container\nSequential", Vec::new(), None, within))
+    };
+    let numbers = ["0", "1", "2", "3"];
+    let notes = |epsilon, layers| {
+        let (dir, file) = whole(numbers, layers, epsilon);
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap().warnings
+    };
+    for layers in [["norm", "relu"], ["relu", "norm"]] {
+        let said = notes(Some(1e-5), layers);
+        assert!(said.iter().all(|note| !note.contains('ε')), "{said:?}");
+        let said = notes(None, layers);
+        assert!(said.iter().any(|note| note.contains("does not say ε") && !note.contains("place")), "{said:?}");
+        let (_dir, file) = whole(numbers, layers, Some(1e-3));
+        refused(&file, &Options::default(), &["BatchNorm1d with an ε of 1e-3", "supported is 1e-5", "ONNX"]);
+    }
+    // Where names say another place than the modules.
+    let (_dir, file) = whole(["fc1", "act1", "bn1", "fc2"], ["relu", "norm"], Some(1e-5));
+    refused(&file, &Options::default(), &["1 batch normalisations stand behind a ReLU, and 0 by their names", "ONNX"]);
+}
+
 /// Tensors beside the state dict may be of the network: none is dropped unseen, but what training keeps.
 #[test]
 fn tensors_beside_a_state_dict() {

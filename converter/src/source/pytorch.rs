@@ -14,7 +14,8 @@ use std::path::Path;
 use pytorch_reader::{DType, PytorchReader};
 
 use super::archive::{self, Archive};
-use super::{Format, LayersError, Refusal, Tensor};
+use super::{Format, LayersError, Norms, Refusal, Tensor};
+use crate::convention::EPSILON;
 use crate::layers::{Graph, GraphError};
 use imports::Imports;
 
@@ -37,6 +38,7 @@ pub(super) struct File {
     unlike: Option<String>,
     /// The tensors' names as they stand in the pickle; empty where they are put together of several.
     stored: Vec<String>,
+    norms: Norms,
 }
 
 impl File {
@@ -71,7 +73,11 @@ impl File {
         let (reader, unclear) = keys::reader(path, found.is_module)?;
         let stored = in_order(pickle, reader.keys());
         let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        Ok(Self { reader, length, unlike: unlike(found).or(unclear), stored })
+        let norms = Norms {
+            says_epsilon: found.norms > 0 && found.norms == found.epsilons.len(),
+            behind_activation: modules::behind_activation(&found.modules),
+        };
+        Ok(Self { reader, length, unlike: unlike(found).or(unclear), stored, norms })
     }
 }
 
@@ -85,6 +91,13 @@ fn check(pickle: &[u8]) -> Result<Imports, Refusal> {
 fn unlike(found: &Imports) -> Option<String> {
     const HELP: &str = "save the tensors alone, with torch.save(model.state_dict(), FILE), and say the layers in a recipe \
                         (--recipe), or export ONNX";
+    // What helps with other layers does not here: neither a state dict nor a recipe says ε.
+    if let Some(epsilon) = found.epsilons.iter().find(|epsilon| **epsilon != EPSILON) {
+        return Some(format!(
+            "the whole module that it holds has a BatchNorm1d with an ε of {epsilon:e}; supported is {EPSILON:e}, PyTorch's default: \
+             export the network as ONNX, which says it"
+        ));
+    }
     let what = match &found.unsupported {
         Some(class) => format!("has a {class}, which is not supported"),
         None => modules::unlike(&found.modules)?.to_owned(),
@@ -123,6 +136,10 @@ impl Format for File {
 
     fn stored(&self) -> Option<Vec<String>> {
         (!self.stored.is_empty()).then(|| self.stored.clone())
+    }
+
+    fn norms(&self) -> Norms {
+        self.norms
     }
 
     fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
