@@ -167,8 +167,15 @@ enum Field {
 
 /// A TensorFlow Lite file of matrices in floats, one behind the other without activations.
 pub fn tflite(matrices: &[Matrix<'_>]) -> Vec<u8> {
+    tflite_between(matrices, &[])
+}
+
+/// Likewise, with these operators behind each matrix, by their numbers, of which QUANTIZE gives int8.
+pub fn tflite_between(matrices: &[Matrix<'_>], between: &[usize]) -> Vec<u8> {
     use Field::{Bytes, Int, Ints, None, Tables};
     const FULLY_CONNECTED: usize = 9;
+    const QUANTIZE: usize = 114;
+    const INT8: usize = 9;
     // Buffer 0 is empty by the format. Tensors: what is given, then each matrix and what it gives.
     let (mut tensors, mut operators, mut buffers) = (Vec::new(), Vec::new(), vec![vec![None]]);
     let tensor = |shape: &[usize], buffer| vec![Ints(shape.to_vec()), Int(0), Int(buffer)];
@@ -179,11 +186,16 @@ pub fn tflite(matrices: &[Matrix<'_>]) -> Vec<u8> {
         tensors.push(tensor(shape, buffers.len() - 1));
         tensors.push(tensor(&[1, shape[0]], 0));
         operators.push(vec![Int(0), Ints(vec![read, read + 1]), Ints(vec![read + 2])]);
+        for (at, code) in (1..).zip(between) {
+            let element = if *code == QUANTIZE { INT8 } else { 0 };
+            tensors.push(vec![Ints(vec![1, shape[0]]), Int(element), Int(0)]);
+            operators.push(vec![Int(at), Ints(vec![read + 1 + at]), Ints(vec![read + 2 + at])]);
+        }
     }
     let end = tensors.len() - 1;
     let graph = vec![Tables(tensors), Ints(vec![0]), Ints(vec![end]), Tables(operators)];
-    let code = vec![Int(FULLY_CONNECTED), None, None, Int(FULLY_CONNECTED)];
-    let model = [Int(3), Tables(vec![code]), Tables(vec![graph]), None, Tables(buffers)];
+    let codes = [FULLY_CONNECTED].iter().chain(between).map(|code| vec![Int(*code), None, None, Int(*code)]);
+    let model = [Int(3), Tables(codes.collect()), Tables(vec![graph]), None, Tables(buffers)];
     let mut file = b"....TFL3".to_vec();
     let root = table(&mut file, &model);
     file[..4].copy_from_slice(&u32_of(root));
