@@ -376,7 +376,18 @@ mod tests {
             h\x02)\x81q\x06}bX\x01\x00\x00\x003h\x05X\x01\x00\x00\x004h\x02)\x81q\x07}bub.";
         let found = imports(pickle).unwrap();
         assert_eq!(found.modules, [Sequential, Linear, Relu, Linear, Relu, Linear]);
-        assert_eq!((found.stranger, found.unsupported), (None, None));
+        assert_eq!((found.stranger, found.unsupported, found.is_module), (None, None, true));
+        // Of the fourth protocol, and in a dict.
+        let class = b"\x8c\x17torch.nn.modules.linear\x94\x8c\x06Linear\x94\x93\x94)\x81";
+        let start = b"\x80\x04\x95\0\0\0\0\0\0\0\0";
+        for (pickle, is_module) in [
+            ([&start[..], class, b"."].concat(), true),
+            ([&start[..], b"}\x8c\x03net", class, b"s."].concat(), false),
+            (b"ccollections\nOrderedDict\n)R(X\0\0\0\0ctorch.nn.modules.linear\nLinear\n)\x81u.".to_vec(), false),
+        ] {
+            let found = imports(&pickle).unwrap();
+            assert_eq!((found.modules, found.is_module), (vec![Linear], is_module));
+        }
         // Made in another way.
         assert_eq!(imports(b"ctorch.nn.modules.linear\nLinear\n)R.").unwrap().modules, [Linear]);
         let found = imports(b"\x80\x02ctorch.nn.modules.activation\nTanh\n)\x81.").unwrap();
