@@ -10,12 +10,13 @@ use lacewing_models::recipe::{Layout, MAX_JUNCTIONS, MAX_WIDTH};
 
 use crate::import::ImportError;
 use crate::layers::{Affine, Graph, Layer, Node, Weights};
-use crate::source::Source;
+use crate::source::{Norms, Source};
+pub(crate) use left::is_harmless;
 use names::{Names, Stem};
 use order::{Matrix, Order, Told};
 
-/// ε of PyTorch's batch normalisation; it is not in the file.
-const EPSILON: f64 = 1e-5;
+/// ε of PyTorch's batch normalisation; only whole modules say it.
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// What helps where an order or a name cannot be told.
 const RECIPE: &str = "say what the layers are in a recipe (--recipe RECIPE.toml, models/RECIPES.md): the weight, bias and mask of \
@@ -33,6 +34,9 @@ const NORMS: &str = "supported are batch normalisations as PyTorch names them, w
                      matrix before them (fc1.weight, bn1.running_mean) or behind it (0.weight, 1.running_mean); layer \
                      normalisation is not. No recipe describes one: rename its tensors, save the whole network in Keras \
                      (model.save, not save_weights), or export it as ONNX; both say where it stands";
+/// Where an exit reads a value that a batch normalisation changes.
+const BESIDE_NORM: &str = "neither names nor a recipe tell whether it reads the values before or behind it: export the network as \
+                           ONNX, which says it";
 /// Where an exit fits nowhere.
 const EXITS: &str = "an exit, with exit or branch in its tensors' names, reads what a junction of the trunk gives. No recipe makes \
                      it fit: leave its tensors out, and train another with lacewing fit-exit";
@@ -43,8 +47,9 @@ const PLACES: &str = "say which with --exit-after K, or in a recipe (--recipe RE
 /// shapes alone do not tell.
 pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result<Graph, ImportError> {
     let (names, stored) = (source.names(), source.stored());
-    let names: Vec<String> = names.into_iter().filter(|name| !left::is_harmless(name)).collect();
-    let mut reader = Reader { source, all: &names };
+    let names: Vec<String> = names.into_iter().filter(|name| !is_harmless(name)).collect();
+    let norms = source.norms();
+    let mut reader = Reader { source, all: &names, norms };
     let mut found = Names::of(&names).map_err(|norm| {
         let reason = format!("the names do not tell behind which matrix the batch normalisation {norm} stands");
         reader.refuse(reason, NORMS)
@@ -53,6 +58,11 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
         let reason =
             format!("no tensor is named like weights (fc1.weight, dense/kernel, W1); there are: {}", some(&names));
         return Err(reader.refuse(reason, RECIPE));
+    }
+    let named = found.weights.iter().flat_map(|stem| &stem.norms).filter(|norm| norm.behind_activation).count();
+    if let Some(behind) = norms.behind_activation.filter(|behind| *behind != named) {
+        let reason = format!("{behind} batch normalisations stand behind a ReLU, and {named} by their names");
+        return Err(reader.refuse(reason, NORMS));
     }
     let many = found.weights.len();
     if many > MAX_JUNCTIONS {
@@ -96,6 +106,13 @@ pub(crate) fn graph(source: &mut Source, exit_after: Option<&[usize]>) -> Result
             graph.notes.push(format!("exit {name}: order by {}: {}", told.by(), order.join(", ")));
         }
         let place = reader.place(name, &matrices, &trunk, exit_after.and_then(|places| places.get(at)))?;
+        if let Some(norm) = trunk.get(place - 1).and_then(|(matrix, _)| matrix.stem.norm_behind_activation()) {
+            let reason = format!(
+                "exit {name} is behind junction {place}, where the batch normalisation {} stands behind the ReLU",
+                norm.title()
+            );
+            return Err(reader.refuse(reason, BESIDE_NORM));
+        }
         outputs.push(reader.chain(&mut graph, &matrices, ends.get(place - 1).copied())?);
     }
     outputs.push(last);
@@ -137,6 +154,7 @@ fn some(names: &[impl AsRef<str>]) -> String {
 struct Reader<'s> {
     source: &'s mut Source,
     all: &'s [String],
+    norms: Norms,
 }
 
 impl Reader<'_> {
@@ -222,11 +240,7 @@ impl Reader<'_> {
             let is_last = at + 1 == matrices.len();
             let (mut first, mut second) = (Vec::new(), Vec::new());
             for norm in &stem.norms {
-                graph.notes.push(format!(
-                    "the file does not say ε of the batch normalisation {}: {EPSILON:e} is taken, PyTorch's default; where it was \
-                     another, export the network as ONNX, which says it",
-                    norm.stem.trim_end_matches(['.', '/'])
-                ));
+                graph.notes.extend(self.not_said(norm, &stem.weight, is_last));
                 let affine = Layer::Affine(self.batch_norm(norm)?);
                 if norm.behind_activation { second.push(affine) } else { first.push(affine) }
             }
@@ -238,6 +252,24 @@ impl Reader<'_> {
             }
         }
         Ok(input.unwrap_or_default())
+    }
+
+    /// What the file does not say of a batch normalisation of the matrix `weight`, as a note.
+    fn not_said(&self, norm: &names::Norm, weight: &str, is_last: bool) -> Option<String> {
+        let side = if norm.behind_activation { "behind" } else { "before" };
+        let place = if is_last { format!("behind {weight}") } else { format!("{side} the ReLU of {weight}") };
+        let title = norm.title();
+        let said = match (self.norms.says_epsilon, self.norms.behind_activation) {
+            (true, Some(_)) => return None,
+            (true, None) => format!("where the batch normalisation {title} stands: {place} is taken"),
+            (false, Some(_)) => {
+                format!("ε of the batch normalisation {title}: {EPSILON:e} is taken, PyTorch's default")
+            }
+            (false, None) => format!(
+                "ε of the batch normalisation {title}: {EPSILON:e} is taken, PyTorch's default, and {place} as its place"
+            ),
+        };
+        Some(format!("the file does not say {said}; where it was another, export the network as ONNX, which says it"))
     }
 
     fn batch_norm(&mut self, norm: &names::Norm) -> Result<Affine, ImportError> {

@@ -53,6 +53,33 @@ fn pruned_and_normalised() {
         let said = format!("the batch normalisation {norm}: 1e-5 is taken");
         assert!(notes.iter().any(|note| note.contains("ε") && note.contains(&said)), "no {said} in {notes:?}");
     }
+    for place in ["before the ReLU of 0.weight_orig as its place", "behind the ReLU of 4.weight_orig as its place"] {
+        assert!(notes.iter().any(|note| note.contains(place)), "no {place} in {notes:?}");
+    }
+}
+
+/// An exit reads what a junction gives: before or behind a normalisation, names do not tell.
+#[test]
+fn exits_beside_normalisations() {
+    let network = |norm: &'static str| {
+        let norm = ["running_mean", "running_var"].map(|what| format!("net.{norm}.{what}"));
+        let tensors = [("net.0.weight", &[8, 12][..]), ("net.3.weight", &[3, 8]), ("exit.weight", &[3, 8])];
+        let tensors = tensors.map(|(name, shape)| (name.to_owned(), shape)).into_iter();
+        tensors.chain(norm.map(|name| (name, &[8][..]))).collect::<Vec<_>>()
+    };
+    let [before, behind] = ["1", "2"].map(network);
+    let shaped = |tensors: &[(String, &'static [usize])]| {
+        let error = converted(
+            &tensors.iter().map(|(name, shape)| (&name[..], *shape)).collect::<Vec<_>>(),
+            &Options::default(),
+        );
+        error.unwrap_or_default()
+    };
+    assert_eq!(shaped(&before), "");
+    let error = shaped(&behind);
+    for said in ["exit exit is behind junction 1", "normalisation net.2 stands behind the ReLU", "ONNX"] {
+        assert!(error.contains(said), "no {said} in {error}");
+    }
 }
 
 /// Name and shape.

@@ -178,6 +178,8 @@ fn settings_that_cannot_be_read_are_refused() {
         ("ReLU", r#", "threshold": {}"#, "layer first: its threshold is"),
         ("BatchNormalization", r#", "scale": "no""#, "layer first: its scale is \"no\", neither true nor false"),
         ("BatchNormalization", r#", "epsilon": "small""#, "layer first: its epsilon is"),
+        ("Flatten", r#", "data_format": "channels_first""#, "layer first: its data_format is \"channels_first\""),
+        ("Flatten", r#", "data_format": 1"#, "supported is channels_last"),
         ("Dense", r#", "use_bias": 1"#, "its use_bias is 1, neither true nor false"),
     ] {
         let ones = || Hdf5::Dataset(&[4], &[1.0; 4]);
@@ -191,6 +193,10 @@ fn settings_that_cannot_be_read_are_refused() {
         };
         before_ones(&file, class, settings, members);
         refused(&file, &Options::default(), &["settings.keras", said]);
+    }
+    for settings in ["", r#", "data_format": "channels_last""#, r#", "data_format": null"#] {
+        before_ones(&file, "Flatten", settings, Vec::new());
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
     }
 }
 

@@ -7,6 +7,7 @@ use lacewing_converter::source::Source;
 use lacewing_engine::{Decision, Engine, ExitPolicy, ExitView, KernelSet, Model, Outcome};
 use support::frameworks::{agrees, framework, refused};
 use support::names;
+use support::written::tflite_between;
 
 #[test]
 fn networks_in_floats() {
@@ -153,6 +154,21 @@ fn what_is_refused() {
     for (name, words) in cases {
         refused(&framework(&format!("bad/tflite-{name}.tflite")), &Options::default(), words);
     }
+}
+
+/// Integers between layers in floats: values are rounded on the way, and the network is another without that.
+#[test]
+fn quantised_between_layers_in_floats() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("between.tflite");
+    let matrices = [([5, 4], &[0.5; 20][..]), ([3, 5], &[0.5; 15])];
+    for reshape in [&[][..], &[22]] {
+        std::fs::write(&file, tflite_between(&matrices, reshape)).unwrap();
+        convert(&file, None, &dir.path().join("out"), &Options::default()).unwrap();
+    }
+    std::fs::write(&file, tflite_between(&matrices, &[114, 6])).unwrap();
+    let words = ["QUANTIZE (operator", "rounds values to integers beside layers in floats", "without quantisation"];
+    refused(&file, &Options::default(), &words);
 }
 
 /// Cut anywhere, or with any byte changed, a file is refused or still converts; nothing panics, nothing is left behind.

@@ -41,7 +41,7 @@ const OPTIMIZER: &str = "optimizer";
 pub(super) const MASK: &str = "mask";
 
 /// Whether a network computes the same without it, whatever else there is.
-pub(super) fn is_harmless(name: &str) -> bool {
+pub(crate) fn is_harmless(name: &str) -> bool {
     name.starts_with(OPTIMIZER) && name.contains(['.', '/']) || COUNTERS.contains(&last(name))
 }
 

@@ -28,7 +28,18 @@ pub(super) struct Norm {
     pub(super) behind_activation: bool,
 }
 
+impl Stem {
+    pub(super) fn norm_behind_activation(&self) -> Option<&Norm> {
+        self.norms.iter().find(|norm| norm.behind_activation)
+    }
+}
+
 impl Norm {
+    /// Its name, for messages.
+    pub(super) fn title(&self) -> &str {
+        self.stem.trim_end_matches(['.', '/'])
+    }
+
     pub(super) fn name(&self, what: &str) -> String {
         format!("{}{what}", self.stem)
     }

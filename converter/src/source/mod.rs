@@ -39,6 +39,15 @@ pub struct Source {
     map: Option<Map>,
 }
 
+/// What a file without a description of its layers tells of its batch normalisations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Norms {
+    /// It says ε of each, and it is PyTorch's default.
+    pub(crate) says_epsilon: bool,
+    /// How many stand behind a ReLU, where it says the order of its layers.
+    pub(crate) behind_activation: Option<usize>,
+}
+
 /// What a kind of file can be asked.
 trait Format: core::fmt::Debug {
     /// The tensors' names, in any order.
@@ -59,6 +68,11 @@ trait Format: core::fmt::Debug {
 
     /// Reads a tensor, unless it is larger than `limit` bytes.
     fn tensor(&mut self, name: &str, limit: u64) -> Result<Option<Tensor>, Refusal>;
+
+    /// What is told of batch normalisations, beside their tensors.
+    fn norms(&self) -> Norms {
+        Norms::default()
+    }
 
     /// Lets go of memory behind what was put aside beside the file.
     fn release(&self) {}
@@ -265,6 +279,12 @@ impl Source {
     #[must_use]
     pub(crate) fn stored(&self) -> Option<Vec<String>> {
         self.format.stored()
+    }
+
+    /// What the file tells of its batch normalisations: PyTorch's whole modules do.
+    #[must_use]
+    pub(crate) fn norms(&self) -> Norms {
+        self.format.norms()
     }
 
     /// A metadata entry: only safetensors files have them.

@@ -4,6 +4,7 @@
 //! besides, since of them only the attributes are read.
 
 mod imports;
+mod keys;
 mod modules;
 mod names;
 
@@ -13,12 +14,10 @@ use std::path::Path;
 use pytorch_reader::{DType, PytorchReader};
 
 use super::archive::{self, Archive};
-use super::{Format, LayersError, Refusal, Tensor};
+use super::{Format, LayersError, Norms, Refusal, Tensor};
+use crate::convention::EPSILON;
 use crate::layers::{Graph, GraphError};
 use imports::Imports;
-
-/// Keys under which training scripts put the state dict, beside epoch and optimizer.
-const KEYS: [&str; 5] = ["model_state_dict", "state_dict", "model_state", "model", "net"];
 
 /// Bytes of a pickle.
 const MAX_PICKLE: u64 = 64 << 20;
@@ -35,10 +34,11 @@ pub(super) struct File {
     reader: PytorchReader,
     /// Bytes of the file.
     length: u64,
-    /// Why a whole module is not what its names and shapes say.
+    /// Why a whole module is not what its names and shapes say, or which tensors are the network's is not told.
     unlike: Option<String>,
     /// The tensors' names as they stand in the pickle; empty where they are put together of several.
     stored: Vec<String>,
+    norms: Norms,
 }
 
 impl File {
@@ -59,27 +59,25 @@ impl File {
             found = found.and(check(pickle.bytes())?);
             texts = pickle.bytes().get(..pickle.bytes().len().min(MAX_NAMES)).unwrap_or_default().to_vec();
         }
-        let file = Self::open(path)?;
-        let stored = in_order(&texts, file.reader.keys());
-        Ok(Self { unlike: unlike(&found), stored, ..file })
+        Self::open(path, &found, &texts)
     }
 
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
         let found = check(bytes)?;
-        let file = Self::open(path)?;
-        let stored = in_order(bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default(), file.reader.keys());
-        Ok(Self { unlike: unlike(&found), stored, ..file })
+        Self::open(path, &found, bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default())
     }
 
-    fn open(path: &Path) -> Result<Self, Refusal> {
-        let mut reader = PytorchReader::new(path).map_err(|error| error.to_string())?;
-        let inner = KEYS.iter().find(|key| reader.keys().iter().any(|name| is_under(name, key)));
-        if let Some(key) = inner {
-            reader = PytorchReader::with_top_level_key(path, key).map_err(|error| error.to_string())?;
-        }
+    /// Opens the file at `path`, of whose pickles this is `found`; `pickle` is the one with the tensors' names.
+    fn open(path: &Path, found: &Imports, pickle: &[u8]) -> Result<Self, Refusal> {
+        let (reader, unclear) = keys::reader(path, found.is_module)?;
+        let stored = in_order(pickle, reader.keys());
         let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        Ok(Self { reader, length, unlike: None, stored: Vec::new() })
+        let norms = Norms {
+            says_epsilon: found.norms > 0 && found.norms == found.epsilons.len(),
+            behind_activation: modules::behind_activation(&found.modules),
+        };
+        Ok(Self { reader, length, unlike: unlike(found).or(unclear), stored, norms })
     }
 }
 
@@ -93,6 +91,13 @@ fn check(pickle: &[u8]) -> Result<Imports, Refusal> {
 fn unlike(found: &Imports) -> Option<String> {
     const HELP: &str = "save the tensors alone, with torch.save(model.state_dict(), FILE), and say the layers in a recipe \
                         (--recipe), or export ONNX";
+    // What helps with other layers does not here: neither a state dict nor a recipe says ε.
+    if let Some(epsilon) = found.epsilons.iter().find(|epsilon| **epsilon != EPSILON) {
+        return Some(format!(
+            "the whole module that it holds has a BatchNorm1d with an ε of {epsilon:e}; supported is {EPSILON:e}, PyTorch's default: \
+             export the network as ONNX, which says it"
+        ));
+    }
     let what = match &found.unsupported {
         Some(class) => format!("has a {class}, which is not supported"),
         None => modules::unlike(&found.modules)?.to_owned(),
@@ -119,10 +124,6 @@ fn in_order(pickle: &[u8], names: Vec<String>) -> Vec<String> {
     if left.is_empty() { ordered } else { Vec::new() }
 }
 
-fn is_under(name: &str, key: &str) -> bool {
-    name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
-}
-
 /// Whether a file begins like a checkpoint that is no zip archive: pickled, as PyTorch before 1.6 wrote them.
 pub(super) fn is_pickle(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 1..=5, b'}' | b']' | b'(' | b'c' | 0x8a | 0x95, ..])
@@ -135,6 +136,10 @@ impl Format for File {
 
     fn stored(&self) -> Option<Vec<String>> {
         (!self.stored.is_empty()).then(|| self.stored.clone())
+    }
+
+    fn norms(&self) -> Norms {
+        self.norms
     }
 
     fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {

@@ -208,6 +208,7 @@ impl Format for File {
 const FULLY_CONNECTED: u32 = 9;
 const SOFTMAX: u32 = 25;
 const LOG_SOFTMAX: u32 = 50;
+const QUANTIZE: u32 = 114;
 
 /// The way from outputs back to the input.
 struct Walk<'f> {
@@ -308,8 +309,14 @@ impl Walk<'_> {
             28 => activation(Activation::Tanh),
             98 => activation(Activation::LeakyRelu { slope: operator.options.float(0, 0.0) }),
             SOFTMAX | LOG_SOFTMAX => vec![Layer::Softmax],
+            // Values are rounded to a scale's steps and held to its ends.
+            QUANTIZE if !self.file.junctions.iter().any(|junction| self.file.is_int8(junction)) => {
+                let reason = "rounds values to integers beside layers in floats, which is not supported: convert the network \
+                              again without quantisation, or with all of it in int8";
+                return Err(setting(reason).into());
+            }
             // QUANTIZE, DEQUANTIZE, RESHAPE, SQUEEZE, EXPAND_DIMS.
-            6 | 22 | 43 | 70 | 114 => vec![Layer::Identity],
+            6 | 22 | 43 | 70 | QUANTIZE => vec![Layer::Identity],
             _ => {
                 return Err(GraphError::Layer {
                     layer: format!("of operator {}", operator.number),

@@ -7,22 +7,80 @@ pub type View<'v> = (&'v str, usize, &'v [usize], &'v [usize]);
 
 /// A PyTorch state dict as `torch.save` pickles it: each tensor is a view in float32 of the storage that its number says.
 pub fn state_dict(tensors: &[View<'_>], storages: &[&[f32]]) -> Vec<u8> {
-    let text = |text: &str| [&[b'X'][..], &u32_of(text.len()), text.as_bytes()].concat();
+    let mut pickle = [&b"\x80\x02"[..], DICT, b"("].concat();
+    for (name, storage, shape, strides) in tensors {
+        pickle.extend([text(name), tensor(*storage, storages[*storage].len(), shape, strides)].concat());
+    }
+    pickle.extend(b"u.");
+    stored(pickle, storages)
+}
+
+/// What a checkpoint has pickled in it.
+pub enum Pickled<'v> {
+    /// A tensor of this shape, whose numbers are all this one.
+    Tensor(&'v [usize], f32),
+    Dict(Vec<(&'v str, Pickled<'v>)>),
+    /// A module of the class behind `torch.nn.modules.`, such as `linear\nLinear`, with its tensors, ε where it has one, and the
+    /// modules within it.
+    Module(&'v str, Vec<(&'v str, Pickled<'v>)>, Option<f64>, Vec<(&'v str, Pickled<'v>)>),
+}
+
+/// A PyTorch checkpoint as `torch.save` writes it.
+pub fn checkpoint(root: &Pickled<'_>) -> Vec<u8> {
+    let mut storages = Vec::new();
+    let pickle = [&b"\x80\x02"[..], &root.put(&mut storages), b"."].concat();
+    let storages: Vec<&[f32]> = storages.iter().map(Vec::as_slice).collect();
+    stored(pickle, &storages)
+}
+
+impl Pickled<'_> {
+    fn put(&self, storages: &mut Vec<Vec<f32>>) -> Vec<u8> {
+        match self {
+            Self::Tensor(shape, value) => {
+                let length = shape.iter().product();
+                storages.push(vec![*value; length]);
+                let strides: Vec<usize> = (1..=shape.len()).map(|axis| shape[axis..].iter().product()).collect();
+                tensor(storages.len() - 1, length, shape, &strides)
+            }
+            Self::Dict(entries) => [DICT, &Self::entries(entries, storages)].concat(),
+            Self::Module(class, tensors, epsilon, within) => {
+                let class = format!("ctorch.nn.modules.{class}\n)");
+                let mut dict = |name, entries| [&text(name)[..], DICT, &Self::entries(entries, storages)].concat();
+                let tables = [dict("_parameters", tensors), dict("_buffers", &Vec::new()), dict("_modules", within)];
+                let epsilon =
+                    epsilon.map(|value| [&text("eps")[..], b"G", &value.to_be_bytes()].concat()).unwrap_or_default();
+                [class.as_bytes(), b"\x81}(", &tables.concat(), &epsilon, b"ub"].concat()
+            }
+        }
+    }
+
+    fn entries(entries: &[(&str, Self)], storages: &mut Vec<Vec<f32>>) -> Vec<u8> {
+        let entries = entries.iter().flat_map(|(name, value)| [text(name), value.put(storages)].concat());
+        [&b"("[..], &entries.collect::<Vec<u8>>(), b"u"].concat()
+    }
+}
+
+const DICT: &[u8] = b"ccollections\nOrderedDict\n)R";
+
+fn text(text: &str) -> Vec<u8> {
+    [&[b'X'][..], &u32_of(text.len()), text.as_bytes()].concat()
+}
+
+/// A pickled tensor: a view of the storage of that number, which has `length` values.
+fn tensor(storage: usize, length: usize, shape: &[usize], strides: &[usize]) -> Vec<u8> {
     let number = |number: usize| [&b"J"[..], &u32_of(number)].concat();
     let tuple = |numbers: &[usize]| {
         let numbers: Vec<u8> = numbers.iter().flat_map(|n| number(*n)).collect();
         [&b"("[..], &numbers, b"t"].concat()
     };
-    let dict: &[u8] = b"ccollections\nOrderedDict\n)R";
-    let mut pickle = [&b"\x80\x02"[..], dict, b"("].concat();
-    for (name, storage, shape, strides) in tensors {
-        let length = number(storages[*storage].len());
-        let (key, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
-        let storage = [&b"("[..], &text("storage"), kind, &key, &text("cpu")].concat();
-        pickle.extend([&text(name)[..], b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage].concat());
-        pickle.extend([&length[..], b"tQK\x00", &tuple(shape), &tuple(strides), b"\x89", dict, b"tR"].concat());
-    }
-    pickle.extend(b"u.");
+    let (key, kind): (_, &[u8]) = (text(&storage.to_string()), b"ctorch\nFloatStorage\n");
+    let storage = [&b"("[..], &text("storage"), kind, &key, &text("cpu")].concat();
+    let start = [&b"ctorch._utils\n_rebuild_tensor_v2\n("[..], &storage, &number(length)].concat();
+    [&start[..], b"tQK\x00", &tuple(shape), &tuple(strides), b"\x89", DICT, b"tR"].concat()
+}
+
+/// An archive with a pickle and the storages that its tensors are in.
+fn stored(pickle: Vec<u8>, storages: &[&[f32]]) -> Vec<u8> {
     let mut members = vec![("net/data.pkl".to_owned(), pickle), ("net/byteorder".to_owned(), b"little".to_vec())];
     members.extend(storages.iter().enumerate().map(|(key, values)| (format!("net/data/{key}"), bytes(values))));
     members.push(("net/version".to_owned(), b"3\n".to_vec()));
@@ -109,8 +167,15 @@ enum Field {
 
 /// A TensorFlow Lite file of matrices in floats, one behind the other without activations.
 pub fn tflite(matrices: &[Matrix<'_>]) -> Vec<u8> {
+    tflite_between(matrices, &[])
+}
+
+/// Likewise, with these operators behind each matrix, by their numbers, of which QUANTIZE gives int8.
+pub fn tflite_between(matrices: &[Matrix<'_>], between: &[usize]) -> Vec<u8> {
     use Field::{Bytes, Int, Ints, None, Tables};
     const FULLY_CONNECTED: usize = 9;
+    const QUANTIZE: usize = 114;
+    const INT8: usize = 9;
     // Buffer 0 is empty by the format. Tensors: what is given, then each matrix and what it gives.
     let (mut tensors, mut operators, mut buffers) = (Vec::new(), Vec::new(), vec![vec![None]]);
     let tensor = |shape: &[usize], buffer| vec![Ints(shape.to_vec()), Int(0), Int(buffer)];
@@ -121,11 +186,16 @@ pub fn tflite(matrices: &[Matrix<'_>]) -> Vec<u8> {
         tensors.push(tensor(shape, buffers.len() - 1));
         tensors.push(tensor(&[1, shape[0]], 0));
         operators.push(vec![Int(0), Ints(vec![read, read + 1]), Ints(vec![read + 2])]);
+        for (at, code) in (1..).zip(between) {
+            let element = if *code == QUANTIZE { INT8 } else { 0 };
+            tensors.push(vec![Ints(vec![1, shape[0]]), Int(element), Int(0)]);
+            operators.push(vec![Int(at), Ints(vec![read + 1 + at]), Ints(vec![read + 2 + at])]);
+        }
     }
     let end = tensors.len() - 1;
     let graph = vec![Tables(tensors), Ints(vec![0]), Ints(vec![end]), Tables(operators)];
-    let code = vec![Int(FULLY_CONNECTED), None, None, Int(FULLY_CONNECTED)];
-    let model = [Int(3), Tables(vec![code]), Tables(vec![graph]), None, Tables(buffers)];
+    let codes = [FULLY_CONNECTED].iter().chain(between).map(|code| vec![Int(*code), None, None, Int(*code)]);
+    let model = [Int(3), Tables(codes.collect()), Tables(vec![graph]), None, Tables(buffers)];
     let mut file = b"....TFL3".to_vec();
     let root = table(&mut file, &model);
     file[..4].copy_from_slice(&u32_of(root));

@@ -169,8 +169,17 @@ impl<F: Format> Reader<'_, F> {
     /// One Keras layer: a matrix and its activation are two.
     pub(super) fn layers(&mut self, layer: &Described<'_>) -> Result<Vec<Layer>, LayersError> {
         let made = match layer.class {
+            "Flatten" => match layer.config.get("data_format") {
+                None | Some(Value::Null) => vec![Layer::Identity],
+                Some(Value::String(format)) if format == "channels_last" => vec![Layer::Identity],
+                // Another hands the values on in another order.
+                Some(format) => {
+                    let reason =
+                        format!("its data_format is {format}; supported is channels_last: build the network with that");
+                    return Err(layer.setting(reason).into());
+                }
+            },
             "InputLayer"
-            | "Flatten"
             | "Reshape"
             | "Dropout"
             | "AlphaDropout"

@@ -2,7 +2,7 @@
 
 use lacewing_models::recipe::MAX_WIDTH;
 
-use super::operator::keeps;
+use super::operator::{FLOATS, keeps};
 use super::tensors::{Stored, Tensors};
 use super::walk::Producers;
 use crate::layers::GraphError;
@@ -79,7 +79,7 @@ impl Constants<'_> {
             let Some(node) = self.producers.of(at) else { return Ok(None) };
             match node.op_type.as_deref().unwrap_or_default() {
                 "Identity" => {}
-                "Cast" if keeps(node) => {}
+                "Cast" if keeps(node, &FLOATS) => {}
                 "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => reshaped = true,
                 "Transpose" => {
                     let perm = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("perm"));

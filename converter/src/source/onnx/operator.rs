@@ -52,10 +52,11 @@ pub(super) fn read(node: &NodeProto, constants: &mut Constants<'_>) -> Result<Op
             Some(axis) => Err(reader.setting(format!("flattens from axis {axis}; supported is 1")).into()),
         },
         "Reshape" | "Squeeze" | "Unsqueeze" | "Identity" | "Dropout" => one(Layer::Identity),
-        "Cast" if keeps(node) => one(Layer::Identity),
+        // To half of the digits, values are rounded: another network.
+        "Cast" if keeps(node, &[element::FLOAT, element::DOUBLE]) => one(Layer::Identity),
         "Cast" => {
             let to = tensors::element_name(reader.int("to").unwrap_or_default());
-            let reason = format!("casts to {to}; supported are float, double, float16 and bfloat16");
+            let reason = format!("casts to {to}; supported are float and double: export the network in float32");
             Err(reader.setting(reason).into())
         }
         _ => {
@@ -64,10 +65,12 @@ pub(super) fn read(node: &NodeProto, constants: &mut Constants<'_>) -> Result<Op
     }
 }
 
-/// Whether a `Cast` keeps numbers as they are, but for rounding: to others than floats, it cuts off what is behind the point.
-pub(super) fn keeps(node: &NodeProto) -> bool {
+/// What weights may be cast to: to others than floats, a cast cuts off what is behind the point.
+pub(super) const FLOATS: [i32; 4] = [element::FLOAT, element::FLOAT16, element::DOUBLE, element::BFLOAT16];
+
+/// Whether a `Cast` is to one of `floats`.
+pub(super) fn keeps(node: &NodeProto, floats: &[i32]) -> bool {
     let to = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("to")).and_then(|to| to.i);
-    let floats = [element::FLOAT, element::FLOAT16, element::DOUBLE, element::BFLOAT16];
     to.is_some_and(|to| floats.iter().any(|float| i64::from(*float) == to))
 }
 

@@ -11,7 +11,7 @@ const LEGACY_PICKLES: usize = 5;
 const LEGACY: &[u8] = &[0x80, 2, 0x8a, 10];
 
 /// What is found of a pickle's imports.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Imports {
     /// The first that values are not made with.
     pub stranger: Option<String>,
@@ -19,15 +19,25 @@ pub(super) struct Imports {
     pub modules: Vec<Module>,
     /// The first of PyTorch's modules that is not converted, such as `torch.nn.modules.activation.Tanh`.
     pub unsupported: Option<String>,
+    /// Batch normalisations.
+    pub norms: usize,
+    /// ε of each that says it.
+    pub epsilons: Vec<f64>,
+    /// Whether what is pickled is a module itself, not a dict that may have one.
+    pub is_module: bool,
 }
 
 impl Imports {
     /// With what another pickle of the same file has.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.modules.extend(other.modules);
+        self.epsilons.extend(other.epsilons);
         Self {
+            norms: self.norms + other.norms,
+            epsilons: self.epsilons,
             stranger: self.stranger.or(other.stranger),
             unsupported: self.unsupported.or(other.unsupported),
+            is_module: self.is_module || other.is_module,
             modules: self.modules,
         }
     }
@@ -38,9 +48,17 @@ impl Imports {
 /// # Errors
 /// They break off, or have opcodes that are not known.
 pub(super) fn imports(bytes: &[u8]) -> Result<Imports, String> {
-    let mut reader = Reader { bytes, pushed: Vec::new(), memo: HashMap::new(), found: Imports::default() };
+    let mut reader = Reader {
+        bytes,
+        pushed: Vec::new(),
+        memo: HashMap::new(),
+        is_start: true,
+        is_norm: false,
+        found: Imports::default(),
+    };
     for _ in 0..if bytes.starts_with(LEGACY) { LEGACY_PICKLES } else { 1 } {
         reader.memo.clear();
+        reader.is_start = true;
         while reader.opcode().ok_or("a pickle that breaks off, or of an unknown version")? {}
     }
     Ok(reader.found)
@@ -62,6 +80,10 @@ struct Reader<'b> {
     pushed: Vec<Pushed<'b>>,
     /// What was remembered; `None` where it is of no interest.
     memo: HashMap<usize, Option<Pushed<'b>>>,
+    /// Whether nothing but texts stands before it in its pickle.
+    is_start: bool,
+    /// Whether the module made last is a batch normalisation that has not said its ε.
+    is_norm: bool,
     found: Imports,
 }
 
@@ -100,7 +122,10 @@ impl<'b> Reader<'b> {
         if !names::is_known(&module, &name) {
             self.found.stranger.get_or_insert(format!("{module}.{name}"));
         }
-        if !names::is_layer(&module, &name) {
+        let is_layer = names::is_layer(&module, &name);
+        self.found.is_module |= is_layer && self.is_start;
+        self.is_start = false;
+        if !is_layer {
             return;
         }
         let class = format!("{}.{name}", module.trim_start_matches("torch.nn.modules."));
@@ -112,18 +137,25 @@ impl<'b> Reader<'b> {
 
     /// Forgets what was pushed; a class among it was used in another way than the usual one, and counts as a module.
     fn forget(&mut self) {
-        for pushed in self.pushed.drain(..) {
+        for pushed in core::mem::take(&mut self.pushed) {
             if let Pushed::Class(module) = pushed {
-                self.found.modules.push(module);
+                self.add(module);
             }
         }
+    }
+
+    /// A module that was not there before.
+    fn add(&mut self, module: Module) {
+        self.found.modules.push(module);
+        self.is_norm = module == Module::Norm;
+        self.found.norms += usize::from(self.is_norm);
     }
 
     fn make(&mut self) {
         let made = self.pushed.pop();
         self.forget();
         if let Some(Pushed::Class(module)) = made {
-            self.found.modules.push(module);
+            self.add(module);
             self.pushed.push(Pushed::Made(module));
         }
     }
@@ -208,9 +240,16 @@ impl<'b> Reader<'b> {
             b')' if matches!(self.pushed.last(), Some(Pushed::Class(_))) => {}
             0x81 => self.make(),
             _ => {
+                let is_epsilon = self.is_norm && self.pushed.last() == Some(&Pushed::Text(b"eps"));
+                let number = self.bytes;
                 self.plain(code)?;
-                // Frames are no values.
-                if code != 0x95 {
+                if is_epsilon {
+                    self.is_norm = false;
+                    self.found.epsilons.extend(float(code, number));
+                }
+                // Frames and versions are no values.
+                if !matches!(code, 0x80 | 0x95) {
+                    self.is_start = false;
                     self.forget();
                 }
             }
@@ -260,6 +299,16 @@ impl<'b> Reader<'b> {
     }
 }
 
+/// The number that an opcode pushes, which `bytes` are behind; `None` where it is none that ε is pickled as.
+fn float(code: u8, bytes: &[u8]) -> Option<f64> {
+    match code {
+        b'G' => bytes.first_chunk().map(|bytes| f64::from_be_bytes(*bytes)),
+        b'F' | b'I' => core::str::from_utf8(bytes.split(|byte| *byte == b'\n').next()?).ok()?.trim().parse().ok(),
+        b'K' => bytes.first().copied().map(f64::from),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Module, imports};
@@ -296,6 +345,27 @@ mod tests {
         assert!(imports(b"\xff.").is_err() && imports(b"X\xff\xff\xff\xff.").is_err());
     }
 
+    /// Of batch normalisations, not of an optimizer behind them.
+    #[test]
+    fn epsilons() {
+        let norm =
+            |rest: &[u8]| [&b"\x80\x02ctorch.nn.modules.batchnorm\nBatchNorm1d\n)\x81}("[..], rest, b"ub."].concat();
+        let text = b"X\x03\0\0\0epsq\x07";
+        let float = [b"G".as_slice(), &1e-3f64.to_be_bytes()].concat();
+        for (pickle, found) in [
+            (norm(&[text, &float[..]].concat()), &[1e-3][..]),
+            (norm(&[text, &float[..], b"h\x07", &float].concat()), &[1e-3]),
+            (norm(&[text, &b"F0.001\n"[..]].concat()), &[1e-3]),
+            (norm(&[text, &b"K\0"[..]].concat()), &[0.0]),
+            (norm(&[text, &b"N"[..]].concat()), &[]),
+            (norm(b""), &[]),
+            ([&b"}"[..], text, &float, b"s."].concat(), &[]),
+        ] {
+            let imports = imports(&pickle).unwrap();
+            assert_eq!((&imports.epsilons[..], imports.norms), (found, usize::from(pickle[0] == 0x80)), "{pickle:?}");
+        }
+    }
+
     #[test]
     fn modules_are_told_in_their_order() {
         use Module::{Linear, Relu, Sequential};
@@ -306,7 +376,18 @@ mod tests {
             h\x02)\x81q\x06}bX\x01\x00\x00\x003h\x05X\x01\x00\x00\x004h\x02)\x81q\x07}bub.";
         let found = imports(pickle).unwrap();
         assert_eq!(found.modules, [Sequential, Linear, Relu, Linear, Relu, Linear]);
-        assert_eq!((found.stranger, found.unsupported), (None, None));
+        assert_eq!((found.stranger, found.unsupported, found.is_module), (None, None, true));
+        // Of the fourth protocol, and in a dict.
+        let class = b"\x8c\x17torch.nn.modules.linear\x94\x8c\x06Linear\x94\x93\x94)\x81";
+        let start = b"\x80\x04\x95\0\0\0\0\0\0\0\0";
+        for (pickle, is_module) in [
+            ([&start[..], class, b"."].concat(), true),
+            ([&start[..], b"}\x8c\x03net", class, b"s."].concat(), false),
+            (b"ccollections\nOrderedDict\n)R(X\0\0\0\0ctorch.nn.modules.linear\nLinear\n)\x81u.".to_vec(), false),
+        ] {
+            let found = imports(&pickle).unwrap();
+            assert_eq!((found.modules, found.is_module), (vec![Linear], is_module));
+        }
         // Made in another way.
         assert_eq!(imports(b"ctorch.nn.modules.linear\nLinear\n)R.").unwrap().modules, [Linear]);
         let found = imports(b"\x80\x02ctorch.nn.modules.activation\nTanh\n)\x81.").unwrap();

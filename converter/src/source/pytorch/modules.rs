@@ -54,8 +54,9 @@ pub(super) fn unlike(modules: &[Module]) -> Option<&'static str> {
             Module::Linear if is_open => return Some("has two Linear layers without a ReLU between them"),
             Module::Linear => is_open = true,
             Module::Relu => is_open = false,
-            // Names tell the place of a normalisation by its number: the next one, or a later one behind the activation.
-            Module::Norm if is_open && !matches!(last, Some(Module::Linear | Module::Norm)) => {
+            // Names tell the place of a normalisation by its number: the next one, or a later one behind the activation; a second
+            // one before it would be taken for one behind it.
+            Module::Norm if is_open && last != Some(Module::Linear) => {
                 return Some("has another layer than ReLU between a Linear and its BatchNorm1d");
             }
             _ => {}
@@ -65,9 +66,26 @@ pub(super) fn unlike(modules: &[Module]) -> Option<&'static str> {
     (!is_open).then_some("ends in a ReLU: classes are told apart by the numbers before it")
 }
 
+/// How many batch normalisations stand behind a ReLU, where modules run in the order in which they were pickled.
+pub(super) fn behind_activation(modules: &[Module]) -> Option<usize> {
+    if modules.is_empty() || modules.contains(&Module::Unordered) {
+        return None;
+    }
+    let (mut is_open, mut behind) = (false, 0);
+    for module in modules {
+        match module {
+            Module::Linear => is_open = true,
+            Module::Relu => is_open = false,
+            Module::Norm => behind += usize::from(!is_open),
+            _ => {}
+        }
+    }
+    Some(behind)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Module, unlike};
+    use super::{Module, behind_activation, unlike};
 
     #[test]
     fn orders() {
@@ -82,7 +100,8 @@ mod tests {
             &[Linear, Relu, Relu, Linear],
         ];
         fine.iter().for_each(|modules| assert_eq!(unlike(modules), None, "{modules:?}"));
-        let unlike_their_names: [(&[Module], &str); 6] = [
+        let unlike_their_names: [(&[Module], &str); 7] = [
+            (&[Linear, Norm, Norm, Relu, Linear], "between a Linear and its BatchNorm1d"),
             (&[Sequential, Linear, Softmax, Linear], "softmax"),
             (&[Unordered, Linear, Softmax, Linear], "softmax"),
             (&[Linear, Nothing, Linear], "without a ReLU"),
@@ -93,5 +112,7 @@ mod tests {
         for (modules, said) in unlike_their_names {
             assert!(unlike(modules).is_some_and(|reason| reason.contains(said)), "{modules:?}");
         }
+        assert_eq!(behind_activation(&[Sequential, Linear, Norm, Relu, Linear, Relu, Norm, Linear]), Some(1));
+        assert_eq!(behind_activation(&[]).or(behind_activation(&[Unordered, Linear, Relu, Norm])), None);
     }
 }
