@@ -1,8 +1,8 @@
 //! AVX-512 F, BW and VL: sixteen f32 a vector, 32 registers, masks for ragged ends.
 //!
-//! Measured on Sapphire Rapids (benches/record/x86_64-sapphire-rapids): 512-bit operations have two ports there, so that dense is
-//! bound by L2's 64 bytes a cycle, and a step of N:M or windows (FMA, permutation, shift) by 1.5 cycles. On Zen 4, where the
-//! shapes come from, a load of 64 bytes and an FMA of 16 take a cycle each.
+//! Measured on Zen 4 (benches/record/x86_64-zen4), where a load of 64 bytes and an FMA of 16 take a cycle each, and 64 bytes come
+//! from L2 in two: dense and blocks take two cycles a vector of weights, a step of N:M (FMA, permutation, shift) two and a half.
+//! On Sapphire Rapids 512-bit operations have two ports and L2 gives 64 bytes a cycle.
 //!
 //! | kernel | loads per 16 multiply-adds | permutations | shape of the inner loop |
 //! |-|-|-|-|
