@@ -85,11 +85,13 @@ fn hottest(lines: &[Line]) -> Option<Vec<String>> {
 fn renamed(lines: &[String]) -> Vec<String> {
     let (mut scalars, mut vectors) = (Vec::new(), Vec::new());
     let mut number = |name: &str| {
-        let (seen, register, before, after) = if let Some((width, number)) = name.split_once("mm") {
-            (&mut vectors, number.to_owned(), format!("{width}mm"), "")
-        } else {
-            let (register, width) = scalar(name)?;
-            (&mut scalars, register, "r".to_owned(), width)
+        let vector = ["xmm", "ymm", "zmm"].into_iter().find_map(|width| Some((width, name.strip_prefix(width)?)));
+        let (seen, register, before, after) = match vector {
+            Some((width, number)) => (&mut vectors, number.to_owned(), width, ""),
+            None => {
+                let (register, width) = scalar(name)?;
+                (&mut scalars, register, "r", width)
+            }
         };
         let at = seen.iter().position(|known| *known == register).unwrap_or_else(|| {
             seen.push(register);

@@ -60,15 +60,12 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
         Record { target: TARGET.into(), machine: MACHINE.into(), rustc, date, inputs: INPUTS, networks: Vec::new() };
     for file in trained_files(&root.join(&arguments.weights))? {
         let subjects = Subject::trained(&file)?;
+        for subject in &subjects {
+            let run = run(&board, subject, &mut complaints)?;
+            record.networks.push(count(subject, &run)?);
+        }
         if let Some(device) = subjects.first().filter(|device| device.name == arguments.flagship) {
             complaints.extend(keep_in_tree(&root, device, arguments.record)?);
-        }
-        let is_flagship = subjects.first().is_some_and(|device| device.name == arguments.flagship);
-        for subject in subjects {
-            let run = run(&board, &subject, &mut complaints)?;
-            record.networks.push(count(&subject, &run)?);
-        }
-        if is_flagship {
             complaints.extend(decisions(&board, &file, &mut record)?);
         }
     }
@@ -92,7 +89,10 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(complaints)
 }
 
-/// Counts what the exit of a head costs by each metric, and complains of more than 3 % of the head.
+/// Hundredths of a head's instructions that the decision at its exit may take.
+const DECISION: u64 = 3;
+
+/// Counts what the exit of a head costs by each metric, and complains of more than [`DECISION`].
 fn decisions(board: &Board, file: &Path, record: &mut Record) -> Result<Vec<String>, Box<dyn Error>> {
     let (mut complaints, mut without) = (Vec::new(), None);
     for subject in Subject::deciding(file)? {
@@ -100,7 +100,7 @@ fn decisions(board: &Board, file: &Path, record: &mut Record) -> Result<Vec<Stri
         let head = *without.get_or_insert(counted.instructions);
         let more = counted.instructions.saturating_sub(head);
         writeln!(io::stdout(), "  {more} more than without an exit, {:.2} %", 100.0 * more as f64 / head as f64)?;
-        if 100 * more > 3 * head {
+        if 100 * more > DECISION * head {
             complaints.push(format!("{}: the decision takes {more} instructions of {head}", subject.name));
         }
         record.networks.push(counted);

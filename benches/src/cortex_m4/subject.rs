@@ -113,14 +113,13 @@ impl Subject {
     /// As [`trained`](Self::trained).
     pub fn deciding(file: &Path) -> Result<Vec<Self>, SubjectError> {
         let Read { name, network, inputs } = Read::of(file)?;
-        let without = exits::without_exit(&network).map(|network| ("no exit", network));
+        let Some(without) = exits::without_exit(&network) else { return Ok(Vec::new()) };
         let with = METRICS.map(|(metric, which)| (metric, exits::by(which, &network)));
-        let heads = without.into_iter().flat_map(|without| core::iter::once(without).chain(with.clone()));
         let subject = |(how, network): (&str, Network)| {
             let model = convert_network(&network, None)?.head.into();
             Ok(Self { name: format!("{name}, {how}"), model, inputs: inputs.clone() })
         };
-        heads.map(subject).collect()
+        core::iter::once(("no exit", without)).chain(with).map(subject).collect()
     }
 
     /// What the firmware carries in its tree: `head.lace` and `inputs.f32` of a folder.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lacewing_converter::export::{ExportError, Repository, arrays, onnx, repository};
+use lacewing_converter::export::{Repository, arrays, onnx, repository};
 use lacewing_converter::write::write_all;
 
 use crate::args::Export;
@@ -13,16 +13,15 @@ use crate::show::count;
 
 pub fn run(args: &Export, out: &mut dyn Write) -> Result<(), Failure> {
     let bytes = read_model(&args.model)?;
-    let said = |error: ExportError| about(&args.model)(error);
     let (dir, files) = if args.tail {
         let settings = Repository { name: &args.name, storage_uri: &args.storage_uri, ..Repository::default() };
-        (args.out.clone(), repository(&bytes, &settings).map_err(said)?)
+        (args.out.clone(), repository(&bytes, &settings).map_err(about(&args.model))?)
     } else {
         let (dir, name) = place(&args.out)?;
         let files = if args.onnx {
-            vec![(name, onnx(&bytes).map_err(said)?)]
+            vec![(name, onnx(&bytes).map_err(about(&args.model))?)]
         } else {
-            let (archive, recipe) = arrays(&bytes).map_err(said)?;
+            let (archive, recipe) = arrays(&bytes).map_err(about(&args.model))?;
             let recipe = recipe.map(|toml| (name.with_extension("toml"), toml.into_bytes()));
             core::iter::once((name, archive)).chain(recipe).collect()
         };

@@ -57,7 +57,7 @@ impl File {
                 )));
             }
             found = found.and(check(pickle.bytes())?);
-            texts = pickle.bytes().get(..pickle.bytes().len().min(MAX_NAMES)).unwrap_or_default().to_vec();
+            texts = start(pickle.bytes()).to_vec();
         }
         Self::open(path, &found, &texts)
     }
@@ -65,7 +65,7 @@ impl File {
     /// Opens the file at `path`, which has these bytes and is no archive.
     pub(super) fn open_pickles(bytes: &[u8], path: &Path) -> Result<Self, Refusal> {
         let found = check(bytes)?;
-        Self::open(path, &found, bytes.get(..bytes.len().min(MAX_NAMES)).unwrap_or_default())
+        Self::open(path, &found, start(bytes))
     }
 
     /// Opens the file at `path`, of whose pickles this is `found`; `pickle` is the one with the tensors' names.
@@ -79,6 +79,11 @@ impl File {
         };
         Ok(Self { reader, length, unlike: unlike(found).or(unclear), stored, norms })
     }
+}
+
+/// Where the tensors' names are looked for.
+fn start(pickle: &[u8]) -> &[u8] {
+    pickle.get(..MAX_NAMES).unwrap_or(pickle)
 }
 
 /// Refuses what would import anything strange.
