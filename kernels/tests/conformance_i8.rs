@@ -8,6 +8,8 @@ mod support;
 #[allow(dead_code, reason = "what counts instructions on boards sets shifts")]
 mod support_i8;
 
+use std::collections::BTreeSet;
+
 use lacewing_kernels::{DeltaCode, Element, IndexWidth, Isa, Packing, kernel_list};
 use support::Random;
 use support_i8::{Case, Extreme};
@@ -51,71 +53,81 @@ fn widths() -> impl Iterator<Item = (u16, u16)> {
     WIDTHS.into_iter().filter(move |(n_in, n_out)| u32::from(*n_in) * u32::from(*n_out) <= most)
 }
 
-fn sweep(mut packing: impl FnMut(u16, u16) -> Vec<Packing>) {
+/// The packings of a sweep for junctions of so many inputs and outputs.
+type Packings = fn(u16, u16) -> Vec<Packing>;
+
+/// Runs every kernel that accepts one of the packings, and holds what ran against what should have.
+fn sweep(packings: Packings) {
     let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
     let mut random = Random::new(8);
+    let (mut ran, mut wanted) = (BTreeSet::new(), BTreeSet::new());
     let mut drawn = 0;
     for (n_in, n_out) in widths() {
-        for packing in packing(n_in, n_out) {
+        for packing in packings(n_in, n_out) {
             // Every packing meets every extreme as the widths go on.
             for extreme in [Extreme::None, ALL_EXTREMES[drawn % ALL_EXTREMES.len()]] {
-                Case::draw(n_in, n_out, packing, extreme, &mut random).check_all(widest);
+                let case = Case::draw(n_in, n_out, packing, extreme, &mut random);
+                ran.extend(case.check_all(widest).iter().map(ToString::to_string));
                 drawn += 1;
             }
+            let here = kernel_list().iter().filter(|kernel| kernel.isa() <= widest && kernel.isa().is_available());
+            let here = here.filter(|kernel| kernel.accepts_element(Element::I8, &packing));
+            wanted.extend(here.map(ToString::to_string));
         }
     }
+    assert_eq!(ran, wanted, "the kernels that ran");
 }
 
-#[test]
-fn dense() {
-    sweep(|_, _| vec![Packing::Dense; 3]);
+/// Makes a test of each sweep and the list of all, which `every_int8_kernel_is_reached` goes by.
+macro_rules! sweeps {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            sweep(packings::$name);
+        })*
+
+        const SWEEPS: &[Packings] = &[$(packings::$name),*];
+    };
 }
 
-#[test]
-fn constant_in_degree_one_to_full_row() {
-    sweep(|n_in, _| {
+sweeps! {
+    dense
+    constant_in_degree_one_to_full_row
+    rows_of_any_length_with_empty_and_full_rows
+    coded_rows_of_one_and_of_any_in_degree
+    blocks_with_ragged_row_blocks_and_ragged_groups_of_inputs
+    pages_whole_and_ragged
+    pages_in_lanes_whole_and_ragged_groups_quads_and_pages
+    windows_of_any_mask_and_order
+}
+
+mod packings {
+    use super::{DeltaCode, IndexWidth, Packing};
+
+    pub fn dense(_: u16, _: u16) -> Vec<Packing> {
+        vec![Packing::Dense; 3]
+    }
+
+    pub fn constant_in_degree_one_to_full_row(n_in: u16, _: u16) -> Vec<Packing> {
         let mut degrees = vec![1, 2, 7, 8, 9, n_in / 4, n_in / 2, n_in - 1, n_in];
         degrees.retain(|d| (1..=n_in).contains(d));
         degrees.dedup();
         let widths = [IndexWidth::Delta8, IndexWidth::Absolute16];
         degrees.into_iter().flat_map(|in_degree| widths.map(|index| Packing::Rows { in_degree, index })).collect()
-    });
-}
+    }
 
-#[test]
-fn rows_of_any_length_with_empty_and_full_rows() {
-    sweep(|_, _| [IndexWidth::Delta8, IndexWidth::Absolute16].map(|index| Packing::Csr { index }).repeat(3));
-}
+    pub fn rows_of_any_length_with_empty_and_full_rows(_: u16, _: u16) -> Vec<Packing> {
+        [IndexWidth::Delta8, IndexWidth::Absolute16].map(|index| Packing::Csr { index }).repeat(3)
+    }
 
-#[test]
-fn coded_rows_of_one_and_of_any_in_degree() {
-    sweep(|n_in, _| {
+    pub fn coded_rows_of_one_and_of_any_in_degree(n_in: u16, _: u16) -> Vec<Packing> {
         let codes =
             [DeltaCode::Nibbles, DeltaCode::Rice(0), DeltaCode::Rice(1), DeltaCode::Rice(4), DeltaCode::Rice(15)];
         let degrees = [0, 1, n_in.div_ceil(20), n_in / 4, n_in];
         degrees.into_iter().flat_map(|in_degree| codes.map(|code| Packing::Coded { in_degree, code })).collect()
-    });
-}
-
-/// Distances far beyond a kernel's window of the stream, and rows that end it.
-#[test]
-fn coded_rows_of_far_apart_inputs() {
-    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
-    let mut random = Random::new(11);
-    for n_in in [700, 5000, 65_535].into_iter().take(if is_short() { 1 } else { 3 }) {
-        for code in (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).chain([DeltaCode::Nibbles]) {
-            for in_degree in [1, 2, 9] {
-                let packing = Packing::Coded { in_degree, code };
-                Case::draw(n_in, if cfg!(miri) { 2 } else { 11 }, packing, Extreme::None, &mut random)
-                    .check_all(widest);
-            }
-        }
     }
-}
 
-#[test]
-fn blocks_with_ragged_row_blocks_and_ragged_groups_of_inputs() {
-    sweep(|n_in, _| {
+    pub fn blocks_with_ragged_row_blocks_and_ragged_groups_of_inputs(n_in: u16, _: u16) -> Vec<Packing> {
         let shapes = [
             (1, 1),
             (4, 1),
@@ -138,21 +150,15 @@ fn blocks_with_ragged_row_blocks_and_ragged_groups_of_inputs() {
             counts.map(move |blocks| Packing::Block { rows, cols, blocks })
         };
         shapes.flat_map(counted).collect()
-    });
-}
+    }
 
-#[test]
-fn pages_whole_and_ragged() {
-    sweep(|_, _| {
+    pub fn pages_whole_and_ragged(_: u16, _: u16) -> Vec<Packing> {
         [(1, 4), (4, 4), (2, 8), (1, 16), (4, 16), (3, 32), (32, 32), (1, 64), (16, 64)]
             .map(|(n, m)| Packing::NM { n, m })
             .to_vec()
-    });
-}
+    }
 
-#[test]
-fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages() {
-    sweep(|_, _| {
+    pub fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages(_: u16, _: u16) -> Vec<Packing> {
         let narrow = [
             (1, 4),
             (2, 4),
@@ -187,16 +193,29 @@ fn pages_in_lanes_whole_and_ragged_groups_quads_and_pages() {
             .chain(wide)
             .flat_map(|(n, m)| [4, 8, 16].map(|lanes| Packing::NMLanes { n, m, lanes }))
             .collect()
-    });
-}
+    }
 
-#[test]
-fn windows_of_any_mask_and_order() {
-    sweep(|n_in, _| {
+    pub fn windows_of_any_mask_and_order(n_in: u16, _: u16) -> Vec<Packing> {
         let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64].map(|width| (lanes, width)));
         let shapes = shapes.filter(|(_, width)| u16::from(*width) <= n_in);
         shapes.flat_map(|(lanes, width)| [Packing::Windows { lanes, width }; 2]).collect()
-    });
+    }
+}
+
+/// Distances far beyond a kernel's window of the stream, and rows that end it.
+#[test]
+fn coded_rows_of_far_apart_inputs() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(11);
+    for n_in in [700, 5000, 65_535].into_iter().take(if is_short() { 1 } else { 3 }) {
+        for code in (0..=DeltaCode::MAX_RICE).map(DeltaCode::Rice).chain([DeltaCode::Nibbles]) {
+            for in_degree in [1, 2, 9] {
+                let packing = Packing::Coded { in_degree, code };
+                Case::draw(n_in, if cfg!(miri) { 2 } else { 11 }, packing, Extreme::None, &mut random)
+                    .check_all(widest);
+            }
+        }
+    }
 }
 
 /// Kernels that work on a copy of the inputs have room for 4,096.
@@ -232,21 +251,18 @@ fn inputs_beyond_a_copy() {
     }
 }
 
+/// The kernels of int8 that none of the packings reaches.
+fn unreached(packings: &[Packing]) -> Vec<String> {
+    let of_i8 = kernel_list().iter().filter(|kernel| kernel.element() == Element::I8);
+    let missed = of_i8.filter(|kernel| !packings.iter().any(|p| kernel.accepts_element(Element::I8, p)));
+    missed.map(ToString::to_string).collect()
+}
+
+/// By the packings that the sweeps have, whatever this machine can run of them.
 #[test]
 fn every_int8_kernel_is_reached() {
-    let mut covered = vec![Packing::Dense, Packing::NM { n: 1, m: 4 }];
-    covered.extend([DeltaCode::Nibbles, DeltaCode::Rice(0)].map(|code| Packing::Coded { in_degree: 1, code }));
-    for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
-        covered.extend([Packing::Rows { in_degree: 1, index }, Packing::Csr { index }]);
-    }
-    covered.extend([4, 8, 16, 32].map(|rows| Packing::Block { rows, cols: 1, blocks: 0 }));
-    covered.extend([8, 16].into_iter().flat_map(|lanes| [16, 32, 64].map(|width| Packing::Windows { lanes, width })));
-    covered
-        .extend([8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64].map(|m| Packing::NMLanes { n: 1, m, lanes })));
-    for kernel in kernel_list().iter().filter(|kernel| kernel.element() == Element::I8) {
-        let reached = covered.iter().any(|packing| kernel.accepts_element(Element::I8, packing));
-        assert!(reached, "no sweep reaches {kernel}");
-    }
+    let all = SWEEPS.iter().flat_map(|packings| widths().flat_map(|(n_in, n_out)| packings(n_in, n_out)));
+    assert_eq!(unreached(&all.collect::<Vec<_>>()), [""; 0], "no sweep reaches these kernels");
 }
 
 #[test]

@@ -3,30 +3,39 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use lacewing_kernels::{Activation, BATCH, IndexWidth, Isa, Junction, KernelSet, Packing, Parts, kernel_list};
+use lacewing_kernels::{Activation, BATCH, IndexWidth, Isa, Junction, Kernel, KernelSet, Packing, Parts, kernel_list};
 
 /// A small generator of test data (xorshift64*), seeded.
-pub struct Random(u64);
+pub struct Random {
+    state: u64,
+    spread: usize,
+}
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, spread: 0 }
+    }
+
+    /// Numbers as far apart as 2^`spread`.
+    pub fn spread(self, spread: usize) -> Self {
+        Self { spread, ..self }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
     pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
-    /// Uniform in −1..1.
+    /// Uniform in −1..1, and then halved up to `spread` times.
     pub fn unit(&mut self) -> f32 {
-        (self.next() % 2_000_001) as f32 / 1e6 - 1.0
+        let halvings = if self.spread == 0 { 0 } else { self.below(self.spread + 1) };
+        ((self.next() % 2_000_001) as f32 / 1e6 - 1.0) / (1u32 << halvings) as f32
     }
 
     /// `k` of 0..n, ascending.
@@ -324,9 +333,8 @@ impl Case {
     }
 
     /// The scalar reference against the edges as drawn, and every kernel that accepts the packing, up to the widest
-    /// instruction set, against the reference: within 1e-5 of the sum of magnitudes (no activation here is steeper than
-    /// 1), and 1e-6 for the transcendental ones.
-    pub fn check_all(&self, widest: Isa) {
+    /// instruction set, against the reference, within [`bound`](Self::bound). Gives the kernels that ran.
+    pub fn check_all(&self, widest: Isa) -> Vec<&'static Kernel> {
         let junction = self.junction();
         assert_eq!(junction.nnz(), self.edges.len(), "{}", self.packing);
         let place = self.aligned();
@@ -334,6 +342,7 @@ impl Case {
         let (want, expected) = (self.reference(&self.x), self.expected(&self.x));
         let exact: Vec<f32> = expected.iter().map(|(sum, _)| self.activation.of(*sum as f32)).collect();
         self.compare(&"scalar reference", &want, &exact, &expected);
+        let mut ran = Vec::new();
         for kernel in kernel_list().iter().filter(|k| k.isa() <= widest && k.accepts(&self.packing)) {
             let Some(ready) = kernel.ready() else { continue };
             let mut y = vec![f32::NAN; usize::from(self.n_out)];
@@ -342,18 +351,21 @@ impl Case {
             y.fill(f32::NAN);
             ready.run(&aligned, &self.x, &mut y).expect("lengths are right");
             self.compare(kernel, &y, &want, &expected);
+            ran.push(*kernel);
         }
-        self.check_batched(widest);
+        ran.extend(self.check_batched(widest));
+        ran
     }
 
     /// Every batched kernel against the scalar reference of one sample: the scalar one to the bit, the others as in `check_all`.
     /// Three different samples take turns over the columns.
-    fn check_batched(&self, widest: Isa) {
+    fn check_batched(&self, widest: Isa) -> Vec<&'static Kernel> {
         let turned = |by: usize| (0..self.x.len()).map(|i| self.x[(i + by) % self.x.len()]).collect::<Vec<f32>>();
         let columns = [0, 1, 2].map(turned);
         let samples = columns.each_ref().map(|x| (self.reference(x), self.expected(x)));
         let x: Vec<[f32; BATCH]> =
             (0..self.x.len()).map(|i| core::array::from_fn(|column| columns[column % 3][i])).collect();
+        let mut ran = Vec::new();
         for kernel in kernel_list().iter().filter(|k| k.isa() <= widest && k.accepts_batch(&self.packing)) {
             let Some(ready) = kernel.ready() else { continue };
             let mut y = vec![[f32::NAN; BATCH]; usize::from(self.n_out)];
@@ -367,13 +379,27 @@ impl Case {
                     assert_eq!(bits(&got), bits(want), "{kernel}, {}: the reference's very bits", self.packing);
                 }
             }
+            ran.push(*kernel);
         }
+        ran
+    }
+
+    /// How far an output may be from `want`: 1e-5 of the sum of magnitudes of its terms, made as much larger or smaller as the
+    /// activation is steep. Of tanh and sigmoid, which compute some digits beside the last one anew, also those.
+    fn bound(&self, magnitude: f64, want: f32) -> f64 {
+        let (slope, digits) = match self.activation {
+            Activation::LeakyRelu { slope } => (f64::from(slope).abs().max(1.0), 0.0),
+            Activation::Sigmoid => (0.25, 8.0),
+            Activation::Tanh => (1.0, 8.0),
+            _ => (1.0, 0.0),
+        };
+        1e-5 * slope * magnitude + digits * f64::from(f32::EPSILON * want.abs())
     }
 
     fn compare(&self, who: &dyn core::fmt::Display, got: &[f32], want: &[f32], expected: &[(f64, f64)]) {
         for (o, ((got, want), (_, magnitude))) in got.iter().zip(want).zip(expected).enumerate() {
             assert!(
-                f64::from((got - want).abs()) <= 1e-5 * magnitude + 1e-6,
+                f64::from((got - want).abs()) <= self.bound(*magnitude, *want),
                 "{who}, {} {}x{}, {:?}: output {o} is {got}, want {want}",
                 self.packing,
                 self.n_in,

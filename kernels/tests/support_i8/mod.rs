@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use lacewing_kernels::{
-    Activation, DeltaCode, Element, IndexWidth, Int8, Isa, Junction, KernelSet, Packing, Parts, ROUND_ONCE,
+    Activation, DeltaCode, Element, IndexWidth, Int8, Isa, Junction, Kernel, KernelSet, Packing, Parts, ROUND_ONCE,
     kernel_list, requantise,
 };
 
@@ -394,8 +394,9 @@ impl Case {
         outputs.collect()
     }
 
-    /// The scalar reference against the edges, and every kernel up to the widest instruction set against both.
-    pub fn check_all(&self, widest: Isa) {
+    /// The scalar reference against the edges, and every kernel up to the widest instruction set against both. Gives the kernels
+    /// that ran.
+    pub fn check_all(&self, widest: Isa) -> Vec<&'static Kernel> {
         let junction = self.junction();
         assert_eq!((junction.nnz(), junction.element()), (self.edges.len(), Element::I8), "{}", self.packing);
         let place = self.aligned();
@@ -403,7 +404,8 @@ impl Case {
         let want = self.expected();
         let reference = KernelSet::SCALAR.choose_for(&junction).ok().flatten();
         assert!(reference.is_some(), "every packing has a reference");
-        let accepted = |k: &&&lacewing_kernels::Kernel| k.accepts_element(Element::I8, &self.packing);
+        let mut ran = Vec::new();
+        let accepted = |k: &&&Kernel| k.accepts_element(Element::I8, &self.packing);
         for kernel in kernel_list().iter().filter(|k| k.isa() <= widest).filter(accepted) {
             let Some(ready) = kernel.ready() else { continue };
             for junction in [&junction, &aligned] {
@@ -411,7 +413,9 @@ impl Case {
                 ready.run_i8(junction, &self.x, &mut y).expect("lengths are right");
                 assert_eq!(y, want, "{kernel}, {} {}x{}, {:?}", self.packing, self.n_in, self.n_out, self.extreme);
             }
+            ran.push(*kernel);
         }
+        ran
     }
 }
 
