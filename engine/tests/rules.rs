@@ -1,14 +1,16 @@
 //! Every rule of FORMAT.md has a file that breaks it and nothing before it, kept in `tests/hostile` and in the fuzz corpus.
 
+mod packings;
 mod support;
 
 use std::path::PathBuf;
 
 use lacewing_engine::{Calibration, CalibrationTarget, Kernel, KernelSet, Model, ParseError, Q15, Rule};
 use lacewing_kernels::{JunctionError, Section, scalar};
+use packings::{hostile_packings, larger, packed, packed_i8, wide_pages_i8, wide_windows_i8, windows_i8};
 use support::{
-    EXIT, File, HEADER, OPERATION, Op, OpI8, coded_i8, dense, dense_i8, exit, exit_i8, head, head_i8, mixed,
-    mixed_head, rich, seal, tail, tail_i8, whole, whole_i8,
+    EXIT, File, HEADER, OPERATION, Op, OpI8, coded_i8, dense, exit, head, head_i8, mixed, mixed_head, rich, seal, tail,
+    tail_i8, whole, whole_i8,
 };
 
 /// A file's bytes with some of them overwritten, sealed again.
@@ -25,6 +27,7 @@ fn packing(id: u8, a: u8, b: u8, c: u16) -> Vec<u8> {
     vec![id, 1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, a, b, low, high]
 }
 
+/// The file after a change.
 fn changed(mut file: File, change: impl FnOnce(&mut File)) -> Vec<u8> {
     change(&mut file);
     file.bytes()
@@ -258,40 +261,6 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
     ]
 }
 
-/// What each packing asks of its sections: name, packing, the change that breaks it, rule.
-type Broken = (&'static str, &'static str, fn(&mut Op), JunctionError);
-
-fn hostile_packings() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
-    let not_finite = |section| JunctionError::NotFinite { section };
-    let wrong_length = |section, needed, found| JunctionError::WrongLength { section, needed, found };
-    let broken: [Broken; 14] = [
-        ("no-outputs", "dense", |op| op.shape.1 = 0, JunctionError::ZeroWidth),
-        ("weights-short", "dense", |op| op.weights.truncate(3), wrong_length(Section::Weights, 16, 12)),
-        ("bias-long", "dense", |op| op.bias.push(0.0), wrong_length(Section::Bias, 8, 12)),
-        ("bias-infinite", "dense", |op| op.bias[1] = f32::INFINITY, not_finite(Section::Bias)),
-        ("in-degree-3", "rows8", |op| op.packing.3 = 3, JunctionError::BadPacking),
-        ("counts-short", "csr8", |op| op.counts.truncate(2), wrong_length(Section::Counts, 4, 2)),
-        ("csr-twice-the-same", "csr8", |op| op.index[2] = 0, JunctionError::InputsNotAscending { row: 1 }),
-        ("block-past-end", "block", |op| op.index[0] = 2, JunctionError::InputOutOfRange { row: 0 }),
-        (
-            "block-padding",
-            "block",
-            |op| (op.packing.1, op.weights) = (4, vec![1.0, 0.5, 0.0, 1.0]),
-            JunctionError::PaddingNotZero,
-        ),
-        ("nm-unused-bits", "nm", |op| op.index[0] |= 4, JunctionError::PaddingNotZero),
-        ("nm-out-of-range", "nm", |op| op.index[1] = 2, JunctionError::InputOutOfRange { row: 1 }),
-        ("nm-lanes-padding", "nm_lanes", |op| op.weights[3] = 1.0, JunctionError::PaddingNotZero),
-        ("windows-order", "windows", |op| op.index[2] = 0, JunctionError::NotAPermutation),
-        ("input-major-out-of-range", "input_major8", |op| op.index[1] = 2, JunctionError::InputOutOfRange { row: 1 }),
-    ];
-    let of = |name| packed().into_iter().find(|(packing, _)| *packing == name).expect("it is there").1;
-    let file = |(name, packing, change, error): Broken| {
-        (name, changed(of(packing), |f| change(&mut f.operations[0])), Rule::Junction(error), HEADER)
-    };
-    broken.map(file).into()
-}
-
 fn all_hostile() -> impl Iterator<Item = (&'static str, Vec<u8>, Rule, usize)> {
     hostile().into_iter().chain(hostile_packings())
 }
@@ -336,7 +305,11 @@ fn a_calibration_is_read() {
 
 /// What an int8 operation has.
 fn int8(file: &mut File, operation: usize) -> &mut OpI8 {
-    file.operations[operation].int8.as_mut().expect("it is int8")
+    of_int8(&mut file.operations[operation])
+}
+
+fn of_int8(op: &mut Op) -> &mut OpI8 {
+    op.int8.as_mut().expect("it is int8")
 }
 
 /// Where `rich`'s names begin.
@@ -380,40 +353,6 @@ fn sound_files_are_taken() {
     assert!(Model::parse(&newer, &KernelSet::ALL).is_ok(), "a higher write version is no reason to refuse");
 }
 
-/// One sound junction of each packing: 2 inputs, 2 outputs, W = (1 0; ½ −1) or all of it.
-fn packed() -> Vec<(&'static str, File)> {
-    let file = |packing: (u8, u8, u8, u16), weights: &[f32], counts: &[u8], index: &[u8]| File {
-        operations: vec![Op {
-            packing,
-            counts: counts.to_vec(),
-            index: index.to_vec(),
-            ..dense(0, 2, weights, &[0.0, 0.0], false)
-        }],
-        exits: vec![exit(1, 0, 0.0)],
-        ..whole()
-    };
-    let lanes_16 = [1.0, -1.0, 0.0, 0.0];
-    vec![
-        ("dense", file((1, 0, 0, 0), &[1.0, 0.0, 0.5, -1.0], &[], &[])),
-        ("rows8", file((2, 0, 0, 1), &[1.0, -1.0], &[], &[0, 1])),
-        ("rows16", file((2, 1, 0, 1), &[1.0, -1.0], &[], &[0, 0, 1, 0])),
-        ("csr8", file((3, 0, 0, 0), &[1.0, 0.5, -1.0], &[1, 0, 2, 0], &[0, 0, 1])),
-        ("csr16", file((3, 1, 0, 0), &[1.0, 0.5, -1.0], &[1, 0, 2, 0], &[0, 0, 0, 0, 1, 0])),
-        ("block", file((4, 2, 1, 1), &[1.0, 0.5], &[], &[0, 0])),
-        ("nm", file((5, 1, 4, 0), &[1.0, -1.0], &[], &[0, 1])),
-        ("nm_lanes", file((64, 1, 4, 4), &lanes_16, &[], &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
-        ("windows", {
-            let index = [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            let mut file = file((65, 4, 4, 0), &[1.0, -1.0, -0.0, -0.0], &[1, 0], &index);
-            file.operations[0].shape.0 = 4;
-            file
-        }),
-        ("dense_input_major", file((66, 0, 0, 0), &[1.0, 0.5, 0.0, -1.0], &[], &[])),
-        ("input_major8", file((67, 0, 0, 1), &[1.0, -1.0], &[], &[0, 1])),
-        ("input_major16", file((67, 1, 0, 1), &[1.0, -1.0], &[], &[0, 0, 1, 0])),
-    ]
-}
-
 #[test]
 fn every_packing_is_read() {
     for (name, file) in packed() {
@@ -421,63 +360,9 @@ fn every_packing_is_read() {
         let model = Model::parse(&bytes, &KernelSet::ALL).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(model.operations().next().map(|op| op.junction.packing().name()), Some(name));
     }
-}
-
-/// Windows: 4 inputs, 2 outputs, one step of four edges a lane, of which each row has one.
-fn windows_i8() -> File {
-    let index = [1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut op = dense_i8(0, 4, &[7, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
-    (op.packing, op.counts, op.index) = ((65, 4, 4, 0), vec![1, 0], index.to_vec());
-    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
-}
-
-/// Pages of 64, a byte a position: 65 inputs, 2 outputs, two steps a row.
-fn wide_pages_i8() -> File {
-    let mut op = dense_i8(0, 65, &[7, 1, 0, 0, -1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
-    let index = [63, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    (op.packing, op.index) = ((64, 1, 64, 4), index.to_vec());
-    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
-}
-
-/// Windows of 32, a byte a position: 40 inputs, 2 outputs, one step of four edges a lane, of which each row has one.
-fn wide_windows_i8() -> File {
-    let index = [1, 0, 0, 0, 8, 0, 31, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut op = dense_i8(0, 40, &[7, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[1, 2], (1.0, 0), (1.0, 0));
-    (op.packing, op.counts, op.index) = ((65, 4, 32, 0), vec![1, 0], index.to_vec());
-    File { operations: vec![op], exits: vec![exit_i8(1, 0, 1, 0)], input: Some((1.0, 0)), ..whole() }
-}
-
-/// One sound int8 junction of each packing: 2 inputs (more in lanes), 2 outputs.
-fn packed_i8() -> Vec<(&'static str, File)> {
-    let file = |packing: (u8, u8, u8, u16), weights: &[i8], counts: &[u8], index: &[u8]| File {
-        operations: vec![Op {
-            packing,
-            counts: counts.to_vec(),
-            index: index.to_vec(),
-            ..dense_i8(0, 2, weights, &[1, 2], (1.0, 0), (1.0, 0))
-        }],
-        exits: vec![exit_i8(1, 0, 1, 0)],
-        input: Some((1.0, 0)),
-        ..whole()
-    };
-    vec![
-        ("dense", file((1, 0, 0, 0), &[1, 0, 5, -1], &[], &[])),
-        ("rows8", file((2, 0, 0, 1), &[1, -1], &[], &[0, 1])),
-        ("rows16", file((2, 1, 0, 1), &[1, -1], &[], &[0, 0, 1, 0])),
-        ("csr8", file((3, 0, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0, 0, 1])),
-        ("csr16", file((3, 1, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0, 0, 0, 0, 1, 0])),
-        ("block", file((4, 2, 1, 1), &[1, 5], &[], &[0, 0])),
-        ("nm", file((5, 1, 4, 0), &[1, -1], &[], &[0, 1])),
-        ("coded4", file((6, 0, 0, 1), &[1, -1], &[], &[0x10])),
-        ("rice", file((6, 1, 0, 0), &[1, 5, -1], &[1, 0, 2, 0], &[0b111])),
-        ("nm_lanes", {
-            let index = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            file((64, 1, 4, 4), &[1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], &index)
-        }),
-        ("windows", windows_i8()),
-        ("nm_lanes", wide_pages_i8()),
-        ("windows", wide_windows_i8()),
-    ]
+    for (name, file) in larger() {
+        assert!(Model::parse(&file.bytes(), &KernelSet::ALL).is_ok(), "{name}");
+    }
 }
 
 #[test]
