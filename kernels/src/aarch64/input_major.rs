@@ -1,18 +1,33 @@
-//! Input-major, dense: inputs that are exactly zero cost a comparison for every 32 outputs.
+//! Input-major, dense and sparse: inputs that are exactly zero cost a comparison, of dense one for every 32 outputs.
 //!
-//! Pseudo-code: for each tile of up to 32 outputs: acc = b; for each input that is not zero: acc += x · its weights; y = acc.
+//! Pseudo-code, dense: for each tile of up to 32 outputs: acc = b; for each input that is not zero: acc += x · its weights; y = acc.
 //!
-//! Loads for 4 multiply-adds, 32 outputs: 1 of weights and an eighth of `x`.
+//! Loads for 4 multiply-adds, 1 FMA, 32 outputs: 1 of weights and an eighth of `x`: 0.28 loads and 0.25 FMAs a nonzero.
+//!
+//! Sparse: y = b; for each input that is not zero: for each 4 of its edges: ys = y\[outputs\], one a lane; ys += x · weights;
+//! y\[outputs\] = ys. The outputs of one input differ, so that four are loaded before the first is stored.
+//!
+//! Loads for 4 edges and 1 FMA: 1 of weights, 4 of `y`, 4 of the index, and 4 stores: 2.25 loads, a store and 0.25 FMAs a nonzero.
+//! Instructions a nonzero of 800×112 with 12 outputs an input, counted under QEMU: 6.9 with distances and 6.3 with outputs, the
+//! scalar reference's 11.0 and 9.9.
 
 use core::arch::aarch64::*;
 
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
+use crate::packing::{IndexWidth, Packing};
+use crate::scalar::start_from_bias;
 
 /// `dense_input_major_f32_32x4`
 pub static DENSE_INPUT_MAJOR: Kernel =
     Kernel::new("dense_input_major_f32_32x4", Isa::Neon, Accepts::DenseInputMajor, dense);
+/// `input_major8_f32_1x4`
+pub static INPUT_MAJOR8: Kernel =
+    Kernel::new("input_major8_f32_1x4", Isa::Neon, Accepts::InputMajor(IndexWidth::Delta8), delta8);
+/// `input_major16_f32_1x4`
+pub static INPUT_MAJOR16: Kernel =
+    Kernel::new("input_major16_f32_1x4", Isa::Neon, Accepts::InputMajor(IndexWidth::Absolute16), absolute16);
 
 /// # Safety
 /// As for every kernel (`RunF32`); packing dense, input-major.
@@ -66,5 +81,96 @@ unsafe fn tile<const V: usize>(j: &Junction<'_>, o: usize, x: &[f32], y: &mut [f
     }
     for (k, y) in y.iter_mut().enumerate().skip(o).take(4 * V) {
         *y += j.bias(k);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing input-major with one-byte deltas.
+#[target_feature(enable = "neon")]
+unsafe fn delta8(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let index = j.index8();
+    // SAFETY: Junction::new proved out_degree weights and deltas for each input, and that every sum of its deltas is an output
+    // below n_out, y's length; of one input they differ.
+    unsafe {
+        for_each_input(j, x, y, |y, x, edges, weights| {
+            let mut output = 0;
+            let deltas = index.get_unchecked(edges);
+            add_edges(y, weights, x, |edge| {
+                output += usize::from(*deltas.get_unchecked(edge));
+                output
+            });
+        });
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunF32`); packing input-major with two-byte outputs.
+#[target_feature(enable = "neon")]
+unsafe fn absolute16(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+    let index = j.index16();
+    // SAFETY: Junction::new proved out_degree weights and outputs for each input, every one below n_out, y's length; of one input
+    // they differ.
+    unsafe {
+        for_each_input(j, x, y, |y, x, edges, weights| {
+            let outputs = index.get_unchecked(edges);
+            add_edges(y, weights, x, |edge| usize::from(u16::from_le_bytes(*outputs.get_unchecked(edge))));
+        });
+    }
+}
+
+/// Calls `add` with each input that is not zero, the places of its edges and their weights; NaN is not zero.
+///
+/// # Safety
+/// `x.len() == n_in`; packing input-major.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn for_each_input(
+    j: &Junction<'_>,
+    x: &[f32],
+    y: &mut [f32],
+    mut add: impl FnMut(&mut [f32], f32, core::ops::Range<usize>, &[[u8; 4]]),
+) {
+    let Packing::InputMajor { out_degree, .. } = *j.packing() else { return };
+    let d = usize::from(out_degree);
+    start_from_bias(j, y);
+    for (i, x) in x.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+        let edges = i * d..(i + 1) * d;
+        // SAFETY: Junction::new proved out_degree weights for each of n_in inputs.
+        add(y, *x, edges.clone(), unsafe { j.weights().get_unchecked(edges) });
+    }
+    j.activation().apply(y);
+}
+
+/// `y[output_of(edge)] += weights · x`; `output_of` is called with 0, 1, 2 …
+///
+/// # Safety
+/// All outputs differ and are below `y.len()`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn add_edges(y: &mut [f32], weights: &[[u8; 4]], x: f32, mut output_of: impl FnMut(usize) -> usize) {
+    let (fours, rest) = weights.as_chunks::<4>();
+    let y = y.as_mut_ptr();
+    let mut edge = 0;
+    // SAFETY: the caller's; four weights are 16 bytes, and vector loads take any address.
+    unsafe {
+        let mut next = || {
+            edge += 1;
+            y.add(output_of(edge - 1))
+        };
+        for four in fours {
+            let at = [next(), next(), next(), next()];
+            let mut ys = vld1q_dup_f32(at[0]);
+            ys = vld1q_lane_f32::<1>(at[1], ys);
+            ys = vld1q_lane_f32::<2>(at[2], ys);
+            ys = vld1q_lane_f32::<3>(at[3], ys);
+            ys = vfmaq_n_f32(ys, vreinterpretq_f32_u8(vld1q_u8(four.as_ptr().cast())), x);
+            vst1q_lane_f32::<0>(at[0], ys);
+            vst1q_lane_f32::<1>(at[1], ys);
+            vst1q_lane_f32::<2>(at[2], ys);
+            vst1q_lane_f32::<3>(at[3], ys);
+        }
+        for w in rest {
+            *next() += f32::from_le_bytes(*w) * x;
+        }
     }
 }

@@ -8,5 +8,6 @@ pub mod input_major;
 pub mod lanes;
 pub mod neon;
 pub mod neon_i8;
+pub mod rows;
 #[cfg(feature = "std")]
 pub mod training;

@@ -1,18 +1,24 @@
-//! aarch64 Advanced SIMD: four f32 a vector.
+//! aarch64 Advanced SIMD: four f32 a vector. An FMA of four takes what is in the columns.
 //!
-//! | kernel | loads per 4 multiply-adds | shape of the inner loop |
-//! |-|-|-|
-//! | dense | 1.25: one of weights, a quarter of `x` | four rows share each vector of `x` |
-//! | block R×C | 1 + 1 scalar for every R/4 | lanes are outputs, `x` is broadcast |
-//! | block 1×C | 2 | lanes are inputs, as dense with one row |
-//! | rows | 1 + 4 (scalar, into lanes) | lanes are edges of one row |
+//! | kernel | loads an FMA | loads and FMAs a nonzero | shape of the inner loop |
+//! |-|-|-|-|
+//! | dense | 1.25: one of weights, a quarter of `x` | 0.31 and 0.25 | four rows share each vector of `x` |
+//! | block R×C | 1 + 4/R scalars of `x` + 4/(R·C) of the index | R = 8: 0.44 and 0.25 | lanes are outputs, `x` is a lane of the FMA |
+//! | block 1×C | 2 + 4/C of the index | C = 8: 0.63 and 0.25 | lanes are inputs, as dense with one row |
+//! | rows, CSR | 1 + 4 scalars of `x` + 4 of the index | 2.25 and 0.25 | lanes are edges of one row (`rows`) |
+//! | N:M in lanes, windows | 1, and a share of a page or 1 to 4 of a window | | lanes are outputs (`lanes`) |
+//! | dense, input-major | 1, and an eighth of `x` | 0.28 and 0.25, of nonzero inputs only | lanes are outputs (`input_major`) |
+//! | input-major | 1 + 4 of `y` + 4 of the index, and 4 stores | 2.25 and 0.25, of nonzero inputs only | lanes are edges of one input |
+//!
+//! Two loads and two FMAs a cycle, as Cortex-A76 and later do them, make dense and blocks as fast as their loads, or as the
+//! weights come from memory; a Cortex-A72 loads one vector a cycle, and an FMA of four takes it one of two pipes.
 
 use core::arch::aarch64::*;
 
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, Packing};
+use crate::packing::Packing;
 
 /// `dense_f32_4x4`
 pub static DENSE: Kernel = Kernel::new("dense_f32_4x4", Isa::Neon, Accepts::Dense, dense);
@@ -22,17 +28,14 @@ pub static BLOCK_4: Kernel = Kernel::new("block_f32_4x4", Isa::Neon, Accepts::Bl
 pub static BLOCK_8: Kernel = Kernel::new("block_f32_8x4", Isa::Neon, Accepts::BlockOfRows(8), block::<2, 4>);
 /// `block_f32_16x4`: blocks of 16 outputs.
 pub static BLOCK_16: Kernel = Kernel::new("block_f32_16x4", Isa::Neon, Accepts::BlockOfRows(16), block::<4, 2>);
+/// `block_f32_32x4`: blocks of 32 outputs.
+pub static BLOCK_32: Kernel = Kernel::new("block_f32_32x4", Isa::Neon, Accepts::BlockOfRows(32), block::<8, 1>);
 /// `block1x4_f32_1x4`: blocks of one output and 4 inputs.
 pub static BLOCK_1X4: Kernel = Kernel::new("block1x4_f32_1x4", Isa::Neon, Accepts::BlockOfCols(4), block_1xc::<1>);
 /// `block1x8_f32_1x4`: blocks of one output and 8 inputs.
 pub static BLOCK_1X8: Kernel = Kernel::new("block1x8_f32_1x4", Isa::Neon, Accepts::BlockOfCols(8), block_1xc::<2>);
 /// `block1x16_f32_1x4`: blocks of one output and 16 inputs.
 pub static BLOCK_1X16: Kernel = Kernel::new("block1x16_f32_1x4", Isa::Neon, Accepts::BlockOfCols(16), block_1xc::<4>);
-/// `rows8_f32_1x4`
-pub static ROWS8: Kernel = Kernel::new("rows8_f32_1x4", Isa::Neon, Accepts::Rows(IndexWidth::Delta8), rows8);
-/// `rows16_f32_1x4`
-pub static ROWS16: Kernel = Kernel::new("rows16_f32_1x4", Isa::Neon, Accepts::Rows(IndexWidth::Absolute16), rows16);
-
 /// Pseudo-code: for each 4 rows: for each 4 inputs: load x once; four accumulators += weights · x. Two steps of 4 are taken
 /// together, into separate accumulators, so that eight chains hide the FMA's latency.
 ///
@@ -191,66 +194,4 @@ unsafe fn block_1xc<const V: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) 
         let total = acc.as_flattened().iter().fold(vdupq_n_f32(0.0), |total, acc| vaddq_f32(total, *acc));
         *y = j.activation().of(j.bias(o) + vaddvq_f32(total));
     }
-}
-
-/// Four edges a step: inputs by a running sum of the deltas, scalar loads into lanes, one FMA.
-///
-/// # Safety
-/// As for every kernel (`RunF32`); packing rows with one-byte deltas.
-#[target_feature(enable = "neon")]
-unsafe fn rows8(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
-    let Packing::Rows { in_degree, .. } = *j.packing() else { return };
-    let d = usize::from(in_degree);
-    let rows = j.weights().chunks_exact(d).zip(j.index8().chunks_exact(d));
-    for ((o, y), (weights, deltas)) in y.iter_mut().enumerate().zip(rows) {
-        let mut last = 0usize;
-        let inputs = deltas.iter().map(|delta| {
-            last += usize::from(*delta);
-            last
-        });
-        // SAFETY: one delta a weight; every prefix sum is an input below n_in (proved by Junction::new), x's length.
-        *y = j.activation().of(j.bias(o) + unsafe { edges(weights, inputs, x) });
-    }
-}
-
-/// Four edges a step: scalar loads into lanes, one FMA.
-///
-/// # Safety
-/// As for every kernel (`RunF32`); packing rows with two-byte inputs.
-#[target_feature(enable = "neon")]
-unsafe fn rows16(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
-    let Packing::Rows { in_degree, .. } = *j.packing() else { return };
-    let d = usize::from(in_degree);
-    let rows = j.weights().chunks_exact(d).zip(j.index16().chunks_exact(d));
-    for ((o, y), (weights, inputs)) in y.iter_mut().enumerate().zip(rows) {
-        let inputs = inputs.iter().map(|input| usize::from(u16::from_le_bytes(*input)));
-        // SAFETY: one input a weight; every input is below n_in (proved by Junction::new), x's length.
-        *y = j.activation().of(j.bias(o) + unsafe { edges(weights, inputs, x) });
-    }
-}
-
-/// `Σ weights · x[inputs]`
-///
-/// # Safety
-/// Every input is below `x.len()`.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn edges(weights: &[[u8; 4]], mut inputs: impl Iterator<Item = usize>, x: &[f32]) -> f32 {
-    let mut acc = vdupq_n_f32(0.0);
-    let (steps, rest) = weights.as_chunks::<4>();
-    for weights in steps {
-        let mut xs = [0.0f32; 4];
-        for (x_lane, input) in xs.iter_mut().zip(&mut inputs) {
-            // SAFETY: the caller's bound.
-            *x_lane = unsafe { *x.get_unchecked(input) };
-        }
-        // SAFETY: both arrays hold 16 bytes.
-        acc = unsafe { vfmaq_f32(acc, vld1q_f32(weights.as_ptr().cast()), vld1q_f32(xs.as_ptr())) };
-    }
-    let mut total = vaddvq_f32(acc);
-    for (w, input) in rest.iter().zip(inputs) {
-        // SAFETY: the caller's bound.
-        total += f32::from_le_bytes(*w) * unsafe { *x.get_unchecked(input) };
-    }
-    total
 }
