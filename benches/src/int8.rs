@@ -128,9 +128,9 @@ fn pack_all(edges: &Edges, shape: &Shape) -> Result<Vec<Packed>, DrawError> {
     // Pages and windows of up to sixteen inputs in eight and sixteen lanes, wider ones in sixteen.
     let both = [8, 16];
     let pages = structure.nm.iter().flat_map(|fit| both.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
-    let windows = [(8, 16), (16, 16), (16, 32), (16, 64)].into_iter();
-    let windows = windows.filter(|(_, width)| !structure.dense && edges.n_in() >= usize::from(*width));
-    let windows = windows.map(|(lanes, width)| Packing::Windows { lanes, width });
+    let windows = [(8, 16, 1), (16, 16, 1), (16, 32, 1), (16, 64, 1), (16, 128, 2)].into_iter();
+    let windows = windows.filter(|(_, width, _)| !structure.dense && edges.n_in() >= usize::from(*width));
+    let windows = windows.map(|(lanes, width, steps)| Packing::Windows { lanes, width, steps });
     let wide_in_eight = |packing: &Packing| matches!(packing, Packing::NMLanes { m: 32 | 64, lanes: 8, .. });
     let lanes = pages.chain(windows).filter(|packing| !wide_in_eight(packing));
     let in_degree = structure.in_degrees.constant().and_then(|d| u16::try_from(d).ok()).unwrap_or(0);

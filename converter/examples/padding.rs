@@ -10,7 +10,7 @@ use lacewing_models::Pattern;
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let out = &mut io::stdout().lock();
-    writeln!(out, "junction     density  windows  file order  greedy  packed  bytes/nonzero  seconds")?;
+    writeln!(out, "junction     density  windows         file order  greedy  packed  bytes/nonzero  seconds")?;
     for (n_in, n_out) in [(800, 112), (1024, 1024), (4096, 1024)] {
         for density in [0.5, 0.25, 0.1, 0.05] {
             // Each row drawn by itself: constant in-degree.
@@ -21,17 +21,20 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                 rows.get(o).is_some_and(|row| row.contains(0, i))
             });
             let edges = edges.ok_or("the mask has another shape")?;
-            for (lanes, width) in [(4, 16), (8, 8), (8, 16), (8, 32), (16, 16), (16, 32)] {
+            for (lanes, width, steps) in
+                [(4, 16, 1), (8, 8, 1), (8, 16, 1), (8, 32, 1), (16, 8, 1), (16, 16, 1), (16, 32, 2)]
+            {
+                let packing = Packing::Windows { lanes, width, steps };
                 let start = Instant::now();
-                let packed = pack(&edges, &[], Activation::None, Packing::Windows { lanes, width })?;
+                let packed = pack(&edges, &[], Activation::None, packing)?;
                 let seconds = start.elapsed().as_secs_f64();
                 let bytes = packed.len() as f64 / edges.nnz() as f64;
                 let padding = packed.padding().ok_or("windows have a padding")?;
                 writeln!(
                     out,
-                    "{:12} {density:7}  {:7}  {:10.3}  {:6.3}  {:6.3}  {bytes:13.2}  {seconds:7.1}",
+                    "{:12} {density:7}  {:14}  {:10.3}  {:6.3}  {:6.3}  {bytes:13.2}  {seconds:7.1}",
                     format!("{n_in}x{n_out}"),
-                    format!("{width} x{lanes}"),
+                    packing.to_string(),
                     padding.file_order,
                     padding.greedy,
                     padding.packed

@@ -82,8 +82,8 @@ pub fn candidates(edges: &Edges, structure: &Structure) -> Vec<(Packing, usize)>
 
 /// Lanes, and the widest page that has a kernel in so many.
 pub(crate) const PAGES: [(u8, u8); 3] = [(4, 16), (8, 16), (16, 32)];
-/// Lanes and widths of windows that have kernels.
-pub(crate) const WINDOWS: [(u8, u8); 6] = [(4, 8), (4, 16), (8, 8), (16, 8), (16, 16), (16, 32)];
+/// Lanes, widths and steps of windows that have kernels.
+pub(crate) const WINDOWS: [(u8, u8, u8); 4] = [(4, 8, 1), (4, 16, 1), (8, 8, 1), (16, 32, 2)];
 
 /// The deployment packings that fit, for processors with vectors: to be measured against each other and the
 /// [`candidates`], since their speed is the processor's.
@@ -94,8 +94,8 @@ pub fn deployment_candidates(edges: &Edges, structure: &Structure) -> Vec<Packin
         let lanes = PAGES.iter().filter(|(_, widest)| (4..=*widest).contains(&fit.m)).map(|(lanes, _)| *lanes);
         all.extend(lanes.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
     }
-    let windows = WINDOWS.iter().filter(|(_, width)| !structure.dense && edges.n_in() >= usize::from(*width));
-    all.extend(windows.map(|(lanes, width)| Packing::Windows { lanes: *lanes, width: *width }));
+    let windows = WINDOWS.into_iter().filter(|(_, width, _)| !structure.dense && edges.n_in() >= usize::from(*width));
+    all.extend(windows.map(|(lanes, width, steps)| Packing::Windows { lanes, width, steps }));
     if let Some(out_degree) = structure.out_degrees.constant().and_then(|d| u16::try_from(d).ok()).filter(|d| *d > 0) {
         let width = if edges.n_out() <= 256 { IndexWidth::Delta8 } else { IndexWidth::Absolute16 };
         all.push(Packing::InputMajor { out_degree, index: width });

@@ -376,7 +376,7 @@ fn packing_id(packing: Packing) -> Result<(u8, u8, u8, u16), EncodeError> {
         Packing::Coded { in_degree, code: DeltaCode::Nibbles } => (6, 0, 0, in_degree),
         Packing::Coded { in_degree, code: DeltaCode::Rice(k) } => (6, k.saturating_add(1), 0, in_degree),
         Packing::NMLanes { n, m, lanes } => (64, n, m, u16::from(lanes)),
-        Packing::Windows { lanes, width } => (65, lanes, width, 0),
+        Packing::Windows { lanes, width, steps } => (65, lanes, width, u16::from(steps).saturating_sub(1)),
         Packing::DenseInputMajor => (66, 0, 0, 0),
         Packing::InputMajor { out_degree, index } => (67, width(index), 0, out_degree),
         other => return Err(EncodeError::Packing(other)),

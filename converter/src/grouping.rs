@@ -2,7 +2,7 @@
 //!
 //! In a step the lanes of a group pick from one window, and a lane without an edge there is padding. For given rows the fewest
 //! steps come of a simple rule, taken by `next_window`: the window begins at the first input that any row still wants, and
-//! each row takes its first edge in it. (Steps can be sorted by their windows, since a row's edges ascend; the first edge left
+//! each row takes its first edge in it, or as many as the window has steps. (Steps can be sorted by their windows, since a row's edges ascend; the first edge left
 //! needs a window that begins no later, and one that begins earlier serves nothing more.) What is left to choose is which rows
 //! share a group:
 //!
@@ -56,10 +56,10 @@ pub struct Grouping {
     pub padding: Padding,
 }
 
-/// Windows begin at multiples of this, but for the last ones. A window of two vectors that begins anywhere costs four loads, since
-/// each crosses a cache line; from every line on it costs two, for a tenth more steps. Smaller windows would lose too much.
-pub(crate) const fn alignment(lanes: u8, width: u8) -> u16 {
-    if lanes == 16 && width == 32 { 16 } else { 1 }
+/// Windows begin at multiples of this, but for the last ones. A load that begins anywhere crosses a cache line, and costs two:
+/// windows of two lines that serve more than one step begin at lines, for a few steps more.
+pub(crate) const fn alignment(width: u8, each: u8) -> u16 {
+    if width >= 32 && each > 1 { 16 } else { 1 }
 }
 
 /// The first input of the window of the next step, or `None` where no row has an edge left.
@@ -68,10 +68,10 @@ pub(crate) fn next_window(rows: &[&[u16]], n_in: u16, width: u8, alignment: u16)
     Some((wanted - wanted % alignment).min(n_in.saturating_sub(u16::from(width))))
 }
 
-/// Groups the rows of `edges` for windows of `width` inputs.
+/// Groups the rows of `edges` for windows of `width` inputs and `each` steps.
 #[must_use]
-pub fn group(edges: &Edges, lanes: u8, width: u8, effort: &Effort<'_>) -> Grouping {
-    let rows = Rows::of(edges, usize::from(lanes), u16::from(width), alignment(lanes, width));
+pub fn group(edges: &Edges, (lanes, width, each): (u8, u8, u8), effort: &Effort<'_>) -> Grouping {
+    let rows = Rows::of(edges, usize::from(lanes), u16::from(width), usize::from(each));
     let padding = |steps: usize| (steps * rows.lanes) as f64 / edges.nnz().max(1) as f64;
     let file_order: Vec<u16> = (0..rows.starts.len()).map_while(|row| u16::try_from(row).ok()).collect();
     let file_steps = rows.total(&file_order);
@@ -96,20 +96,23 @@ const END: u16 = u16::MAX;
 struct Rows {
     lanes: usize,
     width: u16,
+    /// Steps a window.
+    each: usize,
     alignment: u16,
     inputs: Vec<u16>,
     starts: Vec<usize>,
 }
 
 impl Rows {
-    fn of(edges: &Edges, lanes: usize, width: u16, alignment: u16) -> Self {
+    fn of(edges: &Edges, lanes: usize, width: u16, each: usize) -> Self {
+        let alignment = alignment(width as u8, each as u8);
         let (mut inputs, mut starts) = (Vec::with_capacity(edges.nnz() + edges.n_out()), Vec::new());
         for (row, _) in edges.rows() {
             starts.push(inputs.len());
             inputs.extend(row);
             inputs.push(END);
         }
-        Self { lanes, width, alignment, inputs, starts }
+        Self { lanes, width, each, alignment, inputs, starts }
     }
 
     fn row(&self, row: u16) -> &[u16] {
@@ -140,12 +143,14 @@ impl Rows {
             if start == END {
                 return steps;
             }
-            steps += 1;
+            steps += self.each;
             let start = start - start % self.alignment;
-            for (next, wanted) in next.iter_mut().zip(&mut wanted) {
-                if *wanted != END && *wanted - start < self.width {
-                    *next += 1;
-                    *wanted = self.inputs.get(*next).copied().unwrap_or(END);
+            for _ in 0..self.each {
+                for (next, wanted) in next.iter_mut().zip(&mut wanted) {
+                    if *wanted != END && *wanted - start < self.width {
+                        *next += 1;
+                        *wanted = self.inputs.get(*next).copied().unwrap_or(END);
+                    }
                 }
             }
         }
@@ -280,26 +285,33 @@ mod tests {
 
     #[test]
     fn steps_are_as_many_as_the_fullest_window_needs() {
-        let steps =
-            |rows: &[&[u16]]| Rows::of(&edges(20, rows), 8, 8, 1).steps(&(0..rows.len() as u16).collect::<Vec<_>>());
+        let of = |rows: &[&[u16]], each| {
+            Rows::of(&edges(20, rows), 8, 8, each).steps(&(0..rows.len() as u16).collect::<Vec<_>>())
+        };
+        let steps = |rows| of(rows, 1);
         // One window holds all; three edges of one row take three steps.
         assert_eq!(steps(&[&[0, 1, 2], &[7]]), 3);
         // 8 lies outside the window that begins at 0.
         assert_eq!(steps(&[&[0], &[8]]), 2);
         assert_eq!(steps(&[&[0], &[7]]), 1);
         assert_eq!(steps(&[&[], &[]]), 0);
+        // Two steps a window: the second window is begun for 2 alone.
+        assert_eq!((of(&[&[0, 1, 2], &[7]], 2), of(&[&[9], &[11]], 2)), (4, 2));
+        // One of 32 begins at a line: 33 is in the window of 15, but not in that of 0.
+        let wide = |rows: &[&[u16]], each| Rows::of(&edges(64, rows), 8, 32, each).steps(&[0, 1]);
+        assert_eq!((wide(&[&[15], &[33]], 1), wide(&[&[15], &[33]], 2)), (1, 4));
     }
 
     #[test]
     fn rows_that_share_windows_come_together() {
         let (a, b): (&[u16], &[u16]) = (&[0, 30], &[15, 45]);
-        let found = group(&edges(60, &[a, b, a, b, a, b, a, b]), 4, 8, &Effort::FULL);
+        let found = group(&edges(60, &[a, b, a, b, a, b, a, b]), (4, 8, 1), &Effort::FULL);
         assert_eq!(found.padding, Padding { file_order: 2.0, greedy: 1.0, packed: 1.0 });
         // Every row once, the last group ragged, empty rows too.
-        let mut ragged = group(&edges(60, &[a, b, &[], b, a]), 4, 8, &Effort::FULL).order;
+        let mut ragged = group(&edges(60, &[a, b, &[], b, a]), (4, 8, 1), &Effort::FULL).order;
         ragged.sort_unstable();
         assert_eq!(ragged, [0, 1, 2, 3, 4]);
-        assert!(group(&edges(60, &[]), 4, 8, &Effort::FULL).order.is_empty());
+        assert!(group(&edges(60, &[]), (4, 8, 1), &Effort::FULL).order.is_empty());
     }
 
     #[test]
@@ -307,11 +319,11 @@ mod tests {
         let edges = random_edges(300, 70, 6);
         let effort = Effort { places: 3_000_000, progress: &|_| {} };
         let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        let found = [1, 3].map(|n| threads(n).install(|| group(&edges, 8, 8, &effort)));
+        let found = [1, 3].map(|n| threads(n).install(|| group(&edges, (8, 8, 1), &effort)));
         assert_eq!(found[0], found[1]);
         let Padding { file_order, greedy, packed } = found[0].padding;
         assert!(packed < greedy && greedy < 0.97 * file_order, "{:?}", found[0].padding);
-        let plain = group(&edges, 8, 8, &Effort::NONE);
+        let plain = group(&edges, (8, 8, 1), &Effort::NONE);
         assert_eq!(plain.order, (0..70).collect::<Vec<_>>());
         assert_eq!((plain.padding.file_order, plain.padding.packed), (file_order, file_order));
     }
@@ -320,7 +332,7 @@ mod tests {
     fn progress_rises_to_one() {
         let seen = std::sync::Mutex::new(vec![0.0]);
         let progress = |share| seen.lock().unwrap().push(share);
-        let found = group(&random_edges(100, 40, 4), 4, 16, &Effort { places: 1_000_000, progress: &progress });
+        let found = group(&random_edges(100, 40, 4), (4, 16, 1), &Effort { places: 1_000_000, progress: &progress });
         assert_eq!(found.order.len(), 40);
         let seen = seen.into_inner().unwrap();
         assert!(seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");

@@ -174,7 +174,7 @@ pub fn pack_with(
         Packing::Block { rows, cols, blocks } => sections.put_blocks(edges, rows, cols, blocks)?,
         Packing::NM { n, m } => sections.put_pages(edges, n, m)?,
         Packing::NMLanes { n, m, lanes } => sections.put_page_lanes(edges, n, m, lanes)?,
-        Packing::Windows { lanes, width } => sections.put_windows(edges, lanes, width, effort)?,
+        Packing::Windows { lanes, width, steps } => sections.put_windows(edges, (lanes, width, steps), effort)?,
         Packing::DenseInputMajor => sections.put_dense_input_major(edges),
         Packing::InputMajor { out_degree, index } => sections.put_input_major(edges, out_degree, index)?,
         other => return Err(DoesNotFit::Unknown(other)),

@@ -119,14 +119,14 @@ pub enum ProfileError {
 }
 
 /// The packings that one kernel runs, and that cost the same for a stored weight: `rows8`, `block 8x1`, `nm_lanes 8 x8`,
-/// `windows 8 x8` …
+/// `windows 8 x8`, `windows 2:32 x16` …
 #[must_use]
 pub fn family(packing: &Packing) -> String {
     match packing {
         Packing::Block { rows, cols, .. } => format!("block {rows}x{cols}"),
         Packing::NM { m, .. } => format!("nm {m}"),
         Packing::NMLanes { m, lanes, .. } => format!("nm_lanes {m} x{lanes}"),
-        Packing::Windows { lanes, width } => format!("windows {width} x{lanes}"),
+        Packing::Windows { .. } => packing.to_string(),
         other => other.name().to_owned(),
     }
 }

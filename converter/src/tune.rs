@@ -190,7 +190,7 @@ fn any_mask(in_degree: usize, out_degree: usize) -> Vec<Packing> {
     use lacewing_kernels::IndexWidth::{Absolute16, Delta8};
     let (in_degree, out_degree) = (in_degree as u16, out_degree as u16);
     let mut all: Vec<Packing> =
-        WINDOWS.iter().map(|(lanes, width)| Packing::Windows { lanes: *lanes, width: *width }).collect();
+        WINDOWS.into_iter().map(|(lanes, width, steps)| Packing::Windows { lanes, width, steps }).collect();
     for index in [Delta8, Absolute16] {
         all.push(Packing::Rows { in_degree, index });
         all.push(Packing::Csr { index });

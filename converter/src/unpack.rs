@@ -14,7 +14,9 @@ mod lanes;
 #[must_use]
 pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
     match (junction.element(), *junction.packing()) {
-        (Element::I8, Packing::Windows { lanes, width }) => return unpack_windows(junction, lanes, width),
+        (Element::I8, Packing::Windows { lanes, width, steps }) => {
+            return unpack_windows(junction, (lanes, width, steps));
+        }
         (Element::I8, Packing::NMLanes { n, m: m @ (32 | 64), lanes }) => {
             return unpack_wide_pages(junction, n, m, lanes);
         }
@@ -47,7 +49,7 @@ pub fn unpack(junction: &Junction<'_>) -> Option<Edges> {
         }
         Packing::NM { n, m } => unpack_pages(&mut edges, junction, n, m, &mut weights),
         Packing::NMLanes { n, m, lanes } => return lanes::page_lanes(junction, n, m, lanes),
-        Packing::Windows { lanes, width } => return lanes::windows(junction, lanes, width),
+        Packing::Windows { lanes, width, steps } => return lanes::windows(junction, (lanes, width, steps)),
         Packing::DenseInputMajor => return lanes::dense_input_major(junction),
         Packing::InputMajor { out_degree, index } => return lanes::input_major(junction, out_degree, index),
         _ => return None,

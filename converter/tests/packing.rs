@@ -187,7 +187,7 @@ fn windows_stay_within_their_bounds() {
         let ones = vec![1.0; n_in * n_out];
         let edges = Edges::from_dense(n_in as u16, n_out as u16, &ones, |o, i, _| chosen[o].contains(&i)).unwrap();
         let effort = Effort { places: 20_000_000, progress: &|_| {} };
-        let packing = Packing::Windows { lanes: 8, width: 32 };
+        let packing = Packing::Windows { lanes: 8, width: 32, steps: 1 };
         let packed = pack_with(&edges, &[], Activation::None, packing, &effort).unwrap();
         let bytes = packed.len() as f64 / edges.nnz() as f64;
         assert!(bytes <= bound, "{n_in}×{n_out} at 1/{density}: {bytes} bytes, {:?}", packed.padding());

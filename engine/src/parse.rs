@@ -493,7 +493,7 @@ const fn read_packing(r: &Record<'_, OPERATION>, at: usize) -> Result<Packing, P
         (6, 0, 0, in_degree, _) => Packing::Coded { in_degree, code: DeltaCode::Nibbles },
         (6, k @ 1..=16, 0, in_degree, _) => Packing::Coded { in_degree, code: DeltaCode::Rice(k - 1) },
         (64, n, m, lanes @ 0..=255, _) => Packing::NMLanes { n, m, lanes: lanes as u8 },
-        (65, lanes, width, 0, _) => Packing::Windows { lanes, width },
+        (65, lanes, width, more @ 0..=3, _) => Packing::Windows { lanes, width, steps: more as u8 + 1 },
         (66, 0, 0, 0, _) => Packing::DenseInputMajor,
         (67, _, 0, out_degree, Some(index)) => Packing::InputMajor { out_degree, index },
         (1..=6 | 64..=67, ..) => return refuse(Rule::BadPackingParameter, at + 14),

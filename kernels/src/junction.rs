@@ -75,8 +75,8 @@ pub enum JunctionError {
     ZeroWidth,
     /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
     /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64 (of N:M for
-    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs, a Rice parameter above 15;
-    /// or a packing, or pages or windows of 32, that int8 does not have, or coded rows, that f32 does not have.
+    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs, steps
+    /// that are not whole windows', a Rice parameter above 15; or a packing that int8 does not have, or coded rows, that f32 does not have.
     BadPacking,
     /// A section has another length than the packing needs; a stream of coded distances that ends too early needs one byte more
     /// at least.
@@ -186,7 +186,7 @@ impl<'m> Junction<'m> {
             Packing::NM { n, m } => check!(prove_nm::<F32>(&parts, n, m)),
             Packing::NMLanes { n, m, lanes } => check!(lanes::prove_nm(&parts, n, m, lanes)),
             Packing::Coded { .. } => return Err(JunctionError::BadPacking),
-            Packing::Windows { lanes, width } => check!(lanes::prove_windows(&parts, lanes, width)),
+            Packing::Windows { lanes, width, steps } => check!(lanes::prove_windows(&parts, lanes, width, steps)),
             Packing::DenseInputMajor => check!(prove_dense::<F32>(&parts)),
             Packing::InputMajor { out_degree, index } => {
                 // The rows of the transposed junction.
@@ -222,7 +222,7 @@ impl<'m> Junction<'m> {
             Packing::NM { n, m } => check!(prove_nm::<I8>(&parts, n, m)),
             Packing::Coded { in_degree, code } => check!(coded::prove(&parts, in_degree, code)),
             Packing::NMLanes { n, m, lanes } => check!(int8::prove_nm_lanes(&parts, n, m, lanes)),
-            Packing::Windows { lanes, width } => check!(windows_i8::prove(&parts, lanes, width)),
+            Packing::Windows { lanes, width, steps } => check!(windows_i8::prove(&parts, lanes, width, steps)),
             Packing::DenseInputMajor | Packing::InputMajor { .. } => {
                 return Err(JunctionError::BadPacking);
             }
@@ -320,12 +320,12 @@ impl<'m> Junction<'m> {
 
     /// The index of a junction packed in windows; meaningless for others.
     pub(crate) const fn windows_index(&self) -> WindowsIndex<'m> {
-        // One row of `lanes` weights a step.
-        let lanes = match self.parts.packing {
-            Packing::Windows { lanes, .. } => lanes as usize,
-            _ => 1,
+        // One row of `lanes` f32, or of as many fours of int8, a step.
+        let (lanes, steps) = match self.parts.packing {
+            Packing::Windows { lanes, steps, .. } => (lanes as usize, steps as usize),
+            _ => (1, 1),
         };
-        WindowsIndex::new(self.parts.index, self.n_out(), self.weights().len() / lanes)
+        WindowsIndex::new(self.parts.index, self.n_out(), self.weights().len() / (lanes * steps))
     }
 
     /// The bias of output `o`, 0 where there is none.

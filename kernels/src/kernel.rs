@@ -43,12 +43,14 @@ pub enum Accepts {
     },
     /// [`Packing::Windows`] of any shape.
     AnyWindows,
-    /// [`Packing::Windows`] with windows of this many inputs, in this many lanes.
+    /// [`Packing::Windows`] with windows of this many inputs and steps, in this many lanes.
     Windows {
         /// Rows a group.
         lanes: u8,
         /// Inputs a window.
         width: u8,
+        /// Steps a window.
+        steps: u8,
     },
     /// [`Packing::DenseInputMajor`]
     DenseInputMajor,
@@ -71,9 +73,10 @@ impl Accepts {
             (Self::NMLanes { m: want, lanes: want_lanes }, Packing::NMLanes { m, lanes, .. }) => {
                 want == *m && want_lanes == *lanes
             }
-            (Self::Windows { lanes: want_lanes, width: want }, Packing::Windows { lanes, width }) => {
-                want == *width && want_lanes == *lanes
-            }
+            (
+                Self::Windows { lanes: want_lanes, width: want, steps: want_steps },
+                Packing::Windows { lanes, width, steps },
+            ) => want == *width && want_lanes == *lanes && want_steps == *steps,
             (Self::Rows(want), Packing::Rows { index, .. })
             | (Self::Csr(want), Packing::Csr { index })
             | (Self::InputMajor(want), Packing::InputMajor { index, .. }) => want.bytes() == index.bytes(),

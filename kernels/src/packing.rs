@@ -93,22 +93,24 @@ pub enum Packing {
         lanes: u8,
     },
     /// Any mask, for registers: one row a lane, and in each step the lanes of a group pick from one window of `width`
-    /// consecutive inputs, which may start anywhere. `counts` holds each group's steps, two bytes little-endian. Weights: group
-    /// by group, step by step, one a lane; −0 stands for no edge, and its position is 0. `index` holds, one behind the other:
-    /// the output of every row (a permutation, so that rows which share windows can share a group), the first input of every
-    /// step's window, both two bytes little-endian, and words of positions as for N:M for registers, each group from fresh
-    /// words.
+    /// consecutive inputs, which may start anywhere and serves `steps` steps. `counts` holds each group's steps, whole windows'
+    /// worth, two bytes little-endian. Weights: group by group, step by step, one a lane; −0 stands for no edge, and its
+    /// position is 0. `index` holds, one behind the other: the output of every row (a permutation, so that rows which share
+    /// windows can share a group), the first input of every window, both two bytes little-endian, and words of positions as for
+    /// N:M for registers, each group from fresh words.
     ///
     /// Of int8 junctions a step has four edges a lane: four weights, 0 for no edge, and in a word the positions of two steps, those
-    /// of the first in the low halves of its bytes; of windows of 32 and 64 inputs those of one step, a byte each.
+    /// of the first in the low halves of its bytes; of windows of more than 16 inputs those of one step, a byte each.
     ///
     /// The window's first input is multiplied by zero where a lane has no edge: one that is NaN or infinite may reach outputs
     /// that have no edge to it.
     Windows {
         /// Rows a group: 4, 8 or 16.
         lanes: u8,
-        /// Inputs a window: 4, 8, 16 or 32, of int8 also 64, at most `n_in`.
+        /// Inputs a window: 4, 8, 16 or 32, of int8 also 64 and 128, at most `n_in`.
         width: u8,
+        /// Steps a window: 1, 2 or 4.
+        steps: u8,
     },
     /// All weights, input by input, `n_out` each. Inputs that are exactly zero are skipped.
     DenseInputMajor,
@@ -152,7 +154,7 @@ impl Packing {
     }
 }
 
-/// The name with its parameters: `block 8x1`, `nm 4:16`, `rows8 d=40`.
+/// The name with its parameters: `block 8x1`, `nm 4:16`, `rows8 d=40`, `windows 2:32 x16` (two steps a window).
 impl fmt::Display for Packing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -168,7 +170,8 @@ impl fmt::Display for Packing {
             Self::Block { rows, cols, .. } => write!(f, " {rows}x{cols}"),
             Self::NM { n, m } => write!(f, " {n}:{m}"),
             Self::NMLanes { n, m, lanes } => write!(f, " {n}:{m} x{lanes}"),
-            Self::Windows { lanes, width } => write!(f, " {width} x{lanes}"),
+            Self::Windows { lanes, width, steps: 1 } => write!(f, " {width} x{lanes}"),
+            Self::Windows { lanes, width, steps } => write!(f, " {steps}:{width} x{lanes}"),
             Self::InputMajor { out_degree, .. } => write!(f, " d={out_degree}"),
         }
     }

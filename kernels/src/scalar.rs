@@ -176,9 +176,9 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 /// # Safety
 /// As for every kernel (`RunF32`); packing windows.
 unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
-    let Packing::Windows { lanes, width } = *j.packing() else { return };
+    let Packing::Windows { lanes, width, steps: each } = *j.packing() else { return };
     let (bits, per_word) = Packing::slots(width);
-    let lanes = usize::from(lanes);
+    let (lanes, each) = (usize::from(lanes), usize::from(each).max(1));
     let index = j.windows_index();
     let words = groups_of_4(index.words);
     let (mut first_step, mut first_word) = (0, 0);
@@ -188,12 +188,12 @@ unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             let output = usize::from(u16::from_le_bytes(*output));
             let mut sum = j.bias(output);
             for k in 0..steps {
-                // SAFETY: Junction::new proved a start for each step, a weight and a position for each step and lane of each
+                // SAFETY: Junction::new proved a start for each window, a weight and a position for each step and lane of each
                 // group, and that every window lies within n_in, x's length, and every position within its window.
                 unsafe {
                     let word = u32::from_le_bytes(at(words, (first_word + k / per_word) * lanes + lane));
                     let position = (word >> (k % per_word * bits)) as usize % (1 << bits);
-                    let start = usize::from(u16::from_le_bytes(at(index.starts, first_step + k)));
+                    let start = usize::from(u16::from_le_bytes(at(index.starts, (first_step + k) / each)));
                     let weight = f32::from_le_bytes(at(j.weights(), (first_step + k) * lanes + lane));
                     sum += weight * at(x, start + position);
                 }

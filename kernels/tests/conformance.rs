@@ -182,7 +182,8 @@ mod packings {
 
     pub fn windows_anywhere_with_empty_and_ragged_groups(n_in: u16, _: u16) -> Vec<Packing> {
         let widths = [4, 8, 16, 32].into_iter().filter(|width| u16::from(*width) <= n_in);
-        widths.flat_map(|width| [4, 8, 16].map(|lanes| Packing::Windows { lanes, width })).collect()
+        let all = widths.flat_map(|width| [1, 2, 4].map(|steps| (width, steps)));
+        all.flat_map(|(width, steps)| [4, 8, 16].map(|lanes| Packing::Windows { lanes, width, steps })).collect()
     }
 
     pub fn input_major_with_zero_inputs(_: u16, n_out: u16) -> Vec<Packing> {
@@ -249,7 +250,7 @@ fn infinities_and_nan_reach_the_output() {
         Packing::Block { rows: 1, cols: 8, blocks: 2 },
         Packing::NM { n: 20, m: 32 },
         Packing::NMLanes { n: 2, m: 8, lanes: 8 },
-        Packing::Windows { lanes: 8, width: 8 },
+        Packing::Windows { lanes: 8, width: 8, steps: 1 },
         Packing::DenseInputMajor,
         Packing::InputMajor { out_degree: 5, index: IndexWidth::Delta8 },
     ] {
@@ -294,7 +295,11 @@ mod properties {
             6 if n_in >= 4 => {
                 let fitting = [4, 8, 16, 32].into_iter().filter(|width| u16::from(*width) <= n_in);
                 let fitting: Vec<u8> = fitting.collect();
-                Packing::Windows { lanes, width: fitting[usize::from(a) % fitting.len()] }
+                Packing::Windows {
+                    lanes,
+                    width: fitting[usize::from(a) % fitting.len()],
+                    steps: [1, 2, 4][usize::from(b / 3 % 3)],
+                }
             }
             7 => Packing::DenseInputMajor,
             _ => Packing::InputMajor { out_degree: 1 + a % n_out, index },

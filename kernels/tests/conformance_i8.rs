@@ -196,9 +196,9 @@ mod packings {
     }
 
     pub fn windows_of_any_mask_and_order(n_in: u16, _: u16) -> Vec<Packing> {
-        let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64].map(|width| (lanes, width)));
+        let shapes = [4, 8, 16].into_iter().flat_map(|lanes| [4, 8, 16, 32, 64, 128].map(|width| (lanes, width)));
         let shapes = shapes.filter(|(_, width)| u16::from(*width) <= n_in);
-        shapes.flat_map(|(lanes, width)| [Packing::Windows { lanes, width }; 2]).collect()
+        shapes.flat_map(|(lanes, width)| [1, 2, 2, 4].map(|steps| Packing::Windows { lanes, width, steps })).collect()
     }
 }
 
@@ -242,7 +242,8 @@ fn inputs_beyond_a_copy() {
             (6, 64),
         ];
         let pages = pages.map(|(n, m)| Packing::NMLanes { n, m, lanes: 16 });
-        let windows = [16, 32, 64].map(|width| Packing::Windows { lanes: 16, width });
+        let windows = [(16, 1), (32, 1), (64, 1), (128, 2)];
+        let windows = windows.map(|(width, steps)| Packing::Windows { lanes: 16, width, steps });
         for packing in blocks.into_iter().chain(pages).chain(windows) {
             for extreme in [Extreme::None, Extreme::Low] {
                 Case::draw(n_in, 18, packing, extreme, &mut random).check_all(widest);
@@ -304,7 +305,8 @@ mod properties {
                 code: if b == 0 { DeltaCode::Nibbles } else { DeltaCode::Rice(b % 9) },
             },
             6 if n_in >= 64 => {
-                Packing::Windows { lanes: [8, 16][usize::from(b % 2)], width: [16, 32, 64][usize::from(a % 3)] }
+                let width = [16, 32, 64, if n_in < 128 { 16 } else { 128 }][usize::from(a % 4)];
+                Packing::Windows { lanes: [8, 16][usize::from(b % 2)], width, steps: 1 + b / 2 % 2 }
             }
             _ => {
                 let (m, lanes) = ([4, 8, 16, 32, 64][usize::from(a % 5)], [8, 16][usize::from(b / 4 % 2)]);

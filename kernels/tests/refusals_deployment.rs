@@ -59,12 +59,18 @@ fn windows() -> Bytes {
     Bytes {
         n_in: 6,
         n_out: 2,
-        packing: Packing::Windows { lanes: 4, width: 4 },
+        packing: Packing::Windows { lanes: 4, width: 4, steps: 1 },
         weights: vec![1.0, -0.0, -0.0, -0.0, 3.0, 0.0, -0.0, -0.0],
         counts: vec![2],
         shorts: vec![1, 0, 0, 2],
         words: vec![0x33, 0x00, 0, 0],
     }
+}
+
+/// The same two steps of one window, 2..6; row 0 has inputs 3 and 5, row 1 has input 2.
+fn paired() -> Bytes {
+    let packing = Packing::Windows { lanes: 4, width: 4, steps: 2 };
+    Bytes { packing, shorts: vec![1, 0, 2], words: vec![0x31, 0x00, 0, 0], ..windows() }
 }
 
 /// Both inputs of 2 reach outputs 0 and 2 of 3.
@@ -99,6 +105,7 @@ fn the_sound_ones_are_taken() {
     assert_eq!(pages().prove(), Ok((4, 4.0 / 12.0)));
     // The edge whose weight is +0 counts, padding of −0 does not.
     assert_eq!(windows().prove(), Ok((3, 0.25)));
+    assert_eq!(paired().prove(), Ok((3, 0.25)));
     for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
         assert_eq!(input_major(index).prove(), Ok((4, 4.0 / 6.0)));
     }
@@ -113,8 +120,13 @@ fn packing_numbers_out_of_range() {
     }
     // A window of 8 is wider than the 6 inputs.
     for (lanes, width) in [(0, 4), (6, 4), (32, 4), (4, 0), (4, 5), (4, 64), (4, 8)] {
-        let refused = windows().refused(|b| b.packing = Packing::Windows { lanes, width });
+        let refused = windows().refused(|b| b.packing = Packing::Windows { lanes, width, steps: 1 });
         assert_eq!(refused, JunctionError::BadPacking, "{width} x{lanes}");
+    }
+    // Windows of four steps do not divide a group's two.
+    for steps in [0, 3, 4, 8] {
+        let refused = windows().refused(|b| b.packing = Packing::Windows { lanes: 4, width: 4, steps });
+        assert_eq!(refused, JunctionError::BadPacking, "{steps}");
     }
     for out_degree in [0, 4] {
         let packing = Packing::InputMajor { out_degree, index: IndexWidth::Delta8 };
@@ -131,6 +143,7 @@ fn lengths() {
     assert_eq!(windows().refused(|b| b.counts.push(0)), wrong(Section::Counts, 2, 4));
     assert_eq!(windows().refused(|b| b.counts[0] = 3), wrong(Section::Weights, 48, 32));
     assert_eq!(windows().refused(|b| b.words.truncate(3)), wrong(Section::Index, 24, 20));
+    assert_eq!(paired().refused(|b| b.shorts.push(0)), wrong(Section::Index, 22, 24));
     assert_eq!(dense_input_major().refused(|b| b.weights.truncate(5)), wrong(Section::Weights, 24, 20));
     assert_eq!(input_major(IndexWidth::Delta8).refused(|b| b.shorts.truncate(1)), wrong(Section::Index, 4, 2));
 }

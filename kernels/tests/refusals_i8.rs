@@ -95,7 +95,7 @@ fn windows() -> Parts<'static> {
     Parts {
         weights: &[1, 129, 0, 0, 127, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         ..sound(
-            Packing::Windows { lanes: 4, width: 4 },
+            Packing::Windows { lanes: 4, width: 4, steps: 1 },
             &[1, 0],
             &[1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         )
@@ -135,9 +135,10 @@ fn packings_that_int8_does_not_have() {
         Packing::Coded { in_degree: 5, code: DeltaCode::Nibbles },
         Packing::Coded { in_degree: 1, code: DeltaCode::Rice(16) },
         Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
-        Packing::Windows { lanes: 4, width: 128 },
-        Packing::Windows { lanes: 5, width: 4 },
-        Packing::Windows { lanes: 4, width: 8 },
+        Packing::Windows { lanes: 4, width: 4, steps: 3 },
+        Packing::Windows { lanes: 4, width: 128, steps: 1 },
+        Packing::Windows { lanes: 5, width: 4, steps: 1 },
+        Packing::Windows { lanes: 4, width: 8, steps: 1 },
         Packing::NMLanes { n: 1, m: 128, lanes: 4 },
         Packing::NMLanes { n: 1, m: 4, lanes: 5 },
         Packing::NMLanes { n: 0, m: 4, lanes: 4 },
@@ -263,7 +264,7 @@ fn wide_windows_have_a_byte_a_position() {
             weights: &[1, 129, 0, 0, 127, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             index: &index,
             bias: &[],
-            ..sound(Packing::Windows { lanes: 4, width: 64 }, &[1, 0], &[])
+            ..sound(Packing::Windows { lanes: 4, width: 64, steps: 1 }, &[1, 0], &[])
         };
         Junction::new_i8(parts, INT8).map(|junction| junction.nnz())
     };

@@ -86,7 +86,7 @@ impl Packer<'_> {
             let packing = Packing::NMLanes { n: fit.n, m: fit.m, lanes: LANES };
             return self.chosen(packing, "inputs are picked from pages in registers");
         }
-        let windows = Packing::Windows { lanes: LANES, width: WINDOW };
+        let windows = Packing::Windows { lanes: LANES, width: WINDOW, steps: 1 };
         if self.edges.n_in() >= usize::from(WINDOW) && self.edges.density() <= WINDOWS_WORTH {
             return self.chosen(windows, "inputs of any mask are picked from windows in registers");
         }

@@ -39,8 +39,8 @@ pub fn pack_int8(
     packing: Packing,
     int8: &PackedInt8,
 ) -> Result<Packed, DoesNotFit> {
-    if let Packing::Windows { lanes, width } = packing {
-        return windows(edges, biases, activation, (lanes, width), int8);
+    if let Packing::Windows { lanes, width, steps } = packing {
+        return windows(edges, biases, activation, (lanes, width, steps), int8);
     }
     if let Packing::NMLanes { n, m: m @ (32 | 64), lanes } = packing {
         return wide_pages(edges, biases, activation, (n, m, lanes), int8);
@@ -161,16 +161,23 @@ impl Bits {
     }
 }
 
-/// Rows in file order, `lanes` a group; each step's window begins at the least input that is left, and each lane takes up to four.
+/// Windows begin at multiples of this, but for the last ones: those of two cache lines that serve more than one step at lines.
+const fn alignment(width: u8, each: u8) -> u16 {
+    if width >= 128 && each > 1 { 64 } else { 1 }
+}
+
+/// Rows in file order, `lanes` a group; each window begins at the least input that is left, or at its line, and in each step each lane
+/// takes up to four.
 fn windows(
     edges: &Edges,
     biases: &[i32],
     activation: Activation,
-    (lanes, width): (u8, u8),
+    (lanes, width, each): (u8, u8, u8),
     int8: &PackedInt8,
 ) -> Result<Packed, DoesNotFit> {
-    let mut sections = Sections::of(edges, Packing::Windows { lanes, width })?;
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32 | 64) || usize::from(width) > edges.n_in() {
+    let mut sections = Sections::of(edges, Packing::Windows { lanes, width, steps: each })?;
+    let fits = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32 | 64 | 128) && matches!(each, 1 | 2 | 4);
+    if !fits || usize::from(width) > edges.n_in() {
         return Err(sections.misfit(0));
     }
     let mut rows: Vec<Vec<(u16, i8)>> = edges.rows().map(|(inputs, weights)| real_edges(inputs, weights)).collect();
@@ -180,10 +187,11 @@ fn windows(
         rows.resize(usize::from(lanes), &[]);
         let (mut steps, mut positions) = (0usize, Vec::new());
         while let Some(least) = rows.iter().filter_map(|row| row.first()).map(|(input, _)| *input).min() {
-            let start = least.min(sections.n_in - u16::from(width));
+            let start = (least - least % alignment(width, each)).min(sections.n_in - u16::from(width));
             starts.extend(start.to_le_bytes());
-            steps += 1;
-            for row in &mut rows {
+            steps += usize::from(each);
+            for row in core::iter::repeat_n(0..usize::from(lanes), usize::from(each)).flatten() {
+                let Some(row) = rows.get_mut(row) else { continue };
                 let count = row.iter().take(4).take_while(|(input, _)| input - start < u16::from(width)).count();
                 let (now, later) = row.split_at_checked(count).unwrap_or_default();
                 *row = later;
@@ -268,11 +276,13 @@ fn real_edges(inputs: &[u16], weights: &[f32]) -> Vec<(u16, i8)> {
 }
 
 /// The edges of int8 windows.
-pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Option<Edges> {
+pub(crate) fn unpack_windows(junction: &Junction<'_>, (lanes, width, each): (u8, u8, u8)) -> Option<Edges> {
     let parts = junction.parts();
     let (lanes, number) = (usize::from(lanes), |bytes: &[u8; 2]| u16::from_le_bytes(*bytes));
     let (order, rest) = parts.index.split_at_checked(2 * junction.n_out()).unwrap_or_default();
-    let (starts, mut words) = rest.split_at_checked(parts.weights.len() / (2 * lanes)).unwrap_or_default();
+    let each = usize::from(each).max(1);
+    let windows = parts.weights.len() / (4 * lanes * each);
+    let (starts, mut words) = rest.split_at_checked(2 * windows).unwrap_or_default();
     let (mut starts, mut weights) = (groups_of_2(starts).iter().map(number), groups_of_4(parts.weights));
     let mut rows = vec![Vec::new(); junction.n_out()];
     for (group, count) in groups_of_2(parts.counts).iter().enumerate() {
@@ -281,7 +291,8 @@ pub(crate) fn unpack_windows(junction: &Junction<'_>, lanes: u8, width: u8) -> O
         let per_word = if width <= 16 { 2 } else { 1 };
         let (now, later) = words.split_at_checked(steps.div_ceil(per_word) * 4 * lanes).unwrap_or_default();
         words = later;
-        for (step, start) in starts.by_ref().take(steps).enumerate() {
+        let starts = starts.by_ref().take(steps / each).flat_map(|start| core::iter::repeat_n(start, each));
+        for (step, start) in starts.enumerate() {
             let (quads, after) = weights.split_at_checked(lanes).unwrap_or_default();
             weights = after;
             for (lane, quad) in quads.iter().enumerate() {
@@ -424,13 +435,17 @@ mod tests {
             let dense: Vec<f32> = (0..37 * n_in).map(|at| (at % 200) as f32 - 100.5).map(f32::ceil).collect();
             let dense: Vec<f32> = dense.iter().map(|weight| if *weight == 0.0 { 1.0 } else { *weight }).collect();
             let edges = Edges::from_dense(n_in as u16, 37, &dense, |output, input, _| there(output, input)).unwrap();
-            for packing in [Packing::NMLanes { n: 1, m, lanes }, Packing::Windows { lanes, width: m }] {
+            let windows = [(m, 1), (m, 2), (128, 2)].map(|(width, steps)| Packing::Windows { lanes, width, steps });
+            let fits =
+                |packing: &Packing| !matches!(packing, Packing::Windows { width, .. } if usize::from(*width) > n_in);
+            for packing in [Packing::NMLanes { n: 1, m, lanes }].into_iter().chain(windows).filter(fits) {
                 let packed = pack_int8(&edges, &[], Activation::None, packing, &int8(37)).unwrap();
                 assert_eq!(unpack(&packed.junction().unwrap()), Some(edges.clone()), "{packing} of {n_in}");
             }
         }
         let edges = Edges::from_dense(64, 1, &[1.0; 64], |_, input, _| input > 0).unwrap();
-        for packing in [Packing::NMLanes { n: 1, m: 64, lanes: 4 }, Packing::Windows { lanes: 4, width: 128 }] {
+        for packing in [Packing::NMLanes { n: 1, m: 64, lanes: 4 }, Packing::Windows { lanes: 4, width: 128, steps: 1 }]
+        {
             assert!(pack_int8(&edges, &[], Activation::None, packing, &int8(1)).is_err(), "{packing}");
         }
     }

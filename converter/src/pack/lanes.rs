@@ -41,24 +41,24 @@ impl Sections {
     pub(super) fn put_windows(
         &mut self,
         edges: &Edges,
-        lanes: u8,
-        width: u8,
+        (lanes, width, each): (u8, u8, u8),
         effort: &Effort<'_>,
     ) -> Result<(), DoesNotFit> {
-        let lanes_fit = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32);
-        if !lanes_fit || usize::from(width) > edges.n_in() {
+        let fits = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32) && matches!(each, 1 | 2 | 4);
+        if !fits || usize::from(width) > edges.n_in() {
             return Err(self.misfit(0));
         }
         let rows: Vec<_> = edges.rows().collect();
-        let Grouping { order, padding } = grouping::group(edges, lanes, width, effort);
+        let Grouping { order, padding } = grouping::group(edges, (lanes, width, each), effort);
         self.padding = Some(padding);
         let (mut starts, mut words) = (Vec::new(), Vec::new());
         for (group, members) in order.chunks(usize::from(lanes)).enumerate() {
             let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();
             let mut columns = vec![Lane::default(); usize::from(lanes)];
             let before = starts.len();
-            put_steps(&rows, self.n_in, (width, grouping::alignment(lanes, width)), &mut columns, &mut starts);
-            let steps = starts.len() - before;
+            let windows = (width, grouping::alignment(width, each), usize::from(each));
+            put_steps(&rows, self.n_in, windows, &mut columns, &mut starts);
+            let steps = (starts.len() - before) * usize::from(each);
             let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;
             self.counts.extend(&count.to_le_bytes());
             self.put_group_weights(&columns, steps);
@@ -124,12 +124,12 @@ impl Sections {
     }
 }
 
-/// Runs one group's rows through their windows: a weight and a position a lane and step, −0 and 0 where it has no edge, and
-/// the window's first input.
+/// Runs one group's rows through their windows of `each` steps: a weight and a position a lane and step, −0 and 0 where it has
+/// no edge, and the window's first input.
 fn put_steps(
     rows: &[(&[u16], &[f32])],
     n_in: u16,
-    (width, alignment): (u8, u16),
+    (width, alignment, each): (u8, u16, usize),
     columns: &mut [Lane],
     starts: &mut Vec<u16>,
 ) {
@@ -140,15 +140,17 @@ fn put_steps(
     while let Some(start) = grouping::next_window(&inputs, n_in, width, alignment) {
         starts.push(start);
         for ((inputs, weights), column) in inputs.iter_mut().zip(&mut weights).zip(&mut *columns) {
-            let (mut weight, mut position) = (-0.0, 0);
-            if let (Some((first, later)), Some((w, later_weights))) = (inputs.split_first(), weights.split_first())
-                && first - start < u16::from(width)
-            {
-                (weight, position) = (*w, u32::from(first - start));
-                (*inputs, *weights) = (later, later_weights);
+            for _ in 0..each {
+                let (mut weight, mut position) = (-0.0, 0);
+                if let (Some((first, later)), Some((w, later_weights))) = (inputs.split_first(), weights.split_first())
+                    && first - start < u16::from(width)
+                {
+                    (weight, position) = (*w, u32::from(first - start));
+                    (*inputs, *weights) = (later, later_weights);
+                }
+                column.weights.push(weight);
+                column.positions.push(position);
             }
-            column.weights.push(weight);
-            column.positions.push(position);
         }
     }
 }

@@ -69,25 +69,26 @@ pub(super) fn page_lanes(junction: &Junction<'_>, n: u8, m: u8, lanes: u8) -> Op
     rows.into_edges(parts.n_in)
 }
 
-pub(super) fn windows(junction: &Junction<'_>, lanes: u8, width: u8) -> Option<Edges> {
+pub(super) fn windows(junction: &Junction<'_>, (lanes, width, each): (u8, u8, u8)) -> Option<Edges> {
     let parts = junction.parts();
     let number = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
     let mut weights = groups_of_4(parts.weights);
-    let total_steps = weights.len() / usize::from(lanes);
+    let each = usize::from(each).max(1);
+    let windows = weights.len() / (usize::from(lanes) * each);
     let (order, rest) = parts.index.split_at_checked(junction.n_out() * 2).unwrap_or_default();
-    let (starts, words) = rest.split_at_checked(total_steps * 2).unwrap_or_default();
+    let (starts, words) = rest.split_at_checked(windows * 2).unwrap_or_default();
     let (order, mut starts, mut words) = (groups_of_2(order), groups_of_2(starts), groups_of_4(words));
     let mut rows = Rows::of(junction);
     for (count, outputs) in groups_of_2(parts.counts).iter().zip(order.chunks(usize::from(lanes))) {
         let steps = usize::from(number(count));
         for_each_slot(weights, words, steps, (lanes, width), |step, lane, position, weight| {
             let padding = weight == 0.0 && weight.is_sign_negative();
-            if let (false, Some(output), Some(start)) = (padding, outputs.get(lane), starts.get(step)) {
+            if let (false, Some(output), Some(start)) = (padding, outputs.get(lane), starts.get(step / each)) {
                 rows.push(number(output), number(start) + position, weight);
             }
         });
         weights = weights.get(steps * usize::from(lanes)..).unwrap_or_default();
-        starts = starts.get(steps..).unwrap_or_default();
+        starts = starts.get(steps / each..).unwrap_or_default();
         words = words.get(steps.div_ceil(Packing::slots(width).1) * usize::from(lanes)..).unwrap_or_default();
     }
     rows.into_edges(parts.n_in)

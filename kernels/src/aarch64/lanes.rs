@@ -36,10 +36,10 @@ pub static NM_LANES32: Kernel =
     Kernel::new("nm_lanes32_f32_4x4", Isa::Neon, Accepts::NMLanes { m: 32, lanes: 4 }, nm::<32>);
 /// `windows8_f32_4x4`: windows of 8, four rows a group.
 pub static WINDOWS8: Kernel =
-    Kernel::new("windows8_f32_4x4", Isa::Neon, Accepts::Windows { lanes: 4, width: 8 }, windows::<8>);
+    Kernel::new("windows8_f32_4x4", Isa::Neon, Accepts::Windows { lanes: 4, width: 8, steps: 1 }, windows::<8>);
 /// `windows16_f32_4x4`: windows of 16, four rows a group.
 pub static WINDOWS16: Kernel =
-    Kernel::new("windows16_f32_4x4", Isa::Neon, Accepts::Windows { lanes: 4, width: 16 }, windows::<16>);
+    Kernel::new("windows16_f32_4x4", Isa::Neon, Accepts::Windows { lanes: 4, width: 16, steps: 1 }, windows::<16>);
 
 /// Steps a word of positions in pages of `m` inputs.
 const fn word_of(m: usize) -> usize {

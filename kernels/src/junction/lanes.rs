@@ -14,8 +14,13 @@ const fn u32_at(bytes: &[u8], at: usize) -> u32 {
     }
 }
 
-pub(super) const fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    match groups_of_2(bytes).split_at_checked(at) {
+const fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    number_at(groups_of_2(bytes), at)
+}
+
+/// The same of numbers that are told apart already.
+pub(super) const fn number_at(numbers: &[[u8; 2]], at: usize) -> u16 {
+    match numbers.split_at_checked(at) {
         Some((_, [number, ..])) => u16::from_le_bytes(*number),
         _ => 0,
     }
@@ -135,7 +140,7 @@ const fn prove_nm_lane(lane: &Lane<'_>, output: u16, n: usize, m: usize, row: &N
 pub(crate) struct WindowsIndex<'m> {
     /// The output of every row.
     pub order: &'m [[u8; 2]],
-    /// The first input of every step's window.
+    /// The first input of every window.
     pub starts: &'m [[u8; 2]],
     /// The words of positions.
     pub words: &'m [u8],
@@ -143,9 +148,9 @@ pub(crate) struct WindowsIndex<'m> {
 
 impl<'m> WindowsIndex<'m> {
     /// Cuts `index`, whose length is proven; of a shorter one, the parts that lie past its end are empty.
-    pub(crate) const fn new(index: &'m [u8], outputs: usize, steps: usize) -> Self {
+    pub(crate) const fn new(index: &'m [u8], outputs: usize, windows: usize) -> Self {
         let (order, rest) = split(index, outputs * 2);
-        let (starts, words) = split(rest, steps * 2);
+        let (starts, words) = split(rest, windows * 2);
         Self { order: groups_of_2(order), starts: groups_of_2(starts), words }
     }
 }
@@ -157,25 +162,36 @@ const fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
     }
 }
 
-pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, JunctionError> {
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32) || width as u16 > p.n_in {
+/// Steps and words of all groups of windows, each group's steps a multiple of `steps`, those of a window.
+pub(super) const fn windows_steps(counts: &[u8], steps: u8, per_word: usize) -> Result<(usize, usize), JunctionError> {
+    let (mut all, mut words, mut group) = (0, 0, 0);
+    while group < counts.len() / 2 {
+        let count = u16_at(counts, group) as usize;
+        if !count.is_multiple_of(steps as usize) {
+            return Err(JunctionError::BadPacking);
+        }
+        all += count;
+        words += count.div_ceil(per_word);
+        group += 1;
+    }
+    Ok((all, words))
+}
+
+pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8, each: u8) -> Result<usize, JunctionError> {
+    let sound = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32) && matches!(each, 1 | 2 | 4);
+    if !sound || width as u16 > p.n_in {
         return Err(JunctionError::BadPacking);
     }
     let (lanes, outputs) = (lanes as usize, p.n_out as usize);
     let (bits, per_word) = Packing::slots(width);
     let groups = outputs.div_ceil(lanes);
     check!(length(Section::Counts, p.counts, groups * 2));
-    let (mut steps, mut words, mut group) = (0, 0, 0);
-    while group < groups {
-        let count = u16_at(p.counts, group) as usize;
-        steps += count;
-        words += count.div_ceil(per_word);
-        group += 1;
-    }
+    let (steps, words) = check!(windows_steps(p.counts, each, per_word));
     check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * 4)));
-    let index_bytes = bytes_of(words, lanes * 4).saturating_add(steps * 2 + outputs * 2);
+    let windows = steps / each as usize;
+    let index_bytes = bytes_of(words, lanes * 4).saturating_add(windows * 2 + outputs * 2);
     check!(length(Section::Index, p.index, index_bytes));
-    let index = WindowsIndex::new(p.index, outputs, steps);
+    let index = WindowsIndex::new(p.index, outputs, windows);
     check!(prove_order(index.order));
     let (mut nnz, mut first_step, mut first_word) = (0, 0, 0);
     let mut row = 0;
@@ -198,7 +214,8 @@ pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8) -> Result
                 return Err(JunctionError::PaddingNotZero);
             }
         } else {
-            nnz += check!(prove_windows_lane(p, &lane, index.starts, row as u16, group as u16, width as u16));
+            let window = Window { starts: index.starts, width: width as u32, steps: each as usize };
+            nnz += check!(prove_windows_lane(p, &lane, &window, row as u16, group as u16));
         }
         row += 1;
         if row % lanes == 0 {
@@ -209,26 +226,27 @@ pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8) -> Result
     Ok(nnz)
 }
 
+/// The windows of all groups.
+struct Window<'m> {
+    starts: &'m [[u8; 2]],
+    width: u32,
+    /// Steps that each serves.
+    steps: usize,
+}
+
 /// Proves one row and gives its edges.
 const fn prove_windows_lane(
     p: &Parts<'_>,
     lane: &Lane<'_>,
-    starts: &[[u8; 2]],
+    windows: &Window<'_>,
     row: u16,
     group: u16,
-    width: u16,
 ) -> Result<usize, JunctionError> {
-    let (_, mut starts) = match starts.split_at_checked(lane.first_step) {
-        Some(parts) => parts,
-        // The section's length was checked before.
-        None => return Err(JunctionError::BadPacking),
-    };
     let (mut step, mut edges, mut next) = (0, 0, 0);
     while step < lane.steps {
-        let [start, after @ ..] = starts else { return Err(JunctionError::BadPacking) };
-        let start = u16::from_le_bytes(*start) as u32;
+        let start = number_at(windows.starts, (lane.first_step + step) / windows.steps) as u32;
         let position = lane.position(step) as u32;
-        if start + width as u32 > p.n_in as u32 || position >= width as u32 {
+        if start + windows.width > p.n_in as u32 || position >= windows.width {
             return Err(JunctionError::InputOutOfRange { row: group });
         }
         if lane.weight(step) == NEGATIVE_ZERO {
@@ -242,7 +260,6 @@ const fn prove_windows_lane(
             next = start + position + 1;
             edges += 1;
         }
-        starts = after;
         step += 1;
     }
     if lane.rest_is_zero() { Ok(edges) } else { Err(JunctionError::PaddingNotZero) }

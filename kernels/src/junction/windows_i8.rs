@@ -1,8 +1,9 @@
 //! The proof of int8 windows: in each step every lane picks up to four inputs of one window.
 
 use super::int8::{Part, quads_a_word};
-use super::lanes::{WindowsIndex, prove_order, u16_at};
+use super::lanes::{WindowsIndex, number_at, prove_order, windows_steps};
 use super::{JunctionError, Parts, Section, bytes_of, length};
+use crate::bytes::groups_of_2;
 
 /// Weights and positions a lane and step.
 const QUAD: usize = 4;
@@ -30,31 +31,27 @@ impl QuadLane {
     }
 }
 
-pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8) -> Result<usize, JunctionError> {
-    if !matches!(lanes, 4 | 8 | 16) || !matches!(width, 4 | 8 | 16 | 32 | 64) || width as u16 > p.n_in {
+pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8, each: u8) -> Result<usize, JunctionError> {
+    let sound = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32 | 64 | 128) && matches!(each, 1 | 2 | 4);
+    if !sound || width as u16 > p.n_in {
         return Err(JunctionError::BadPacking);
     }
     let (lanes, outputs, per_word) = (lanes as usize, p.n_out as usize, quads_a_word(width));
     let groups = outputs.div_ceil(lanes);
     check!(length(Section::Counts, p.counts, groups * 2));
-    let (mut steps, mut words, mut group) = (0, 0, 0);
-    while group < groups {
-        let count = u16_at(p.counts, group) as usize;
-        steps += count;
-        words += count.div_ceil(per_word);
-        group += 1;
-    }
+    let (steps, words) = check!(windows_steps(p.counts, each, per_word));
     check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * QUAD)));
-    let index_bytes = bytes_of(words, lanes * QUAD).saturating_add(steps * 2 + outputs * 2);
+    let windows = steps / each as usize;
+    let index_bytes = bytes_of(words, lanes * QUAD).saturating_add(windows * 2 + outputs * 2);
     check!(length(Section::Index, p.index, index_bytes));
-    let index = WindowsIndex::new(p.index, outputs, steps);
+    let index = WindowsIndex::new(p.index, outputs, windows);
     check!(prove_order(index.order));
     let (mut nnz, mut row) = (0, 0);
     let mut at = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };
     while row < groups * lanes {
-        let steps = u16_at(p.counts, row / lanes) as usize;
+        let steps = number_at(groups_of_2(p.counts), row / lanes) as usize;
         at.lane = row % lanes;
-        nnz += check!(prove_lane(p, &index, &at, steps, row, width as usize));
+        nnz += check!(prove_lane(p, &index, &at, steps, row, (width as usize, each as usize)));
         row += 1;
         if row % lanes == 0 {
             at.first_step += steps;
@@ -71,13 +68,13 @@ const fn prove_lane(
     at: &QuadLane,
     steps: usize,
     row: usize,
-    width: usize,
+    (width, each): (usize, usize),
 ) -> Result<usize, JunctionError> {
     let (mut step, mut edges, mut next) = (0, 0, 0);
     // Words may hold two steps; the second may not be there.
     while step < steps.next_multiple_of(at.per_word) {
         let real = step < steps;
-        let start = if real { u16_of(index.starts, at.first_step + step) as usize } else { 0 };
+        let start = if real { number_at(index.starts, (at.first_step + step) / each) as usize } else { 0 };
         if start + width > p.n_in as usize {
             return Err(JunctionError::InputOutOfRange { row: (row / at.lanes) as u16 });
         }
@@ -105,12 +102,4 @@ const fn prove_lane(
         step += 1;
     }
     Ok(edges)
-}
-
-/// The `at`-th number; the section's length is proven, so that none lies past the end.
-const fn u16_of(numbers: &[[u8; 2]], at: usize) -> u16 {
-    match numbers.split_at_checked(at) {
-        Some((_, [number, ..])) => u16::from_le_bytes(*number),
-        _ => 0,
-    }
 }

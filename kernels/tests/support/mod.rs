@@ -109,7 +109,9 @@ impl Case {
             Packing::Block { rows, cols, blocks } => case.push_blocks(rows, cols, blocks, random),
             Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
             Packing::NMLanes { n, m, lanes } => case.push_page_lanes(n, m, usize::from(lanes), random),
-            Packing::Windows { lanes, width } => case.push_windows(usize::from(lanes), width, random),
+            Packing::Windows { lanes, width, steps } => {
+                case.push_windows(usize::from(lanes), (width, steps.into()), random)
+            }
             Packing::DenseInputMajor => {
                 (0..width).for_each(|i| (0..outputs).for_each(|o| case.push_edge(o, i, random)))
             }
@@ -249,20 +251,23 @@ impl Case {
     }
 
     /// Groups of any number of steps, none among them; windows anywhere, in no order; a lane takes an edge where it can.
-    fn push_windows(&mut self, lanes: usize, width: u8, random: &mut Random) {
+    fn push_windows(&mut self, lanes: usize, (width, each): (u8, usize), random: &mut Random) {
         let (outputs, inputs) = (usize::from(self.n_out), usize::from(self.n_in));
         let mut order: Vec<usize> = (0..outputs).collect();
         (0..outputs).for_each(|k| order.swap(k, k + random.below(outputs - k)));
         self.index.extend(order.iter().flat_map(|output| (*output as u16).to_le_bytes()));
         let (mut starts, mut words) = (Vec::new(), Vec::new());
         for (group, rows) in order.chunks(lanes).enumerate() {
-            let steps = if group % 5 == 4 { 0 } else { random.below(inputs + 2) };
+            let steps = if group % 5 == 4 { 0 } else { random.below(inputs + 2) / each * each };
             self.counts.extend((steps as u16).to_le_bytes());
             let mut columns = vec![(vec![-0.0f32; steps], vec![0; steps]); lanes];
             let mut next = vec![0; lanes];
+            let mut start = 0;
             for step in 0..steps {
-                let start = (random.below(inputs) * step / steps.max(1)).min(inputs - usize::from(width));
-                starts.extend((start as u16).to_le_bytes());
+                if step % each == 0 {
+                    start = (random.below(inputs) * step / steps).min(inputs - usize::from(width));
+                    starts.extend((start as u16).to_le_bytes());
+                }
                 for ((lane, output), (weights, positions)) in rows.iter().enumerate().zip(&mut columns) {
                     let from = next[lane].max(start);
                     if from < start + usize::from(width) && random.below(4) > 0 {

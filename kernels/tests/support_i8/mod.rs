@@ -95,7 +95,9 @@ impl Case {
             Packing::NM { n, m } => case.push_pages(usize::from(n), usize::from(m), random),
             Packing::NMLanes { n, m, lanes } => case.push_lanes(usize::from(n), usize::from(m), lanes, random),
             Packing::Coded { in_degree, code } => case.push_coded(in_degree, code, random),
-            Packing::Windows { lanes, width } => case.push_windows(usize::from(lanes), usize::from(width), random),
+            Packing::Windows { lanes, width, steps } => {
+                case.push_windows(usize::from(lanes), (usize::from(width), usize::from(steps)), random);
+            }
             _ => unreachable!("int8 has no such packing"),
         }
         case.draw_outputs(random);
@@ -278,8 +280,8 @@ impl Case {
         }
     }
 
-    /// Rows in any order; each step's window begins at the least input that is left, or a little before it.
-    fn push_windows(&mut self, lanes: usize, width: usize, random: &mut Random) {
+    /// Rows in any order; each window begins at the least input that is left, or a little before it.
+    fn push_windows(&mut self, lanes: usize, (width, each): (usize, usize), random: &mut Random) {
         let (n_in, outputs) = (usize::from(self.n_in), usize::from(self.n_out));
         let order = if random.below(2) == 0 { (0..outputs).collect() } else { shuffled(outputs, random) };
         let (mut starts, mut words) = (Vec::new(), Vec::new());
@@ -294,7 +296,7 @@ impl Case {
             while let Some(least) = left.iter().filter_map(|row| row.first().copied()).min() {
                 let start = least.saturating_sub(random.below(3)).min(n_in - width);
                 starts.extend((start as u16).to_le_bytes());
-                for lane in 0..lanes {
+                for lane in (0..each).flat_map(|_| 0..lanes) {
                     let (row, output) = (left.get_mut(lane), rows.get(lane).copied().unwrap_or(0));
                     let here = row.map_or(Vec::new(), |row| {
                         let count = row.iter().take(4).take_while(|input| **input < start + width).count();
@@ -306,7 +308,7 @@ impl Case {
                         positions.push(here.get(k).map_or(0, |input| (input - start) as u8));
                     }
                 }
-                steps += 1;
+                steps += each;
             }
             self.counts.extend((steps as u16).to_le_bytes());
             if width > 16 {

@@ -57,7 +57,7 @@ fn packings_of_int8(n_in: u16) -> Vec<Packing> {
         all.extend(degrees.map(|in_degree| Packing::Coded { in_degree, code }));
     }
     if n_in >= 16 {
-        all.extend([8, 16].map(|lanes| Packing::Windows { lanes, width: 16 }));
+        all.extend([(8, 1), (16, 2)].map(|(lanes, steps)| Packing::Windows { lanes, width: 16, steps }));
     }
     all
 }
@@ -66,7 +66,7 @@ fn packings_of_int8(n_in: u16) -> Vec<Packing> {
 fn more_packings(n_in: u16, n_out: u16) -> Vec<Packing> {
     let mut all = vec![Packing::DenseInputMajor, Packing::NMLanes { n: 3, m: 32, lanes: 4 }];
     let widths = [4, 8].into_iter().filter(|width| u16::from(*width) <= n_in);
-    all.extend(widths.map(|width| Packing::Windows { lanes: 8, width }));
+    all.extend(widths.map(|width| Packing::Windows { lanes: 8, width, steps: 1 }));
     for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
         let degrees = [1, n_out / 4, n_out].into_iter().filter(|d| *d > 0);
         all.extend(degrees.map(|out_degree| Packing::InputMajor { out_degree, index }));

@@ -37,7 +37,7 @@ const fn lanes(m: u8) -> Accepts {
     Accepts::NMLanes { m, lanes: 8 }
 }
 
-const WINDOW: Accepts = Accepts::Windows { lanes: 8, width: 16 };
+const WINDOW: Accepts = Accepts::Windows { lanes: 8, width: 16, steps: 1 };
 
 /// `dense_i8_4x16`
 pub static DENSE: Kernel = plain("dense_i8_4x16", Accepts::Dense, dense::dense::<false>);

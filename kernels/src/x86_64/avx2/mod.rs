@@ -69,7 +69,8 @@ pub static NM_LANES8: Kernel = kernel("nm_lanes8_f32_8x8", Accepts::NMLanes { m:
 /// `nm_lanes16_f32_8x8`: pages of 16, eight rows a group.
 pub static NM_LANES16: Kernel = kernel("nm_lanes16_f32_8x8", Accepts::NMLanes { m: 16, lanes: 8 }, nm::nm::<16>);
 /// `windows8_f32_8x8`: windows of 8, eight rows a group.
-pub static WINDOWS8: Kernel = kernel("windows8_f32_8x8", Accepts::Windows { lanes: 8, width: 8 }, windows::windows);
+pub static WINDOWS8: Kernel =
+    kernel("windows8_f32_8x8", Accepts::Windows { lanes: 8, width: 8, steps: 1 }, windows::windows);
 /// `dense_input_major_f32_112x8`
 pub static DENSE_INPUT_MAJOR: Kernel =
     kernel("dense_input_major_f32_112x8", Accepts::DenseInputMajor, input_major::dense);

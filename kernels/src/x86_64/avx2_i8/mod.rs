@@ -44,7 +44,8 @@ pub static NM_LANES8: Kernel = kernel("nm_lanes8_i8_8x4", Accepts::NMLanes { m: 
 /// `nm_lanes4_i8_8x4`: pages of 4, eight rows a group.
 pub static NM_LANES4: Kernel = kernel("nm_lanes4_i8_8x4", Accepts::NMLanes { m: 4, lanes: 8 }, nm::nm);
 /// `windows16_i8_8x4`: windows of 16, eight rows a group.
-pub static WINDOWS16: Kernel = kernel("windows16_i8_8x4", Accepts::Windows { lanes: 8, width: 16 }, windows::windows);
+pub static WINDOWS16: Kernel =
+    kernel("windows16_i8_8x4", Accepts::Windows { lanes: 8, width: 16, steps: 1 }, windows::windows);
 /// `rows8_i8_1x2`
 pub static ROWS8: Kernel = kernel("rows8_i8_1x2", Accepts::Rows(IndexWidth::Delta8), rows::delta8);
 /// `rows16_i8_1x2`

@@ -11,7 +11,7 @@
 //! | block 1×16 | 2 | | lanes are inputs, as dense with one row |
 //! | N:M in lanes, M up to 16 | 1 + 1/N of a page + 1/8 | 1, and a shift | lanes are outputs, which pick from a page in a register |
 //! | N:32 in lanes | 1 + 2/N of a page + 1/6 | 1, and a shift | the page lies in two registers |
-//! | windows | 2, or 3 for windows of 32, and padding | 1, and a shift | the same, windows start anywhere, those of 32 at cache lines |
+//! | windows | 2.2, and padding | 1, and a shift | the same; windows of 32 start at cache lines and serve two steps |
 //! | dense, input-major | 1 and a share of a broadcast, of nonzero inputs only | | lanes are outputs |
 //!
 //! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels: `vgatherdps` of 16 takes as many loads as
@@ -44,9 +44,9 @@ pub(super) const fn nm_lanes(m: u8) -> Accepts {
     Accepts::NMLanes { m, lanes: 16 }
 }
 
-/// Windows for sixteen rows a group.
-pub(super) const fn window(width: u8) -> Accepts {
-    Accepts::Windows { lanes: 16, width }
+/// Windows for sixteen rows a group, of one step or more each.
+pub(super) const fn window(steps: u8, width: u8) -> Accepts {
+    Accepts::Windows { lanes: 16, width, steps }
 }
 
 /// `batch_f32_8x16`: sixteen samples at a time, any packing.
@@ -67,12 +67,8 @@ pub static NM_LANES8: Kernel = kernel("nm_lanes8_f32_16x16", nm_lanes(8), nm::nm
 pub static NM_LANES16: Kernel = kernel("nm_lanes16_f32_16x16", nm_lanes(16), nm::nm::<16>);
 /// `nm_lanes32_f32_16x16`: pages of 32, sixteen rows a group.
 pub static NM_LANES32: Kernel = kernel("nm_lanes32_f32_16x16", nm_lanes(32), nm::nm::<32>);
-/// `windows8_f32_16x16`: windows of 8, sixteen rows a group.
-pub static WINDOWS8: Kernel = kernel("windows8_f32_16x16", window(8), windows::windows::<8>);
-/// `windows16_f32_16x16`: windows of 16, sixteen rows a group.
-pub static WINDOWS16: Kernel = kernel("windows16_f32_16x16", window(16), windows::windows::<16>);
-/// `windows32_f32_16x16`: windows of 32, sixteen rows a group.
-pub static WINDOWS32: Kernel = kernel("windows32_f32_16x16", window(32), windows::windows::<32>);
+/// `windows2of32_f32_16x16`: windows of 32 and two steps, sixteen rows a group.
+pub static WINDOWS2OF32: Kernel = kernel("windows2of32_f32_16x16", window(2, 32), windows::windows);
 /// `dense_input_major_f32_128x16`
 pub static DENSE_INPUT_MAJOR: Kernel =
     kernel("dense_input_major_f32_128x16", Accepts::DenseInputMajor, input_major::dense);

@@ -13,7 +13,7 @@
 //! | dense | 2 | 1.25 | four rows share each vector of `x` |
 //! | block R×C | 2 | 1, a broadcast and an index for every R/16 | lanes are outputs, four inputs each |
 //! | N:M in lanes | 3 to 4.5 | 2.5 to 3 | lanes are outputs, which pick four inputs each from up to 64 in a register |
-//! | windows | 3 or 3.5, and padding | 2.5 or 3 | the same, from windows that start anywhere |
+//! | windows | 3 or 3.5, and padding | 2.5 or 3 | the same, from windows that start anywhere, or at cache lines where they serve two steps |
 //!
 //! Sapphire Rapids does two vector operations of 512 bits a cycle, of which one may be a permutation, and two loads of 64 bytes from L1; from L2 a
 //! vector takes 1.2 to 1.8 cycles. Rows and CSR are left to the AVX2 kernels, and so are blocks of 8 outputs and groups of eight rows.
@@ -53,11 +53,13 @@ pub static NM_LANES32: Kernel = kernel("nm_lanes32_i8_16x4", nm_lanes(32), nm::n
 /// `nm_lanes64_i8_16x4`: pages of 64, sixteen rows a group.
 pub static NM_LANES64: Kernel = kernel("nm_lanes64_i8_16x4", nm_lanes(64), nm::nm);
 /// `windows16_i8_16x4`: windows of 16, sixteen rows a group.
-pub static WINDOWS16: Kernel = kernel("windows16_i8_16x4", window(16), windows::windows::<16>);
+pub static WINDOWS16: Kernel = kernel("windows16_i8_16x4", window(1, 16), windows::windows::<16, 1>);
 /// `windows32_i8_16x4`: windows of 32, sixteen rows a group.
-pub static WINDOWS32: Kernel = kernel("windows32_i8_16x4", window(32), windows::windows::<32>);
+pub static WINDOWS32: Kernel = kernel("windows32_i8_16x4", window(1, 32), windows::windows::<32, 1>);
 /// `windows64_i8_16x4`: windows of 64, sixteen rows a group.
-pub static WINDOWS64: Kernel = kernel("windows64_i8_16x4", window(64), windows::windows::<64>);
+pub static WINDOWS64: Kernel = kernel("windows64_i8_16x4", window(1, 64), windows::windows::<64, 1>);
+/// `windows2of128_i8_16x4`: windows of 128 and two steps, sixteen rows a group.
+pub static WINDOWS2OF128: Kernel = kernel("windows2of128_i8_16x4", window(2, 128), windows::windows::<128, 2>);
 
 /// Inputs that a copy has room for.
 const ROOM: usize = 4096;
