@@ -95,7 +95,7 @@ pub(crate) unsafe fn run<C: Columns, const R: usize>(j: &Junction<'_>, x: &[[f32
             Packing::Block { rows, cols, blocks } => block::<C, R>(j, x, y, (rows.into(), cols.into(), blocks)),
             Packing::NM { n, m } => pages::<C, R>(j, x, y, (n.into(), m.into())),
             Packing::NMLanes { n, m, lanes } => page_lanes::<C, R>(j, x, y, (n.into(), m, lanes.into())),
-            Packing::Windows { lanes, width, steps } => windows::<C, R>(j, x, y, (lanes.into(), width, steps.into())),
+            Packing::Windows { lanes, width, steps } => windows::<C, R>(j, x, y, (lanes.into(), width, steps)),
             Packing::InputMajor { out_degree, index } => input_major::<C>(j, x, y, (out_degree.into(), index)),
             // Of int8 alone: Junction::new refuses it.
             Packing::Coded { .. } => {}
@@ -395,7 +395,7 @@ unsafe fn windows<C: Columns, const R: usize>(
     j: &Junction<'_>,
     x: &[[f32; BATCH]],
     y: &mut [[f32; BATCH]],
-    (lanes, width, each): (usize, u8, usize),
+    (lanes, width, each): (usize, u8, u8),
 ) {
     let (bits, per_word) = Packing::slots(width);
     let index = j.windows_index();
@@ -419,7 +419,11 @@ unsafe fn windows<C: Columns, const R: usize>(
                 let next = || {
                     let (weight, position) = lane.next(j.weights(), words, lanes, (bits, per_word));
                     step += 1;
-                    (weight, usize::from(u16::from_le_bytes(*at(index.starts, (step - 1) / each.max(1)))) + position)
+                    (
+                        weight,
+                        usize::from(u16::from_le_bytes(*at(index.starts, (step - 1) >> each.trailing_zeros())))
+                            + position,
+                    )
                 };
                 row::<C, R>(j.bias(output), steps, x, next).store(y.get_unchecked_mut(output));
             }

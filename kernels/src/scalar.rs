@@ -178,7 +178,7 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::Windows { lanes, width, steps: each } = *j.packing() else { return };
     let (bits, per_word) = Packing::slots(width);
-    let (lanes, each) = (usize::from(lanes), usize::from(each).max(1));
+    let lanes = usize::from(lanes);
     let index = j.windows_index();
     let words = groups_of_4(index.words);
     let (mut first_step, mut first_word) = (0, 0);
@@ -193,7 +193,8 @@ unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
                 unsafe {
                     let word = u32::from_le_bytes(at(words, (first_word + k / per_word) * lanes + lane));
                     let position = (word >> (k % per_word * bits)) as usize % (1 << bits);
-                    let start = usize::from(u16::from_le_bytes(at(index.starts, (first_step + k) / each)));
+                    let start =
+                        usize::from(u16::from_le_bytes(at(index.starts, (first_step + k) >> each.trailing_zeros())));
                     let weight = f32::from_le_bytes(at(j.weights(), (first_step + k) * lanes + lane));
                     sum += weight * at(x, start + position);
                 }

@@ -179,7 +179,6 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::Windows { lanes, width, steps: each } = *j.packing() else { return };
     let (index, lanes, per_word) = (j.windows_index(), usize::from(lanes), quads_a_word(width));
-    let each = usize::from(each).max(1);
     let mut at_row = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };
     for (count, rows) in j.counts().iter().zip(index.order.chunks(lanes)) {
         let steps = usize::from(u16::from_le_bytes(*count));
@@ -190,7 +189,10 @@ unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
                 // SAFETY: Junction::new_i8 proved its window for each step, four weights and positions for each of its lanes, and
                 // that the window and the positions in it lie below n_in, x's length.
                 unsafe {
-                    let start = usize::from(u16::from_le_bytes(at(index.starts, (at_row.first_step + step) / each)));
+                    let start = usize::from(u16::from_le_bytes(at(
+                        index.starts,
+                        (at_row.first_step + step) >> each.trailing_zeros(),
+                    )));
                     let (byte, part) = at_row.position_at(step, k);
                     let position = part.get(at(index.words, byte));
                     sum += product(at(j.weights_i8(), at_row.weight_at(step, k)), at(x, start + position));

@@ -125,10 +125,23 @@ impl<const W: usize> Window<W> {
 unsafe fn put_in_order(j: &Junction<'_>, order: &[[u8; 2]], sums: __m512i, y: &mut [i8]) {
     let outputs = order.iter().map(|output| usize::from(u16::from_le_bytes(*output)));
     let first = outputs.clone().next().unwrap_or(0);
-    if outputs.clone().eq(first..first + order.len()) {
+    if in_sequence(order, first) {
         let y = y.get_mut(first..first + order.len()).unwrap_or_default();
         // SAFETY: the caller's.
         return unsafe { put(j, first, sums, y) };
     }
     put_each(j, outputs, sums, y, 0);
+}
+
+/// Whether `order`, of at most sixteen, is `first`, `first + 1` and so on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn in_sequence(order: &[[u8; 2]], first: usize) -> bool {
+    if let Some(sixteen) = order.first_chunk::<16>() {
+        let wanted = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        // SAFETY: sixteen numbers of 16 bits.
+        let order = unsafe { _mm256_loadu_si256(sixteen.as_ptr().cast()) };
+        return _mm256_cmpneq_epi16_mask(order, _mm256_add_epi16(wanted, _mm256_set1_epi16(first as i16))) == 0;
+    }
+    order.iter().map(|output| usize::from(u16::from_le_bytes(*output))).eq(first..first + order.len())
 }
