@@ -104,7 +104,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("lanes-256", patched(&whole(), HEADER + 2, &packing(64, 1, 4, 256)), Rule::BadPackingParameter, HEADER + 14),
         (
             "windows-parameter",
-            patched(&whole(), HEADER + 2, &packing(65, 4, 4, 1)),
+            patched(&whole(), HEADER + 2, &packing(65, 4, 4, 4)),
             Rule::BadPackingParameter,
             HEADER + 14,
         ),
