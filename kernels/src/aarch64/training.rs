@@ -95,5 +95,5 @@ impl Lanes for Sixteen {
 
 kernels!(
     /// NEON.
-    NEON, Isa::Neon, "neon", Sixteen, |samples, width, x| reference::to_columns(samples, width, x)
+    NEON, Isa::Neon, "neon", Sixteen, 4, |samples, width, x| reference::to_columns(samples, width, x)
 );

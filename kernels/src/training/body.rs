@@ -3,7 +3,7 @@
 //! Roofline, per multiply and add of a vector, batches of 64 columns. One output a group: one load of `x` (or `delta`), which
 //! comes from L2 for layers of more than 128 features, so that L2 sets the pace; the sums of 64 columns stay in registers,
 //! an edge's weight and index are loaded once for all of them. Eight outputs a group: an entry's row is loaded once for
-//! four outputs, and the multiplications set the pace.
+//! four outputs, or all eight where there are registers, and the multiplications set the pace.
 //!
 //! Everything is inlined into functions that have the instruction set. Closures are not: one would be compiled without it,
 //! and would call each intrinsic as a function. Hence loops.
@@ -12,12 +12,13 @@ use super::{Adam, COLUMNS, Edges, Lanes, Momentum, reference};
 
 /// Vectors of columns that are kept in registers at once: 64 columns.
 const PANEL: usize = 4;
-/// Outputs of a group that are handled at once.
+/// Sums that are added up together.
 const FOUR: usize = 4;
 
-/// Makes the kernels of an instruction set: the loops of this file, compiled for `$feature` with the lanes `$lanes`, and its `$to_columns`.
+/// Makes the kernels of an instruction set: the loops of this file, compiled for `$feature` with the lanes `$lanes`,
+/// `$at_once` outputs or edges at a time, 4 or 8, and its `$to_columns`.
 macro_rules! kernels {
-    ($(#[$doc:meta])* $name:ident, $isa:expr, $feature:literal, $lanes:ty, $to_columns:expr) => {
+    ($(#[$doc:meta])* $name:ident, $isa:expr, $feature:literal, $lanes:ty, $at_once:literal, $to_columns:expr) => {
         $(#[$doc])*
         pub static $name: TrainingKernels =
             TrainingKernels { isa: $isa, to_columns: $to_columns, forward, weight_gradient, input_gradient, adam, momentum };
@@ -25,19 +26,19 @@ macro_rules! kernels {
         #[target_feature(enable = $feature)]
         unsafe fn forward(e: &Edges<'_>, weights: &[f32], biases: &[f32], x: &[f32], width: usize, sums: &mut [f32]) {
             // SAFETY: the caller's (`Forward`).
-            unsafe { body::forward::<$lanes>(e, weights, biases, x, width, sums) }
+            unsafe { body::forward::<$lanes, $at_once>(e, weights, biases, x, width, sums) }
         }
 
         #[target_feature(enable = $feature)]
         unsafe fn weight_gradient(e: &Edges<'_>, x: &[f32], delta: &[f32], width: usize, by_weights: &mut [f32]) {
             // SAFETY: the caller's (`WeightGradient`).
-            unsafe { body::weight_gradient::<$lanes>(e, x, delta, width, by_weights) }
+            unsafe { body::weight_gradient::<$lanes, $at_once>(e, x, delta, width, by_weights) }
         }
 
         #[target_feature(enable = $feature)]
         unsafe fn input_gradient(e: &Edges<'_>, weights: &[f32], delta: &[f32], width: usize, by_x: &mut [f32]) {
             // SAFETY: the caller's (`InputGradient`).
-            unsafe { body::input_gradient::<$lanes>(e, weights, delta, width, by_x) }
+            unsafe { body::input_gradient::<$lanes, $at_once>(e, weights, delta, width, by_x) }
         }
 
         #[target_feature(enable = $feature)]
@@ -73,7 +74,7 @@ macro_rules! panels {
 /// # Safety
 /// As for [`super::Forward`], with the instruction set of `V`.
 #[inline(always)]
-pub(crate) unsafe fn forward<V: Lanes>(
+pub(crate) unsafe fn forward<V: Lanes, const R: usize>(
     edges: &Edges<'_>,
     weights: &[f32],
     biases: &[f32],
@@ -92,10 +93,10 @@ pub(crate) unsafe fn forward<V: Lanes>(
                 forward_row::<V>(inputs, weights, *biases, x.as_ptr(), width, sums);
             } else {
                 for column in (0..width).step_by(COLUMNS) {
-                    for r in (0..rows).step_by(FOUR) {
+                    for r in (0..rows).step_by(R) {
                         let to = sums.add(r * width + column);
                         let (weights, biases) = (weights.add(r), biases.add(r));
-                        forward_four::<V>(inputs, weights, rows, biases, x.as_ptr().add(column), width, to);
+                        forward_rows::<V, R>(inputs, weights, rows, biases, x.as_ptr().add(column), width, to);
                     }
                 }
             }
@@ -157,12 +158,12 @@ unsafe fn add_scaled<V: Lanes, const P: usize>(acc: &mut [V; P], factor: V, valu
     }
 }
 
-/// Four outputs and 16 columns: acc[r] = biases[r]; for each entry: acc[r] += weights[r] · x[input]; store.
+/// R outputs and 16 columns: acc[r] = biases[r]; for each entry: acc[r] += weights[r] · x[input]; store.
 ///
 /// # Safety
-/// As for [`forward`]; the pointers are those of the first of four outputs and of the columns.
+/// As for [`forward`]; the pointers are those of the first of R outputs and of the columns.
 #[inline(always)]
-unsafe fn forward_four<V: Lanes>(
+unsafe fn forward_rows<V: Lanes, const R: usize>(
     inputs: &[u16],
     weights: *const f32,
     rows: usize,
@@ -173,7 +174,7 @@ unsafe fn forward_four<V: Lanes>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let mut acc = [V::splat(0.0); FOUR];
+        let mut acc = [V::splat(0.0); R];
         for (r, acc) in acc.iter_mut().enumerate() {
             *acc = V::splat(*biases.add(r));
         }
@@ -192,7 +193,7 @@ unsafe fn forward_four<V: Lanes>(
 /// # Safety
 /// As for [`super::InputGradient`], with the instruction set of `V`.
 #[inline(always)]
-pub(crate) unsafe fn input_gradient<V: Lanes>(
+pub(crate) unsafe fn input_gradient<V: Lanes, const R: usize>(
     edges: &Edges<'_>,
     weights: &[f32],
     delta: &[f32],
@@ -208,7 +209,7 @@ pub(crate) unsafe fn input_gradient<V: Lanes>(
             }
         } else {
             for column in (0..width).step_by(COLUMNS) {
-                scatter_groups::<V>(
+                scatter_groups::<V, R>(
                     edges,
                     weights.as_ptr(),
                     delta.as_ptr().add(column),
@@ -266,13 +267,13 @@ unsafe fn gather_panel<V: Lanes, const P: usize>(
     }
 }
 
-/// Pseudo-code, 16 columns: for each group and four of its outputs: d[r] = delta[r]; for each entry: by_x[input] +=
+/// Pseudo-code, 16 columns: for each group and R of its outputs: d[r] = delta[r]; for each entry: by_x[input] +=
 /// weights[r] · d[r], one r after the other.
 ///
 /// # Safety
 /// As for [`input_gradient`]; `delta` and `by_x` are moved on by the first column.
 #[inline(always)]
-unsafe fn scatter_groups<V: Lanes>(
+unsafe fn scatter_groups<V: Lanes, const R: usize>(
     edges: &Edges<'_>,
     weights: *const f32,
     delta: *const f32,
@@ -281,16 +282,15 @@ unsafe fn scatter_groups<V: Lanes>(
 ) {
     let rows = edges.rows();
     for (g, (first, inputs)) in edges.groups().enumerate() {
-        for four in (0..rows).step_by(FOUR) {
+        for at in (0..rows).step_by(R) {
             // SAFETY: the caller's.
             unsafe {
-                let mut d = [V::splat(0.0); FOUR];
+                let mut d = [V::splat(0.0); R];
                 for (r, d) in d.iter_mut().enumerate() {
-                    *d = V::load(delta.add((g * rows + four + r) * width));
+                    *d = V::load(delta.add((g * rows + at + r) * width));
                 }
                 for (k, &input) in inputs.iter().enumerate() {
-                    let (weights, by_x) =
-                        (weights.add((first + k) * rows + four), by_x.add(usize::from(input) * width));
+                    let (weights, by_x) = (weights.add((first + k) * rows + at), by_x.add(usize::from(input) * width));
                     let mut acc = V::load(by_x);
                     for (r, d) in d.into_iter().enumerate() {
                         acc = acc.add(V::splat(*weights.add(r)).mul(d));
@@ -305,7 +305,7 @@ unsafe fn scatter_groups<V: Lanes>(
 /// # Safety
 /// As for [`super::WeightGradient`], with the instruction set of `V`.
 #[inline(always)]
-pub(crate) unsafe fn weight_gradient<V: Lanes>(
+pub(crate) unsafe fn weight_gradient<V: Lanes, const R: usize>(
     edges: &Edges<'_>,
     x: &[f32],
     delta: &[f32],
@@ -319,15 +319,16 @@ pub(crate) unsafe fn weight_gradient<V: Lanes>(
             let delta = delta.as_ptr().add(g * rows * width);
             let by_weights = by_weights.as_mut_ptr().add(first * rows);
             if rows == 1 {
-                gradient_row::<V>(inputs, x.as_ptr(), delta, width, by_weights);
+                gradient_row::<V, R>(inputs, x.as_ptr(), delta, width, by_weights);
             } else {
                 for (k, &input) in inputs.iter().enumerate() {
                     let x = x.as_ptr().add(usize::from(input) * width);
-                    for r in (0..rows).step_by(FOUR) {
-                        let to = by_weights.add(k * rows + r);
-                        let d = delta.add(r * width);
-                        let rows = [d, d.add(width), d.add(2 * width), d.add(3 * width)];
-                        store_four(V::sums(dots::<V, FOUR>(rows, x, width)), to);
+                    for r in (0..rows).step_by(R) {
+                        let mut d = [delta; R];
+                        for (k, d) in d.iter_mut().enumerate() {
+                            *d = delta.add((r + k) * width);
+                        }
+                        V::store_sums(dots::<V, R>(d, x, width), by_weights.add(k * rows + r));
                     }
                 }
             }
@@ -335,53 +336,59 @@ pub(crate) unsafe fn weight_gradient<V: Lanes>(
     }
 }
 
-/// Four edges of an output at a time, so that their sums are added up together.
+/// R edges of an output at a time, then four, so that their sums are added up together.
 ///
 /// # Safety
 /// As for [`weight_gradient`]; `delta` and `by_weights` are the output's.
 #[inline(always)]
-unsafe fn gradient_row<V: Lanes>(inputs: &[u16], x: *const f32, delta: *const f32, width: usize, by_weights: *mut f32) {
-    let (fours, rest) = inputs.as_chunks::<FOUR>();
+unsafe fn gradient_row<V: Lanes, const R: usize>(
+    inputs: &[u16],
+    x: *const f32,
+    delta: *const f32,
+    width: usize,
+    by_weights: *mut f32,
+) {
+    let (whole, rest) = inputs.as_chunks::<R>();
+    let (fours, rest) = rest.as_chunks::<FOUR>();
     // SAFETY: the caller's.
     unsafe {
-        for (k, inputs) in fours.iter().enumerate() {
-            let [a, b, c, d] = *inputs;
-            let rows = [row(x, a, width), row(x, b, width), row(x, c, width), row(x, d, width)];
-            store_four(V::sums(dots::<V, FOUR>(rows, delta, width)), by_weights.add(k * FOUR));
+        for (k, inputs) in whole.iter().enumerate() {
+            V::store_sums(dots::<V, R>(rows_of(x, inputs, width), delta, width), by_weights.add(k * R));
         }
-        for (k, &input) in rest.iter().enumerate() {
+        let by_weights = by_weights.add(whole.len() * R);
+        for (k, inputs) in fours.iter().enumerate() {
+            V::store_sums(dots::<V, FOUR>(rows_of(x, inputs, width), delta, width), by_weights.add(k * FOUR));
+        }
+        let by_weights = by_weights.add(fours.len() * FOUR);
+        for (k, input) in rest.iter().enumerate() {
             let zero = V::splat(0.0).half();
-            let [one] = dots::<V, 1>([row(x, input, width)], delta, width);
-            let [sum, ..] = V::sums([one, zero, zero, zero]);
-            *by_weights.add(fours.len() * FOUR + k) = sum;
+            let [one] = dots::<V, 1>(rows_of(x, &[*input], width), delta, width);
+            let [sum, ..] = V::sums([one.half(), zero, zero, zero]);
+            *by_weights.add(k) = sum;
         }
     }
 }
 
-/// # Safety
-/// `to` reaches over four f32.
-#[inline(always)]
-unsafe fn store_four(sums: [f32; FOUR], to: *mut f32) {
-    // SAFETY: the caller's; an f32's alignment is the pointer's.
-    unsafe { to.cast::<[f32; FOUR]>().write(sums) };
-}
-
-/// Where an input's row begins.
+/// Where the rows of inputs begin.
 ///
 /// # Safety
-/// `x` has such a row.
+/// `x` has such rows.
 #[inline(always)]
-unsafe fn row(x: *const f32, input: u16, width: usize) -> *const f32 {
-    // SAFETY: the caller's.
-    unsafe { x.add(usize::from(input) * width) }
+unsafe fn rows_of<const N: usize>(x: *const f32, inputs: &[u16; N], width: usize) -> [*const f32; N] {
+    let mut rows = [x; N];
+    for (row, input) in rows.iter_mut().zip(inputs) {
+        // SAFETY: the caller's.
+        *row = unsafe { x.add(usize::from(*input) * width) };
+    }
+    rows
 }
 
-/// The dot products of N rows of columns with one, as sums of two that are still to be added up.
+/// The dot products of N rows of columns with one, as sums that are still to be added up.
 ///
 /// # Safety
 /// All rows reach over `width` f32, a multiple of `COLUMNS`.
 #[inline(always)]
-unsafe fn dots<V: Lanes, const N: usize>(rows: [*const f32; N], with: *const f32, width: usize) -> [V::Half; N] {
+unsafe fn dots<V: Lanes, const N: usize>(rows: [*const f32; N], with: *const f32, width: usize) -> [V; N] {
     // SAFETY: the caller's.
     unsafe {
         let mut acc = [V::splat(0.0); N];
@@ -391,11 +398,7 @@ unsafe fn dots<V: Lanes, const N: usize>(rows: [*const f32; N], with: *const f32
                 *acc = acc.add(V::load(row.add(column)).mul(with));
             }
         }
-        let mut halves = [V::splat(0.0).half(); N];
-        for (half, acc) in halves.iter_mut().zip(acc) {
-            *half = acc.half();
-        }
-        halves
+        acc
     }
 }
 

@@ -28,4 +28,17 @@ pub(crate) trait Lanes: Copy {
     unsafe fn half(self) -> Self::Half;
     /// For each of four: lanes `k` and `k + 4`, then of the four `k` and `k + 2`, then the two.
     unsafe fn sums(of: [Self::Half; 4]) -> [f32; 4];
+
+    /// The sums of `R`, a multiple of four, each added up as by [`half`](Self::half) and [`sums`](Self::sums), side by side in
+    /// `to`.
+    #[inline(always)]
+    unsafe fn store_sums<const R: usize>(of: [Self; R], to: *mut f32) {
+        for (k, &[a, b, c, d]) in of.as_chunks::<4>().0.iter().enumerate() {
+            // SAFETY: the caller's; an f32's alignment is the pointer's.
+            unsafe {
+                let sums = Self::sums([a.half(), b.half(), c.half(), d.half()]);
+                to.add(4 * k).cast::<[f32; 4]>().write(sums);
+            }
+        }
+    }
 }

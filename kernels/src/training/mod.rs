@@ -87,7 +87,9 @@ impl fmt::Debug for TrainingKernels {
 /// The one list of training kernels, the ones to prefer first.
 const KERNELS: &[&TrainingKernels] = &[
     #[cfg(target_arch = "x86_64")]
-    &crate::x86_64::training::AVX2,
+    &crate::x86_64::avx512_training::AVX512,
+    #[cfg(target_arch = "x86_64")]
+    &crate::x86_64::avx2_training::AVX2,
     #[cfg(target_arch = "aarch64")]
     &crate::aarch64::training::NEON,
     &reference::KERNELS,

@@ -5,7 +5,9 @@
 
 pub mod avx2;
 pub mod avx2_i8;
+#[cfg(feature = "std")]
+pub mod avx2_training;
 pub mod avx512;
 pub mod avx512_i8;
 #[cfg(feature = "std")]
-pub mod training;
+pub mod avx512_training;

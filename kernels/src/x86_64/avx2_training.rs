@@ -73,24 +73,15 @@ impl Lanes for Sixteen {
     }
 
     #[inline(always)]
-    unsafe fn sums([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
-        // SAFETY: see above; an __m128 is four f32.
-        unsafe {
-            // Four sums of a, then of c; of b, then of d.
-            let ac = _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, c), _mm256_permute2f128_ps::<0x31>(a, c));
-            let bd = _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(b, d), _mm256_permute2f128_ps::<0x31>(b, d));
-            // Two of a and of b, two of c and of d.
-            let two = _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ac, bd), _mm256_shuffle_ps::<0xEE>(ac, bd));
-            let one = _mm256_add_ps(_mm256_shuffle_ps::<0x88>(two, two), _mm256_shuffle_ps::<0xDD>(two, two));
-            let four = _mm_movelh_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps::<1>(one));
-            core::mem::transmute::<__m128, [f32; 4]>(four)
-        }
+    unsafe fn sums(of: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: see above.
+        unsafe { four_sums(of) }
     }
 }
 
 kernels!(
     /// AVX2.
-    AVX2, Isa::Avx2, "avx2", Sixteen, to_columns
+    AVX2, Isa::Avx2, "avx2", Sixteen, 4, to_columns
 );
 
 /// Eight samples and eight features at a time, the samples first, so that whole cache lines of `x` are written.
@@ -98,7 +89,7 @@ kernels!(
 /// # Safety
 /// As for `ToColumns`.
 #[target_feature(enable = "avx2")]
-unsafe fn to_columns(samples: &[&[f32]], width: usize, x: &mut [f32]) {
+pub(super) unsafe fn to_columns(samples: &[&[f32]], width: usize, x: &mut [f32]) {
     let whole = x.len() / width / 8 * 8;
     for feature in (0..whole).step_by(8) {
         for column in (0..width).step_by(8) {
@@ -137,4 +128,23 @@ fn transposed([a, b, c, d, e, f, g, h]: [__m256; 8]) -> [__m256; 8] {
         let (left, right) = (left[k % 4], right[k % 4]);
         if k < 4 { _mm256_permute2f128_ps::<0x20>(left, right) } else { _mm256_permute2f128_ps::<0x31>(left, right) }
     })
+}
+
+/// For each of four vectors: lanes `k` and `k + 4`, then of the four `k` and `k + 2`, then the two.
+///
+/// # Safety
+/// The caller has AVX2.
+#[inline(always)]
+pub(super) unsafe fn four_sums([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+    // SAFETY: the caller's; an __m128 is four f32.
+    unsafe {
+        // Four sums of a, then of c; of b, then of d.
+        let ac = _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, c), _mm256_permute2f128_ps::<0x31>(a, c));
+        let bd = _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(b, d), _mm256_permute2f128_ps::<0x31>(b, d));
+        // Two of a and of b, two of c and of d.
+        let two = _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ac, bd), _mm256_shuffle_ps::<0xEE>(ac, bd));
+        let one = _mm256_add_ps(_mm256_shuffle_ps::<0x88>(two, two), _mm256_shuffle_ps::<0xDD>(two, two));
+        let four = _mm_movelh_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps::<1>(one));
+        core::mem::transmute::<__m128, [f32; 4]>(four)
+    }
 }
