@@ -45,7 +45,8 @@ pub enum TrainError {
     /// The loss or a parameter became infinite or not a number.
     #[error(
         "training diverged in epoch {epoch}, batch {batch}: the loss or a weight is no longer finite; \
-         lower `learning_rate` (now {learning_rate})"
+         lower `learning_rate` (now {learning_rate}){}",
+        if *saved { "; the checkpoint is that of the epoch before" } else { "" }
     )]
     Diverged {
         /// The epoch, from 1.
@@ -54,6 +55,8 @@ pub enum TrainError {
         batch: usize,
         /// The learning rate that the recipe asks for.
         learning_rate: f32,
+        /// Whether there is a checkpoint of the epoch before.
+        saved: bool,
     },
 }
 

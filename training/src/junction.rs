@@ -3,7 +3,7 @@
 //! Everything is stored feature by feature: `x[feature · width + sample]`, see [`lacewing_kernels::training`]. A junction
 //! without zeros needs no indices and goes through dense matrix products instead.
 
-use lacewing_kernels::training::{Edges, ReadyTraining, Tables};
+use lacewing_kernels::training::{COLUMNS, Edges, ReadyTraining, Tables};
 use lacewing_models::Mask;
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
@@ -207,15 +207,21 @@ pub(crate) struct Gradient<'a> {
     pub(crate) by_x: Option<&'a mut [f32]>,
 }
 
-/// The sum of each row, column after column; eight rows at a time, because one addition waits for the one before.
+/// The sum of each row, column after column; eight rows at a time, because one addition waits for the one before. `width` is a
+/// multiple of [`COLUMNS`].
 fn sum_rows(rows: &[f32], width: usize, sums: &mut [f32]) {
     for (rows, sums) in rows.chunks(8 * width).zip(sums.chunks_mut(8)) {
-        sums.fill(0.0);
-        for column in 0..width {
-            for (sum, value) in sums.iter_mut().zip(rows.iter().skip(column).step_by(width)) {
-                *sum += value;
+        let mut totals = [0.0; 8];
+        for at in (0..width).step_by(COLUMNS) {
+            let mut columns = [[0.0; 8]; COLUMNS];
+            for (r, row) in rows.chunks_exact(width).enumerate() {
+                columns.iter_mut().zip(&row[at..]).for_each(|(column, value)| column[r] = *value);
+            }
+            for column in columns {
+                totals.iter_mut().zip(column).for_each(|(total, value)| *total += value);
             }
         }
+        sums.copy_from_slice(&totals[..sums.len()]);
     }
 }
 

@@ -252,8 +252,7 @@ impl<'a> Run<'a> {
         let (phase, order) = (self.phase(epoch), core::mem::take(&mut self.order));
         for (batch, samples) in order.chunks(self.settings.batch).enumerate() {
             if self.control.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                let saved = self.control.checkpoint.is_some() && self.state.epoch > 0;
-                return Err(TrainError::Stopped { epoch, saved });
+                return Err(TrainError::Stopped { epoch, saved: self.is_saved() });
             }
             let loss = self.batch(&phase, (epoch - 1) * self.batches() + batch, samples);
             if !loss.is_finite() {
@@ -323,7 +322,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether there is a checkpoint of the last epoch that was finished.
+    fn is_saved(&self) -> bool {
+        self.control.checkpoint.is_some() && self.state.epoch > 0
+    }
+
     fn diverged(&self, epoch: usize, batch: usize) -> TrainError {
-        TrainError::Diverged { epoch, batch, learning_rate: self.settings.learning_rate }
+        let saved = self.is_saved();
+        TrainError::Diverged { epoch, batch, learning_rate: self.settings.learning_rate, saved }
     }
 }

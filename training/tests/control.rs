@@ -6,7 +6,7 @@ mod support;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::path::Path;
 
-use lacewing_models::recipe::Optimiser;
+use lacewing_models::recipe::{Optimiser, Schedule};
 use lacewing_models::{JunctionId, Recipe};
 use lacewing_training::{CheckpointError, Control, TrainError, Trained, train, train_with};
 use support::stripes;
@@ -126,6 +126,27 @@ fn a_checkpoint_that_cannot_be_written_leaves_nothing() {
     let error = with_checkpoint(&recipe(), &path, None).unwrap_err();
     assert!(matches!(error, TrainError::Checkpoint(CheckpointError::Io { .. })), "{error}");
     assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn a_training_that_diverges_leaves_the_checkpoint_of_the_epoch_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint");
+    let mut recipe = recipe();
+    recipe.training.optimiser = Optimiser::Sgd;
+    // Each step multiplies the weights by 1 - 0.1 · 50 = -4: they are soon no longer finite, but not in the first epoch.
+    (recipe.training.learning_rate, recipe.training.l2, recipe.training.momentum) = (0.1, 50.0, 0.0);
+    (recipe.training.schedule, recipe.training.epochs) = (Schedule::Constant, 40);
+    let mut seen = 0;
+    let control = Control { checkpoint: Some(&path), stop: None };
+    let mut told = || train_with(&recipe, &stripes(700, 1), &stripes(300, 2), control, |_| seen += 1).unwrap_err();
+    let first = told();
+    assert!(matches!(first, TrainError::Diverged { epoch: 2.., saved: true, .. }), "{first}");
+    assert!(first.to_string().contains("the checkpoint is that of the epoch before"), "{first}");
+    // It is whole: the training goes on from it, and meets the same end at once.
+    assert_eq!(told().to_string(), first.to_string());
+    let TrainError::Diverged { epoch, batch, .. } = first else { return };
+    assert_eq!(seen, (epoch - 1) * 6 + 2 * (batch - 1));
 }
 
 #[test]
