@@ -119,15 +119,21 @@ fn a_grid_is_trained_the_same_on_any_number_of_threads_and_after_an_interruption
     assert_eq!(
         one.lines().next(),
         Some(
-            "network,pattern,density,nonzeros,parameters,bytes,macs,seed,epochs,validation_accuracy,test_accuracy,seconds_per_epoch"
+            "network,pattern,density,nonzeros,parameters,bytes,head_bytes,macs,instructions,head_instructions,seed,epochs,validation_accuracy,\
+             test_accuracy,seconds_per_epoch"
         )
     );
     assert_eq!(one.lines().count(), 1 + RUNS);
     // Random at a tenth is out-degree 2; parameters are 1,600 + 200 and 30 biases.
     let first = one.lines().nth(1).expect("a run");
-    assert!(first.starts_with("800-20-10,random,0.1,1800,1830,") && first.contains(",1800,1,3,0."), "{first}");
+    assert!(first.starts_with("800-20-10,random,0.1,1800,1830,"), "{first}");
+    let columns: Vec<&str> = first.split(',').collect();
+    assert_eq!(
+        (columns[5], columns[8], &columns[7..8], &columns[10..12]),
+        (columns[6], columns[9], &["1800"][..], &["1", "3"][..])
+    );
     assert!(one.lines().nth(5).expect("a run").starts_with("800-20-10,pruned nm 16,0.25,4200,4230,"), "{one}");
-    assert!(one.lines().nth(6).expect("a run").contains(",4200,2,6,0."), "{one}");
+    assert!(one.lines().nth(6).expect("a run").contains(",2,6,0."), "{one}");
     assert!(one.lines().nth(8).expect("a run").starts_with("pooled,dense,1,944,970,"), "{one}");
 
     // It has learnt something, and the summary is the mean of the seeds.
@@ -139,7 +145,7 @@ fn a_grid_is_trained_the_same_on_any_number_of_threads_and_after_an_interruption
     assert!((mean - (accuracy(&runs[0]) + accuracy(&runs[1])) / 2.0).abs() < 1e-9, "{summary:?}");
     let lines = place.read("one/summary.csv");
     assert!(
-        lines.starts_with("network,pattern,density,nonzeros,parameters,bytes,macs,seeds,validation_mean,"),
+        lines.starts_with("network,pattern,density,nonzeros,parameters,bytes,head_bytes,macs,instructions,head_instructions,seeds,validation_mean,"),
         "{lines}"
     );
     assert!(lines.lines().nth(1).is_some_and(|line| line.contains(&format!(",{mean:.6},"))), "{lines}");
@@ -178,6 +184,41 @@ fn a_grid_is_trained_the_same_on_any_number_of_threads_and_after_an_interruption
     std::fs::create_dir(place.path("torn")).expect("a folder");
     place.write("torn/runs.jsonl", "nothing of the kind\n");
     place.refuses("sweep torn.toml --data tiny.npz --out torn", &["runs.jsonl, line 1", "another folder"]);
+}
+
+#[test]
+fn an_exit_is_looked_at_from_what_takes_nothing_to_what_takes_everything() {
+    let place = Place::new();
+    let split = "seeds = 2\n[training]\nepochs = 3\nbatch = 50\nlearning_rate = 0.01\n[[network]]\nwidths = [800, 20, 20, 10]\n\
+                 exit = { after = 1, loss_weight = 0.5 }\n[[pattern]]\npattern = \"random\"\ndensities = [[0.1, 0.25], [0.1, 1]]\n";
+    place.write("grid.toml", &format!("name = \"split\"\n{split}"));
+    let report: Value =
+        serde_json::from_str(&place.works("sweep grid.toml --data tiny.npz --out out --json")).expect("JSON");
+    assert_eq!(
+        names(&place.path("out")),
+        ["exits.csv", "exits.svg", "runs.jsonl", "summary.csv", "sweep.csv", "sweep.svg"]
+    );
+    for run in report["runs"].as_array().expect("runs") {
+        // Head and tail: 800 x 20 and the branch of 20 x 10, then 20 x 20 and 20 x 10.
+        let (bytes, head) = (run["bytes"].as_u64().expect("bytes"), run["head_bytes"].as_u64().expect("bytes"));
+        assert!(head > 4 * 1800 && bytes > head + 4 * 200, "{run}");
+        assert!(run["head_instructions"].as_u64() < run["instructions"].as_u64(), "{run}");
+        let points = run["exits"].as_array().expect("an exit");
+        let at = |k: usize, field: &str| points[k][field].as_f64().expect("a number");
+        assert_eq!(points.len(), 11);
+        assert_eq!((at(0, "test_share"), at(10, "validation_share")), (0.0, 1.0));
+        // Where the exit takes nothing, the end of the trunk answers.
+        assert_eq!(at(0, "test_accuracy"), run["test_accuracy"].as_f64().expect("a number"));
+        assert!((1..11).all(|k| at(k, "threshold") <= at(k - 1, "threshold")), "{run}");
+        assert!((0..11).all(|k| at(k, "validation_share") >= at(k, "asked")), "{run}");
+    }
+    let exits = place.read("out/exits.csv");
+    assert!(exits.starts_with("network,pattern,density,asked,seeds,threshold_mean,"), "{exits}");
+    assert_eq!(exits.lines().count(), 1 + 2 * 11);
+    assert!(exits.lines().nth(12).expect("a line").starts_with("800-20-20-10,random,0.1 1,0.0,2,2."), "{exits}");
+    assert!(place.read("out/exits.svg").contains("800-20-20-10: random 0.1 0.25"));
+    place.write("grid.toml", &format!("name = \"split\"\n{}", split.replace("after = 1", "after = 3")));
+    place.refuses("sweep grid.toml --data tiny.npz --out no", &["grid.toml", "exit 1"]);
 }
 
 #[cfg(unix)]

@@ -38,6 +38,7 @@ pub mod grouping;
 pub mod import;
 pub mod inspect;
 pub mod inspect_source;
+pub mod instructions;
 pub mod int8;
 pub mod latency;
 pub mod layers;

@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use lacewing_converter::convert::convert_network;
 use lacewing_converter::import::{Imported, import};
 use lacewing_converter::inspect::inspect;
-use lacewing_converter::report::{FrontPoint, Series, fronts};
+use lacewing_converter::instructions;
+use lacewing_converter::report::{ExitSeries, FrontPoint, Series, exit_fronts, fronts};
 use lacewing_converter::source::Source;
 use lacewing_converter::write::write_all;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::Grid;
-use lacewing_training::sweep::{Run, Settings, Size, Summary, SweepProgress, csv, summary, summary_csv, sweep};
+use lacewing_training::sweep::{
+    ExitSummary, Run, Settings, Size, Summary, SweepProgress, csv, exits, exits_csv, summary, summary_csv, sweep,
+};
 use lacewing_training::{Spread, Trained};
 use serde_json::json;
 
@@ -56,12 +59,20 @@ pub fn run(args: &Sweep, out: &mut dyn Write) -> Result<(), Failure> {
     bar.finish_and_clear();
     let runs = runs?;
     let summary = summary(&runs);
-    let (sweep, means, svg) = (csv(&runs), summary_csv(&summary), fronts(&series(&summary))?);
-    let files: [(&str, &[u8]); 3] =
-        [("sweep.csv", sweep.as_bytes()), ("summary.csv", means.as_bytes()), ("sweep.svg", svg.as_bytes())];
+    let exits = exits(&runs);
+    let mut texts = vec![
+        ("sweep.csv", csv(&runs)),
+        ("summary.csv", summary_csv(&summary)),
+        ("sweep.svg", fronts(&series(&summary))?),
+    ];
+    if !exits.is_empty() {
+        texts.extend([("exits.csv", exits_csv(&exits)), ("exits.svg", exit_fronts(&exit_series(&exits))?)]);
+    }
+    let files: Vec<(&str, &[u8])> = texts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
     let written = write_all(&folder, &files)?;
     if args.json {
-        writeln!(out, "{}", json!({ "name": grid.name, "files": written, "runs": runs, "summary": summary }))?;
+        let report = json!({ "name": grid.name, "files": written, "runs": runs, "summary": summary, "exits": exits });
+        writeln!(out, "{report}")?;
         return Ok(());
     }
     show(&runs, &summary, &written, out)
@@ -75,9 +86,19 @@ fn size(trained: &Trained) -> Result<Size, String> {
         trained.save(&file)?;
         let mut source = Source::open(&file)?;
         let Imported { network, .. } = import(&mut source, trained.recipe().clone())?;
-        let bytes = convert_network(&network, None)?.head;
-        let model = Model::parse(&bytes, &KernelSet::ALL)?;
-        Ok(Size { bytes: bytes.len(), macs: inspect(&model).totals.macs })
+        let files = convert_network(&network, None)?;
+        let macs = |bytes: &[u8]| Ok::<_, Failure>(inspect(&Model::parse(bytes, &KernelSet::ALL)?).totals.macs);
+        let (tail_bytes, tail_macs) = match files.tail.as_deref() {
+            Some(tail) => (tail.len(), macs(tail)?),
+            None => (0, 0),
+        };
+        Ok(Size {
+            bytes: files.head.len() + tail_bytes,
+            head_bytes: files.head.len(),
+            macs: macs(&files.head)? + tail_macs,
+            instructions: instructions::whole(&network),
+            head_instructions: instructions::head(&network),
+        })
     };
     converted().map_err(|error| error.to_string())
 }
@@ -87,7 +108,8 @@ fn series(summary: &[Summary]) -> Vec<Series> {
     let same = |one: &Summary, other: &Summary| (&one.network, &one.pattern) == (&other.network, &other.pattern);
     let point = |line: &Summary| FrontPoint {
         nonzeros: line.nonzeros as f64,
-        bytes: line.bytes as f64,
+        bytes: line.size.bytes as f64,
+        instructions: line.size.instructions as f64,
         accuracy: line.test_accuracy.mean,
         deviation: line.test_accuracy.deviation,
     };
@@ -100,6 +122,20 @@ fn series(summary: &[Summary]) -> Vec<Series> {
     summary.chunk_by(same).filter_map(of).collect()
 }
 
+/// A line for each network, by the share of the test samples that its exit takes.
+fn exit_series(exits: &[ExitSummary]) -> Vec<ExitSeries> {
+    let same = |one: &ExitSummary, other: &ExitSummary| {
+        (&one.network, &one.pattern, &one.density) == (&other.network, &other.pattern, &other.density)
+    };
+    let of = |lines: &[ExitSummary]| {
+        let first = lines.first()?;
+        let point = |line: &ExitSummary| (line.test_share.mean, line.test_accuracy.mean, line.test_accuracy.deviation);
+        let name = format!("{}: {} {}", first.network, first.pattern, first.density);
+        Some(ExitSeries { name, points: lines.iter().map(point).collect() })
+    };
+    exits.chunk_by(same).filter_map(of).collect()
+}
+
 fn show(runs: &[Run], summary: &[Summary], written: &[PathBuf], out: &mut dyn Write) -> Result<(), Failure> {
     let mut rows = table(&[
         "network",
@@ -108,6 +144,7 @@ fn show(runs: &[Run], summary: &[Summary], written: &[PathBuf], out: &mut dyn Wr
         "nonzeros",
         "parameters",
         "bytes",
+        "instructions",
         "validation",
         "test",
         "s an epoch",
@@ -123,7 +160,8 @@ fn show(runs: &[Run], summary: &[Summary], written: &[PathBuf], out: &mut dyn Wr
             line.density.clone(),
             count(line.nonzeros),
             count(line.parameters),
-            count(line.bytes),
+            count(line.size.bytes),
+            count(line.size.instructions),
             spread(line.validation_accuracy),
             spread(line.test_accuracy),
             format!("{:.3}", line.seconds_per_epoch),

@@ -1,4 +1,4 @@
-//! Accuracy against nonzeros and against bytes, side by side: what a sweep came to.
+//! Accuracy against nonzeros, bytes and instructions, side by side, and against what an exit takes: what a sweep came to.
 
 use core::ops::Range;
 
@@ -8,9 +8,9 @@ use plotters::prelude::*;
 use super::ReportError;
 use super::charts::{failed, grouped};
 
-const SIZE: (u32, u32) = (1240, 440);
-/// Of one of the two charts; the names are beside them.
-const WIDTH: u32 = 480;
+/// Of one chart; the names are beside the charts.
+const SIZE: (u32, u32) = (480, 440);
+const NAMES: u32 = 280;
 /// Apart for people who see colours differently, too.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 90, 160),
@@ -42,11 +42,25 @@ pub struct FrontPoint {
     pub nonzeros: f64,
     /// Bytes of the model file; above 0.
     pub bytes: f64,
+    /// Instructions of one image; above 0.
+    pub instructions: f64,
     /// Mean accuracy, 0 to 1.
     pub accuracy: f64,
     /// Its standard deviation.
     pub deviation: f64,
 }
+
+/// What an exit comes to: a line of (share taken, mean accuracy, its standard deviation), all 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExitSeries {
+    /// The network with its pattern and densities.
+    pub name: String,
+    /// Its points, by share.
+    pub points: Vec<(f64, f64, f64)>,
+}
+
+/// What a chart has along its horizontal axis.
+type Axis = fn(&FrontPoint) -> f64;
 
 /// How a series looks.
 #[derive(Clone, Copy)]
@@ -55,7 +69,7 @@ struct Look {
     shape: usize,
 }
 
-/// An SVG of both charts: a colour for each pattern and, where there are several networks, a mark for each; bars of a standard
+/// An SVG of three charts: a colour for each pattern and, where there are several networks, a mark for each; bars of a standard
 /// deviation to either side.
 ///
 /// # Errors
@@ -64,16 +78,77 @@ pub fn fronts(series: &[Series]) -> Result<String, ReportError> {
     let series: Vec<(&Series, Look)> = series.iter().zip(looks(series)).collect();
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let (width, height) = SIZE;
+        let area = SVGBackend::with_string(&mut svg, (3 * width + NAMES, height)).into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
-        let (left, rest) = area.split_horizontally(WIDTH);
-        let (right, names) = rest.split_horizontally(WIDTH);
-        chart(&left, "nonzeros", &series, |point| point.nonzeros)?;
-        chart(&right, "bytes of the model file", &series, |point| point.bytes)?;
-        legend(&names, &series)?;
+        let axes: [(&str, Axis); 3] = [
+            ("nonzeros", |point| point.nonzeros),
+            ("bytes of the model file", |point| point.bytes),
+            ("instructions of one image, Cortex-M4F", |point| point.instructions),
+        ];
+        let mut rest = area.clone();
+        for (name, x) in axes {
+            let (left, right) = rest.split_horizontally(width);
+            chart(&left, name, &series, x)?;
+            rest = right;
+        }
+        let several =
+            series.iter().any(|(other, _)| series.first().is_some_and(|(one, _)| one.network != other.network));
+        let name = |series: &Series| {
+            if several { format!("{}: {}", series.network, series.pattern) } else { series.pattern.clone() }
+        };
+        legend(&rest, series.iter().map(|(series, look)| (name(series), *look)))?;
         area.present().map_err(failed)?;
     }
     Ok(svg)
+}
+
+/// An SVG of accuracy against the share of samples that the exit takes: a line for each network, bars of a standard deviation.
+///
+/// # Errors
+/// The chart cannot be drawn.
+pub fn exit_fronts(series: &[ExitSeries]) -> Result<String, ReportError> {
+    let looks = (0..).map(|k: usize| Look { colour: colour(k), shape: k });
+    let series: Vec<(&ExitSeries, Look)> = series.iter().zip(looks).collect();
+    let mut svg = String::new();
+    {
+        let (width, height) = SIZE;
+        let area = SVGBackend::with_string(&mut svg, (width + NAMES + 120, height)).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        let (left, names) = area.split_horizontally(width);
+        let points = || series.iter().flat_map(|(series, _)| &series.points);
+        let ends = points().flat_map(|(_, mean, deviation)| [-1.0, 1.0].map(|s| 100.0 * (mean + s * deviation)));
+        let up = range(ends);
+        if points().next().is_some() {
+            let room = (0.05 * (up.end - up.start)).max(0.05);
+            let mut builder = ChartBuilder::on(&left);
+            builder.margin(12).margin_right(24).x_label_area_size(50).y_label_area_size(65);
+            let chart = builder.build_cartesian_2d(-2.0..102.0, up.start - room..up.end + room);
+            let mut chart = chart.map_err(failed)?;
+            let mesh = &mut chart.configure_mesh();
+            mesh.x_desc("answered by the exit, % of the test images")
+                .y_desc("accuracy, %")
+                .x_labels(6)
+                .light_line_style(TRANSPARENT)
+                .label_style(("sans-serif", 16))
+                .draw()
+                .map_err(failed)?;
+            for (series, look) in &series {
+                lines(
+                    &mut chart,
+                    series.points.iter().map(|(share, mean, deviation)| (100.0 * share, *mean, *deviation)),
+                    *look,
+                )?;
+            }
+        }
+        legend(&names, series.iter().map(|(series, look)| (series.name.clone(), *look)))?;
+        area.present().map_err(failed)?;
+    }
+    Ok(svg)
+}
+
+fn colour(k: usize) -> RGBColor {
+    COLOURS.get(k % COLOURS.len()).copied().unwrap_or(BLACK)
 }
 
 fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
@@ -89,8 +164,7 @@ fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
     series.iter().map(move |one| {
         let (pattern, _) = place(|series| &series.pattern, one);
         let (network, networks) = place(|series| &series.network, one);
-        let colour = COLOURS.get(pattern % COLOURS.len()).copied().unwrap_or(BLACK);
-        Look { colour, shape: if networks > 1 { network } else { pattern } }
+        Look { colour: colour(pattern), shape: if networks > 1 { network } else { pattern } }
     })
 }
 
@@ -130,7 +204,7 @@ fn chart(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     name: &str,
     series: &[(&Series, Look)],
-    x: fn(&FrontPoint) -> f64,
+    x: Axis,
 ) -> Result<(), ReportError> {
     let points = || series.iter().flat_map(|(series, _)| &series.points);
     if points().next().is_none() {
@@ -154,21 +228,32 @@ fn chart(
         .draw()
         .map_err(failed)?;
     for (series, look) in series {
-        let at = |point: &FrontPoint, s: f64| (x(point), 100.0 * (point.accuracy + s * point.deviation));
-        let line: Vec<(f64, f64)> = series.points.iter().map(|point| at(point, 0.0)).collect();
-        chart.draw_series(LineSeries::new(line.clone(), look.colour.mix(0.5))).map_err(failed)?;
-        let bars = series.points.iter().map(|point| [at(point, -1.0), at(point, 1.0)]);
-        chart.draw_series(bars.map(|bar| PathElement::new(bar, look.colour.stroke_width(2)))).map_err(failed)?;
-        chart.draw_series(line.into_iter().map(|point| mark(point, *look))).map_err(failed)?;
+        lines(&mut chart, series.points.iter().map(|point| (x(point), point.accuracy, point.deviation)), *look)?;
     }
     Ok(())
 }
 
-fn legend(area: &DrawingArea<SVGBackend<'_>, Shift>, series: &[(&Series, Look)]) -> Result<(), ReportError> {
-    let several = series.iter().any(|(other, _)| series.first().is_some_and(|(one, _)| one.network != other.network));
-    for ((series, look), at) in series.iter().zip(1..) {
-        let name = if several { format!("{}: {}", series.network, series.pattern) } else { series.pattern.clone() };
-        area.draw(&mark((12, LINE * at), *look)).map_err(failed)?;
+/// A series of (x, mean, deviation): its line, bars and marks.
+fn lines<X: plotters::coord::ranged1d::Ranged<ValueType = f64>>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>,
+    points: impl Iterator<Item = (f64, f64, f64)> + Clone,
+    look: Look,
+) -> Result<(), ReportError> {
+    let at = |(x, mean, deviation): (f64, f64, f64), s: f64| (x, 100.0 * (mean + s * deviation));
+    let line: Vec<(f64, f64)> = points.clone().map(|point| at(point, 0.0)).collect();
+    chart.draw_series(LineSeries::new(line.clone(), look.colour.mix(0.5))).map_err(failed)?;
+    let bars = points.map(|point| [at(point, -1.0), at(point, 1.0)]);
+    chart.draw_series(bars.map(|bar| PathElement::new(bar, look.colour.stroke_width(2)))).map_err(failed)?;
+    chart.draw_series(line.into_iter().map(|point| mark(point, look))).map_err(failed)?;
+    Ok(())
+}
+
+fn legend(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    names: impl Iterator<Item = (String, Look)>,
+) -> Result<(), ReportError> {
+    for ((name, look), at) in names.zip(1..) {
+        area.draw(&mark((12, LINE * at), look)).map_err(failed)?;
         area.draw(&Text::new(name, (26, LINE * at - 7), ("sans-serif", 15))).map_err(failed)?;
     }
     Ok(())
@@ -182,6 +267,7 @@ mod tests {
         let point = |nonzeros: &f64| FrontPoint {
             nonzeros: *nonzeros,
             bytes: 4.0 * nonzeros,
+            instructions: 10.0 * nonzeros,
             accuracy: 0.9 + nonzeros / 1e5,
             deviation: 0.002,
         };
@@ -193,11 +279,20 @@ mod tests {
     }
 
     #[test]
-    fn both_charts_and_every_name() {
+    fn every_chart_and_every_name() {
         let all =
             [series("a", "dense", &[9000.0]), series("a", "random", &[100.0, 1000.0]), series("b", "dense", &[50.0])];
         let svg = fronts(&all).unwrap();
-        for text in ["<svg", "nonzeros", "bytes of the model file", "a: dense", "a: random", "b: dense", "1,000"] {
+        for text in [
+            "<svg",
+            "nonzeros",
+            "bytes of the model file",
+            "instructions of one image",
+            "a: dense",
+            "a: random",
+            "b: dense",
+            "1,000",
+        ] {
             assert!(svg.contains(text), "no {text} in {svg}");
         }
         let one = fronts(&all[..2]).unwrap();
@@ -211,6 +306,10 @@ mod tests {
         ] {
             assert_eq!(ticks(&across), expected);
         }
+        let exit = ExitSeries { name: "a 0.1".to_owned(), points: vec![(0.0, 0.97, 0.001), (1.0, 0.95, 0.002)] };
+        let svg = exit_fronts(&[exit]).unwrap();
+        assert!(svg.contains("a 0.1") && svg.contains("answered by the exit"), "{svg}");
+        assert!(exit_fronts(&[]).is_ok_and(|svg| svg.starts_with("<svg")));
         // Colours are the patterns', marks the networks'.
         let looks: Vec<Look> = looks(&all).collect();
         assert_eq!(looks[0].colour, looks[2].colour);

@@ -17,7 +17,7 @@ use crate::evaluate::{EvaluateError, Evaluation, check_data, check_parts, evalua
 use crate::latency::{Contender, Latency, latencies};
 use crate::repack::RepackError;
 use crate::thresholds::{Curve, Observation, STEPS, ThresholdError, curves, observe};
-pub use fronts::{FrontPoint, Series, fronts};
+pub use fronts::{ExitSeries, FrontPoint, Series, exit_fronts, fronts};
 use variants::{Variant, variants};
 
 /// Turns of latency measurement.

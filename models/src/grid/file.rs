@@ -7,7 +7,7 @@ use toml::Table;
 use super::point::{PatternTable, Variant};
 use super::{Grid, GridError, GridPoint, MAX_SEEDS, PointError};
 use crate::pattern::Pattern;
-use crate::recipe::{Input, JunctionRecipe, Recipe, TensorNames, Tensors, Training, is_name};
+use crate::recipe::{ExitRecipe, Input, JunctionRecipe, Recipe, TensorNames, Tensors, Training, is_name};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +49,20 @@ struct NetworkTable {
     #[serde(default)]
     training: Table,
     pattern: Option<Vec<PatternTable>>,
+    exit: Option<ExitTable>,
+}
+
+/// An exit behind a junction, where the network is split, too.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExitTable {
+    after: usize,
+    #[serde(default = "whole")]
+    loss_weight: f32,
+}
+
+const fn whole() -> f32 {
+    1.0
 }
 
 impl NetworkTable {
@@ -82,11 +96,19 @@ impl NetworkTable {
             class_names: file.class_names.clone(),
             input: Input { width: *width, scale, crop, average_pool },
             junctions: hidden.chain([junction(*classes, Activation::None)]).collect(),
-            exits: Vec::new(),
-            split: None,
+            exits: self.exit.iter().map(|exit| exit.recipe(*classes)).collect(),
+            split: self.exit.map(|exit| exit.after),
             training,
             tensors: Tensors::default(),
         })
+    }
+}
+
+impl ExitTable {
+    /// Its threshold takes nothing: a sweep looks at many.
+    fn recipe(self, classes: usize) -> ExitRecipe {
+        let exit = ExitRecipe::dense(self.after, None, classes, 1.0);
+        ExitRecipe { loss_weight: self.loss_weight, ..exit }
     }
 }
 

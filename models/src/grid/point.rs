@@ -82,7 +82,9 @@ enum Asked {
 impl PatternTable {
     /// Every density of the pattern, for the network of `recipe`.
     pub(super) fn variants(&self, recipe: &Recipe) -> Result<Vec<Variant>, GridError> {
-        let placed = recipe.placed_junctions();
+        // An exit's branch is dense.
+        let mut placed = recipe.placed_junctions();
+        placed.retain(|placed| matches!(placed.id, JunctionId::Trunk(_)));
         let hidden = placed.len().saturating_sub(1);
         let place = |placed: &crate::recipe::PlacedJunction<'_>| Place {
             junction: placed.id,

@@ -1,6 +1,7 @@
 //! Grids of networks, trained one to a thread.
 
 mod error;
+mod exits;
 mod journal;
 mod run;
 mod table;
@@ -14,25 +15,34 @@ use lacewing_models::data::{Part, load_for};
 use lacewing_models::grid::GridPoint;
 use lacewing_models::recipe::Input;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::fingerprint;
 use crate::train::Progress;
 use crate::trained::Trained;
 pub use error::SweepError;
+pub use exits::ExitPoint;
 use journal::Journal;
 pub use run::Run;
 use run::{Job, Parts, Tools};
-pub use table::{Summary, csv, summary, summary_csv};
+pub use table::{ExitSummary, Summary, csv, exits, exits_csv, summary, summary_csv};
 
 /// Name of the file in a sweep's folder that has a line, one JSON object, for every network that has been trained.
 pub const JOURNAL: &str = "runs.jsonl";
 
 /// What the converter makes of a trained network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// Bytes of its model file, in its smallest packings.
+    /// Bytes of its model files, in their smallest packings.
     pub bytes: usize,
-    /// Multiplications of one run.
+    /// Those of the head; all of them where the network is not split.
+    pub head_bytes: usize,
+    /// Multiplications of one run to the end of the trunk, every exit's branch included.
     pub macs: usize,
+    /// Instructions of one such run on a Cortex-M4F in f32, as far as junctions and exits go.
+    pub instructions: usize,
+    /// Those of the head; all of them where the network is not split.
+    pub head_instructions: usize,
 }
 
 /// Any error of a caller's.

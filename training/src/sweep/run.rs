@@ -6,6 +6,7 @@ use lacewing_models::grid::GridPoint;
 use lacewing_models::{Dataset, Recipe};
 use serde::{Deserialize, Serialize};
 
+use super::exits::{self, ExitPoint};
 use super::{AnyError, Size, SweepError};
 use crate::checkpoint::{FNV_OFFSET, fnv};
 use crate::error::TrainError;
@@ -26,10 +27,9 @@ pub struct Run {
     pub nonzeros: usize,
     /// Those and the biases.
     pub parameters: usize,
-    /// Bytes of the model file in its smallest packings.
-    pub bytes: usize,
-    /// Multiplications of one run.
-    pub macs: usize,
+    /// What it is as model files.
+    #[serde(flatten)]
+    pub size: Size,
     /// The seed.
     pub seed: u64,
     /// Epochs trained; of a pruned network those before and after.
@@ -40,6 +40,9 @@ pub struct Run {
     pub test_accuracy: f64,
     /// Seconds of an epoch's training, without its validation; of a pruned network after pruning.
     pub seconds_per_epoch: f64,
+    /// Its first exit, from what takes nothing to what takes everything; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<ExitPoint>,
 }
 
 /// What runs are done with.
@@ -119,20 +122,22 @@ impl<'a> Job<'a> {
             Err(source) => Err(SweepError::Dataset { network: self.name(), source }),
         };
         let nonzeros = trained.nonzeros().map(|(_, nonzeros)| nonzeros).sum();
-        let biases: usize = self.recipe.junctions.iter().map(|junction| junction.outputs).sum();
+        let biases: usize = self.recipe.placed_junctions().iter().map(|placed| placed.n_out()).sum();
+        let exits = exits::points(&trained, validation, test);
+        let exits = exits.map_err(|source| SweepError::Dataset { network: self.name(), source })?;
         Ok(Run {
             network: self.recipe.name.clone(),
             pattern: self.point.pattern.clone(),
             density: self.point.density.clone(),
             nonzeros,
             parameters: nonzeros + biases,
-            bytes: size.bytes,
-            macs: size.macs,
+            size,
             seed,
             epochs: clock.epochs,
             validation_accuracy: accuracy(validation)?,
             test_accuracy: accuracy(test)?,
             seconds_per_epoch: rounded(clock.seconds.iter().sum::<f64>() / clock.seconds.len().max(1) as f64),
+            exits,
         })
     }
 
@@ -160,6 +165,6 @@ impl Clock {
 }
 
 /// To six decimals, which a decimal number in a file gives back exactly.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }

@@ -10,8 +10,8 @@ use lacewing_firmware_conformance::{entry, open_heap, roi_begin, roi_end};
 use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
 use semihosting::{println, process};
 
-/// The paper's first junctions, its last ones, and one that falls out of small caches elsewhere.
-const DENSE: [(u16, u16); 5] = [(800, 112), (800, 40), (100, 100), (40, 40), (40, 10)];
+/// The paper's first junctions, its last ones, one that falls out of small caches elsewhere, and one of too few outputs for a tile.
+const DENSE: [(u16, u16); 6] = [(800, 112), (800, 40), (100, 100), (40, 40), (40, 10), (800, 3)];
 const SPARSE: (u16, u16) = (800, 112);
 
 fn rows(in_degree: u16, index: IndexWidth) -> Packing {
@@ -44,6 +44,15 @@ fn main() -> ! {
     for n in [4, 2, 1] {
         int8(n_in, n_out, Packing::NM { n, m: 16 }, &mut random);
         float(n_in, n_out, Packing::NM { n, m: 16 }, &mut random);
+    }
+    // Rows of any length, and rows that end beside a loop's steps.
+    for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
+        int8(n_in, n_out, Packing::Csr { index }, &mut random);
+        float(n_in, n_out, Packing::Csr { index }, &mut random);
+        int8(40, 40, Packing::Csr { index }, &mut random);
+        float(40, 40, Packing::Csr { index }, &mut random);
+        int8(40, 40, rows(9, index), &mut random);
+        float(40, 40, rows(9, index), &mut random);
     }
     process::exit(0)
 }
