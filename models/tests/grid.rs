@@ -163,7 +163,9 @@ fn documented_and_bundled_grids_are_good() {
         "name = \"a\"\n[[network]]\nwidths = [800, 112, 10]\npattern = [{ pattern = \"random\", densities = [0.45] }]";
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words(grids).contains(&words(&said(bad))), "{}", said(bad));
-    for name in ["equal-parameters", "density-800-100-10", "density-800-100-100-10", "clash-free"] {
+    let densities = ["density-800-100-10", "density-800-100-100-10"];
+    let others = ["equal-parameters", "clash-free", "patterns-800-112-10", "split-800-100-100-10"];
+    for name in densities.into_iter().chain(others) {
         let grid = Grid::read(format!("{}/paper/{name}.toml", env!("CARGO_MANIFEST_DIR")));
         let grid = grid.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((grid.name.as_str(), grid.seeds), (name, 5));
