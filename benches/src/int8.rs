@@ -36,7 +36,9 @@ impl Packed {
     fn junction(&self) -> Result<Junction<'_>, JunctionError> {
         let parts = self.sections.parts();
         match &self.rescale {
-            Some(rescale) => Junction::new_i8(parts, Int8 { rescale, output_zero: 0, low: -128, high: 127 }),
+            Some(rescale) => {
+                Junction::new_i8(parts, Int8 { rescale, input_zero: 0, output_zero: 0, low: -128, high: 127 })
+            }
             None => Junction::new(parts),
         }
     }

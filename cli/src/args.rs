@@ -246,7 +246,7 @@ pub struct Convert {
     /// Take the fastest packings on this target: a profile that comes with the program, or a file of lacewing tune.
     #[arg(long, value_name = "NAME|FILE")]
     pub target: Option<String>,
-    /// What packings are chosen for: speed with a target, else size. int8 needs no target for speed, and takes none.
+    /// What packings are chosen for: speed with a target, else size.
     #[arg(long, value_enum)]
     pub optimise: Option<Optimise>,
     /// Look at the validation part of this data (folder of IDX files or an .npz file): int8 takes its ranges from it, and with a
@@ -291,7 +291,7 @@ pub enum CalibrationName {
     MinMax,
     /// All but one value of 10,000.
     Percentile,
-    /// The least mean square error.
+    /// The least mean square error, of weights too; of logits those far below the largest do not count.
     Mse,
 }
 

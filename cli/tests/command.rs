@@ -162,6 +162,8 @@ fn packing_for_targets() {
     assert!(place.works("tune --target here --quick --out here.toml").contains("dense / packing"));
     let profile = std::fs::read_to_string(place.path("here.toml")).expect("a profile");
     assert!(profile.contains("name = \"here\"") && profile.contains("family = \"windows 8 x8\""), "{profile}");
+    let (_, int8) = profile.split_once("[int8]").expect("times of int8");
+    assert!(int8.contains("family = \"windows 16 x8\"") && int8.contains("family = \"block 16x4\""), "{int8}");
 
     let plain = place.json("eval model/head.lace --tail model/tail.lace --data halves.npz --json");
     for target in ["here.toml", "x86-64-avx2", "x86-64-avx512", "aarch64-generic"] {
@@ -328,6 +330,9 @@ fn int8_beside_f32() {
     let place = Place::new();
     place.model();
     place.works("convert trained.safetensors --out int8 --dtype i8 --calibrate halves.npz --calibration mse");
+    // Packings change no number.
+    place.works("convert trained.safetensors --out plain --dtype i8 --calibrate halves.npz");
+    let plain = place.json("eval plain/head.lace --tail plain/tail.lace --data halves.npz --json");
     let eval = "eval model/head.lace --tail model/tail.lace --data halves.npz";
     let both = place.json(&format!("{eval} --beside int8/head.lace --beside-tail int8/tail.lace --json"));
     assert_eq!((&both["one"]["element"], &both["other"]["element"]), (&"f32".into(), &"i8".into()));
@@ -355,7 +360,22 @@ fn int8_beside_f32() {
     );
     place.refuses("convert trained.safetensors --out no --calibrate halves.npz", &["--dtype i8"]);
     place.refuses("convert trained.safetensors --out no --keep-f32 1", &["--dtype i8"]);
-    place.refuses("convert trained.safetensors --out no --dtype i8 --calibrate halves.npz --target x", &["--target"]);
+    let i8 = "--dtype i8 --calibrate halves.npz";
+    place.refuses(&format!("convert trained.safetensors --out no {i8} --target x"), &["no target x", "x86-64-avx512"]);
+    place.refuses(&format!("convert trained.safetensors --out no {i8} --optimise speed"), &["needs a --target"]);
+    let old =
+        "name = 'old'\nisa = 'avx2'\nprocessor = 'one'\n[[packing]]\nfamily = 'dense'\npoints = [[9, 9, 1, 1, 1]]";
+    std::fs::write(place.path("old.toml"), old).expect("a file");
+    place.refuses(&format!("convert trained.safetensors --out no {i8} --target old.toml"), &["int8", "lacewing tune"]);
+    for target in ["x86-64-avx2", "x86-64-avx512", "aarch64-generic"] {
+        let report =
+            place.json(&format!("convert trained.safetensors --out for-{target} {i8} --target {target} --json"));
+        let reason = report["junctions"][0]["reason"].as_str().expect("a reason");
+        assert!(reason.contains(target), "{reason}");
+        let files = format!("for-{target}/head.lace --tail for-{target}/tail.lace");
+        let found = place.json(&format!("eval {files} --data halves.npz --json"));
+        assert_eq!(found["correct"], plain["correct"], "{target}");
+    }
     let needed = place.run("convert trained.safetensors --out no --dtype i8");
     assert!(!needed.status.success() && String::from_utf8_lossy(&needed.stderr).contains("--calibrate"));
     assert!(!place.path("no").exists());

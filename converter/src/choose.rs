@@ -1,6 +1,6 @@
 //! Which packing a junction gets, and why.
 
-use lacewing_kernels::{IndexWidth, Packing};
+use lacewing_kernels::{Element, IndexWidth, Packing};
 
 use crate::edges::Edges;
 use crate::find::Structure;
@@ -81,24 +81,44 @@ pub fn candidates(edges: &Edges, structure: &Structure) -> Vec<(Packing, usize)>
 }
 
 /// Lanes, and the widest page that has a kernel in so many.
-pub(crate) const PAGES: [(u8, u8); 3] = [(4, 16), (8, 16), (16, 32)];
+pub(crate) const fn pages(element: Element) -> &'static [(u8, u8)] {
+    match element {
+        Element::I8 => &[(8, 16), (16, 64)],
+        _ => &[(4, 16), (8, 16), (16, 32)],
+    }
+}
+
 /// Lanes, widths and steps of windows that have kernels.
-pub(crate) const WINDOWS: [(u8, u8, u8); 4] = [(4, 8, 1), (4, 16, 1), (8, 8, 1), (16, 32, 2)];
+pub(crate) const fn windows(element: Element) -> &'static [(u8, u8, u8)] {
+    match element {
+        Element::I8 => &[(8, 16, 1), (16, 16, 1), (16, 32, 1), (16, 64, 1), (16, 128, 2)],
+        _ => &[(4, 8, 1), (4, 16, 1), (8, 8, 1), (16, 32, 2)],
+    }
+}
 
 /// The deployment packings that fit, for processors with vectors: to be measured against each other and the
 /// [`candidates`], since their speed is the processor's.
 #[must_use]
-pub fn deployment_candidates(edges: &Edges, structure: &Structure) -> Vec<Packing> {
-    let mut all = vec![Packing::DenseInputMajor];
+pub fn deployment_candidates(edges: &Edges, structure: &Structure, element: Element) -> Vec<Packing> {
+    // int8 keeps its sums in a small place of its own.
+    let input_first = element == Element::F32 || (edges.n_out() <= 256 && edges.n_in() <= 32_768);
+    let mut all: Vec<_> = input_first.then_some(Packing::DenseInputMajor).into_iter().collect();
     for fit in &structure.nm {
-        let lanes = PAGES.iter().filter(|(_, widest)| (4..=*widest).contains(&fit.m)).map(|(lanes, _)| *lanes);
+        let lanes = pages(element).iter().filter(|(_, widest)| (4..=*widest).contains(&fit.m)).map(|(lanes, _)| *lanes);
         all.extend(lanes.map(|lanes| Packing::NMLanes { n: fit.n, m: fit.m, lanes }));
     }
-    let windows = WINDOWS.into_iter().filter(|(_, width, _)| !structure.dense && edges.n_in() >= usize::from(*width));
-    all.extend(windows.map(|(lanes, width, steps)| Packing::Windows { lanes, width, steps }));
-    if let Some(out_degree) = structure.out_degrees.constant().and_then(|d| u16::try_from(d).ok()).filter(|d| *d > 0) {
-        let width = if edges.n_out() <= 256 { IndexWidth::Delta8 } else { IndexWidth::Absolute16 };
-        all.push(Packing::InputMajor { out_degree, index: width });
+    let fit = |(_, width, _): &&(u8, u8, u8)| !structure.dense && edges.n_in() >= usize::from(*width);
+    let windows = windows(element).iter().filter(fit);
+    all.extend(windows.map(|(lanes, width, steps)| Packing::Windows { lanes: *lanes, width: *width, steps: *steps }));
+    let out_degree = structure.out_degrees.constant().and_then(|d| u16::try_from(d).ok()).filter(|d| *d > 0);
+    if let Some(out_degree) = out_degree.filter(|_| input_first) {
+        // What is faster is the processor's in int8, where an index weighs as much as a weight.
+        let widths: &[IndexWidth] = match element {
+            Element::I8 => &[IndexWidth::Delta8, IndexWidth::Absolute16],
+            _ if edges.n_out() <= 256 => &[IndexWidth::Delta8],
+            _ => &[IndexWidth::Absolute16],
+        };
+        all.extend(widths.iter().map(|index| Packing::InputMajor { out_degree, index: *index }));
     }
     all
 }

@@ -15,7 +15,7 @@ use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
 use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
-use crate::int8::{self, Int8Error, Int8Goal, Quantising};
+use crate::int8::{self, Int8Error, Quantising};
 use crate::network::Network;
 use crate::plan::{Goal, PlanError, PlannedJunction, plan};
 use crate::profile::Profile;
@@ -46,7 +46,7 @@ pub struct Options<'d> {
     pub calibrate: Option<&'d Path>,
     /// What junctions compute in; a network that was quantised elsewhere stays int8. int8 needs `calibrate`, whose validation part then tells the range of every number as well.
     pub dtype: Dtype,
-    /// How int8 ranges and packings are chosen, and what stays f32.
+    /// How int8 ranges are chosen, and what stays f32; its goal is not looked at, since `profile` says it.
     pub quantising: Quantising<'d>,
     /// Told what is being done, and the share of it that is done.
     pub progress: Option<Progress<'d>>,
@@ -247,14 +247,14 @@ fn quantised(
 ///
 /// # Errors
 /// The network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
-pub fn convert_given(network: &Network, scales: &[Scales], goal: Int8Goal) -> Result<Converted, ConvertError> {
+pub fn convert_given(network: &Network, scales: &[Scales], goal: Goal<'_>) -> Result<Converted, ConvertError> {
     kept(network, scales, goal, &|_, _| {})
 }
 
 fn kept(
     network: &Network,
     scales: &[Scales],
-    goal: Int8Goal,
+    goal: Goal<'_>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
     let junctions = given::plan(network, scales, goal, &|junction, share| progress(Step::Packing(junction), share))?;
@@ -320,15 +320,13 @@ pub fn convert(
     });
     let scales = given::read(&mut source, &recipe)?;
     drop(source);
+    let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
     let converted = match (&scales, options.dtype) {
-        (Some(scales), _) => kept(&network, scales, options.quantising.goal, progress)?,
-        (None, Dtype::F32) => {
-            let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
-            convert_network_for(&network, goal, options.data, progress)?
-        }
+        (Some(scales), _) => kept(&network, scales, goal, progress)?,
+        (None, Dtype::F32) => convert_network_for(&network, goal, options.data, progress)?,
         (None, Dtype::I8) => {
             let data = calibration.as_ref().ok_or(Int8Error::NoData)?;
-            quantised(&network, data, &options.quantising, progress)?
+            quantised(&network, data, &Quantising { goal, ..options.quantising }, progress)?
         }
     };
     let mut files = vec![(HEAD, &*converted.head)];

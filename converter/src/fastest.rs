@@ -1,35 +1,36 @@
 //! Which packing a junction gets for a target: the one that takes the least time by the target's profile.
 
-use lacewing_kernels::Packing;
+use lacewing_kernels::{Element, Packing};
 
 use crate::calibrate::NonzeroInputs;
-use crate::choose::{Choice, candidates, dense_bytes, deployment_candidates};
+use crate::choose::{Choice, candidates, deployment_candidates};
 use crate::edges::Edges;
 use crate::find::Structure;
 use crate::grouping::Effort;
-use crate::network::TrainedJunction;
-use crate::pack::{DoesNotFit, Packed, last_page_n, pack, pack_with};
-use crate::profile::{Cautious, Load, Profile, family};
+use crate::pack::{DoesNotFit, Packed, last_page_n};
+use crate::profile::{Load, Profile, family};
 
 /// A sparse packing has to be faster than dense by this factor: an estimate is no better than that, and dense never
 /// disappoints.
 const WORTH: f64 = 0.95;
 
-/// Packs a junction as `profile` has it fastest. `inputs`, from calibration, lets packings take part that pass over inputs that
-/// are zero.
-pub(crate) fn fastest(
-    junction: &TrainedJunction,
-    structure: &Structure,
-    profile: &Profile,
-    inputs: Option<NonzeroInputs>,
-    effort: &Effort<'_>,
-) -> Result<(Choice, Packed), DoesNotFit> {
-    let TrainedJunction { edges, bias, activation, .. } = junction;
-    let target = Target { profile, edges, structure, inputs };
-    let dense = target.time(Packing::Dense, dense_bytes(edges) / 4);
-    let (Some(dense), None) = (dense, &profile.cautious) else {
-        let (packing, why) = cautious(edges, structure, profile);
-        let packed = pack(edges, bias, *activation, packing)?;
+/// A junction on a target.
+pub(crate) struct Target<'t> {
+    pub profile: &'t Profile,
+    pub element: Element,
+    pub edges: &'t Edges,
+    pub structure: &'t Structure,
+    /// From calibration; lets packings take part that pass over inputs that are zero.
+    pub inputs: Option<NonzeroInputs>,
+    /// Lays the junction out.
+    pub pack: &'t dyn Fn(Packing, &Effort<'_>) -> Result<Packed, DoesNotFit>,
+}
+
+/// Packs a junction as the target's profile has it fastest.
+pub(crate) fn fastest(target: &Target<'_>, effort: &Effort<'_>) -> Result<(Choice, Packed), DoesNotFit> {
+    let dense = target.time(Packing::Dense, target.edges.n_in() * target.edges.n_out());
+    let (Some(dense), None) = (dense, target.profile.cautious(target.element)) else {
+        let (packed, why) = target.cautious(effort)?;
         return Ok((choice(&packed, why), packed));
     };
     let mut best = (Packing::Dense, dense * WORTH, dense);
@@ -42,12 +43,12 @@ pub(crate) fn fastest(
     let mut packed = None;
     for packing in target.grouped() {
         // Without any padding it would have to win; only then it is worth to group the rows.
-        let hope = target.time(packing, edges.nnz());
+        let hope = target.time(packing, target.edges.nnz());
         if hope.is_none_or(|time| time >= best.1) {
             continue;
         }
-        let candidate = pack_with(edges, bias, *activation, packing, effort)?;
-        let time = target.time(packing, candidate.parts().weights.len() / 4);
+        let candidate = (target.pack)(packing, effort)?;
+        let time = target.time(packing, target.weights(&candidate));
         if let Some(time) = time.filter(|time| *time < best.1) {
             best = (packing, time, time);
             packed = Some(candidate);
@@ -55,43 +56,52 @@ pub(crate) fn fastest(
     }
     let packed = match packed {
         Some(packed) => packed,
-        None => pack(edges, bias, *activation, best.0)?,
+        None => (target.pack)(best.0, effort)?,
     };
     let reason = target.reason(&packed, best.2, dense);
     Ok((choice(&packed, reason), packed))
 }
 
 fn choice(packed: &Packed, reason: String) -> Choice {
+    Choice { packing: packed.packing(), bytes: section_bytes(packed), reason }
+}
+
+fn section_bytes(packed: &Packed) -> usize {
     let parts = packed.parts();
-    Choice { packing: packed.packing(), bytes: packed.len() - parts.bias.len(), reason }
-}
-
-/// The packing of the fewest bytes among those that the rule names, dense above its density.
-fn cautious(edges: &Edges, structure: &Structure, profile: &Profile) -> (Packing, String) {
-    let Some(Cautious { dense_above, packings }) = &profile.cautious else {
-        return (Packing::Dense, format!("{} has no times", profile.name));
-    };
-    let name = &profile.name;
-    let density = edges.density();
-    if density > *dense_above {
-        return (Packing::Dense, format!("density {density:.2} is above {dense_above}, where {name} is dense by rule"));
-    }
-    let known = candidates(edges, structure).into_iter().filter(|(packing, _)| packings.contains(&family(packing)));
-    match known.min_by_key(|(_, bytes)| *bytes) {
-        Some((packing, _)) => (packing, format!("it is the smallest that {name} uses by rule; nothing was measured")),
-        None => (Packing::Dense, format!("no sparse packing that {name} uses fits")),
-    }
-}
-
-/// A junction on a target.
-struct Target<'t> {
-    profile: &'t Profile,
-    edges: &'t Edges,
-    structure: &'t Structure,
-    inputs: Option<NonzeroInputs>,
+    parts.weights.len() + parts.counts.len() + parts.index.len()
 }
 
 impl Target<'_> {
+    /// The packing of the fewest bytes among those that the rule names, dense above its density.
+    fn cautious(&self, effort: &Effort<'_>) -> Result<(Packed, String), DoesNotFit> {
+        let name = &self.profile.name;
+        let dense = |why| Ok(((self.pack)(Packing::Dense, effort)?, why));
+        let Some(rule) = self.profile.cautious(self.element) else { return dense(format!("{name} has no times")) };
+        let (density, most) = (self.edges.density(), rule.dense_above);
+        if density > most {
+            return dense(format!("density {density:.2} is above {most}, where {name} is dense by rule"));
+        }
+        // One beside the best at a time: all of them take more memory than the network.
+        let mut best: Option<Packed> = None;
+        for packing in self.packings().chain(self.grouped()).filter(|packing| rule.packings.contains(&family(packing)))
+        {
+            let packed = (self.pack)(packing, effort)?;
+            if best.as_ref().is_none_or(|best| section_bytes(&packed) < section_bytes(best)) {
+                best = Some(packed);
+            }
+        }
+        match best {
+            Some(best) => Ok((best, format!("it is the smallest that {name} uses by rule; nothing was measured"))),
+            None => dense(format!("no sparse packing that {name} uses fits")),
+        }
+    }
+
+    /// Weights laid out.
+    fn weights(&self, packed: &Packed) -> usize {
+        let bytes = if self.element == Element::I8 { 1 } else { 4 };
+        packed.parts().weights.len() / bytes
+    }
+
     fn skips(packing: Packing) -> bool {
         matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. })
     }
@@ -99,14 +109,18 @@ impl Target<'_> {
     /// What fits and stores as many weights as can be told beforehand.
     fn packings(&self) -> impl Iterator<Item = Packing> {
         let canonical = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| packing);
-        let deployment = deployment_candidates(self.edges, self.structure).into_iter();
+        let deployment = deployment_candidates(self.edges, self.structure, self.element).into_iter();
+        let deployment = deployment.filter(|packing| !Self::is_grouped(packing));
         canonical.chain(deployment).filter(|packing| self.inputs.is_some() || !Self::skips(*packing))
     }
 
     /// What has to be packed before its time is known.
     fn grouped(&self) -> impl Iterator<Item = Packing> {
-        let windows = |packing: &Packing| matches!(packing, Packing::Windows { .. });
-        deployment_candidates(self.edges, self.structure).into_iter().filter(windows)
+        deployment_candidates(self.edges, self.structure, self.element).into_iter().filter(Self::is_grouped)
+    }
+
+    const fn is_grouped(packing: &Packing) -> bool {
+        matches!(packing, Packing::Windows { .. })
     }
 
     /// Weights stored, padding counted.
@@ -123,7 +137,9 @@ impl Target<'_> {
                 let last = edges.n_in() % page;
                 let last = if last > 0 { last_page_n(n, last, m) } else { 0 };
                 let in_degree = edges.n_in() / page * usize::from(n) + last;
-                Some(in_degree * edges.n_out().next_multiple_of(lanes))
+                // int8 takes steps in quads.
+                let steps = if self.element == Element::I8 { in_degree.next_multiple_of(4) } else { in_degree };
+                Some(steps * edges.n_out().next_multiple_of(lanes))
             }
             Packing::Windows { .. } => None,
             _ => Some(edges.nnz()),
@@ -143,7 +159,7 @@ impl Target<'_> {
             stored: stored as f64,
             nonzero_inputs,
         };
-        self.profile.estimate(&packing, &load)
+        self.profile.estimate(self.element, &packing, &load)
     }
 
     fn reason(&self, packed: &Packed, time: f64, dense: f64) -> String {
@@ -162,7 +178,7 @@ impl Target<'_> {
         }
         if let Some(inputs) = self.inputs {
             reason.push_str(&format!("; {inputs}"));
-            let worst = self.time_at(packed.packing(), packed.parts().weights.len() / 4, inputs.worst);
+            let worst = self.time_at(packed.packing(), self.weights(packed), inputs.worst);
             if let Some(worst) = worst.filter(|_| Self::skips(packed.packing())) {
                 reason.push_str(&format!(", which takes {}", micros(worst)));
             }

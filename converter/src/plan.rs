@@ -1,15 +1,16 @@
 //! What each junction of a network becomes: its structure, its packing and the reason.
 
+use lacewing_kernels::{Element, Packing};
 use lacewing_models::JunctionId;
 use thiserror::Error;
 
 use crate::calibrate::NonzeroInputs;
 use crate::choose::{Choice, choose};
-use crate::fastest::fastest;
+use crate::fastest::{Target, fastest};
 use crate::find::Structure;
 use crate::grouping::Effort;
 use crate::network::{Network, TrainedJunction};
-use crate::pack::{DoesNotFit, Packed, pack};
+use crate::pack::{DoesNotFit, Packed, pack, pack_with};
 use crate::profile::Profile;
 
 /// One junction, packed.
@@ -77,8 +78,10 @@ pub(crate) fn plan_junction(
             pack(edges, bias, *activation, choice.packing).map(|packed| (choice, packed))
         }
         Goal::Speed { profile, inputs } => {
-            let effort = Effort { progress: &told, ..Effort::FULL };
-            fastest(junction, &structure, profile, inputs.get(at).copied(), &effort)
+            let inputs = inputs.get(at).copied();
+            let pack = |packing: Packing, effort: &Effort<'_>| pack_with(edges, bias, *activation, packing, effort);
+            let target = Target { profile, element: Element::F32, edges, structure: &structure, inputs, pack: &pack };
+            fastest(&target, &Effort { progress: &told, ..Effort::FULL })
         }
     };
     let (choice, packed) = packed.map_err(|error| PlanError { junction: *id, error })?;

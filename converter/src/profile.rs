@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lacewing_kernels::{KernelSet, Packing};
+use lacewing_kernels::{Element, KernelSet, Packing};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -33,6 +33,33 @@ pub struct Profile {
     /// What was measured.
     #[serde(default, rename = "packing")]
     pub packings: Vec<Measured>,
+    /// The same of int8 junctions; the above is of f32 ones.
+    pub int8: Option<Int8Times>,
+}
+
+/// What a target is fast at in int8. Its kernels may want another instruction set than those of f32, and what was measured may have
+/// been measured elsewhere.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8Times {
+    /// The instruction set of the kernels: `neondot`, `avx2`, `avx512vnni` …
+    pub isa: String,
+    /// The processor, as a class.
+    pub processor: String,
+    /// When it was measured, `YYYY-MM-DD`, and by which command.
+    pub measured: Option<String>,
+    /// The rule where nothing was measured.
+    pub cautious: Option<Cautious>,
+    /// What was measured.
+    #[serde(default, rename = "packing")]
+    pub packings: Vec<Measured>,
+}
+
+/// What a profile says of junctions of one element.
+#[derive(Clone, Copy)]
+struct Times<'p> {
+    cautious: Option<&'p Cautious>,
+    packings: &'p [Measured],
 }
 
 /// Sparse below a density, dense above: for targets that were not measured.
@@ -199,40 +226,39 @@ impl Profile {
         Ok(profile)
     }
 
+    fn times(&self, element: Element) -> Option<Times<'_>> {
+        match element {
+            Element::I8 => {
+                self.int8.as_ref().map(|int8| Times { cautious: int8.cautious.as_ref(), packings: &int8.packings })
+            }
+            _ => Some(Times { cautious: self.cautious.as_ref(), packings: &self.packings }),
+        }
+    }
+
+    /// Whether it says anything of junctions of this element.
+    #[must_use]
+    pub fn knows(&self, element: Element) -> bool {
+        self.times(element).is_some()
+    }
+
+    /// The rule for junctions of this element, where nothing was measured.
+    #[must_use]
+    pub fn cautious(&self, element: Element) -> Option<&Cautious> {
+        self.times(element)?.cautious
+    }
+
     fn check(&self) -> Result<(), String> {
-        let dense = Packing::Dense.name();
-        match &self.cautious {
-            Some(rule) if !(0.0..=1.0).contains(&rule.dense_above) => {
-                return Err(format!("dense_above = {} is no density: 0 to 1", rule.dense_above));
-            }
-            None if !self.packings.iter().any(|measured| measured.family == dense) => {
-                return Err("it has neither a [cautious] rule nor times of the dense packing".into());
-            }
-            _ => {}
-        }
-        for Measured { family, points } in &self.packings {
-            if points.is_empty() {
-                return Err(format!("{family} has no points"));
-            }
-            for point in points {
-                let Point { inputs, outputs, density, ns, idle_ns } = *point;
-                let shape = inputs >= 1.0 && outputs >= 1.0 && (inputs * outputs).is_finite();
-                let times = ns > 0.0 && ns.is_finite() && idle_ns >= 0.0 && idle_ns.is_finite();
-                if !(shape && times && density > 0.0 && density <= 1.0) {
-                    return Err(format!("{family} has a point out of range: {point:?}"));
-                }
-            }
-        }
-        Ok(())
+        let mut times = [Element::F32, Element::I8].into_iter().filter_map(|element| self.times(element));
+        times.try_for_each(Times::check)
     }
 
     /// Nanoseconds that a junction takes, by the points measured around it; `None` where the family was not measured.
     /// The time of a weight is the mean of the points', each with the weight 1 / distance⁴ (after Shepard): a point itself
     /// counts alone, and what lies far from all is an estimate and no more.
     #[must_use]
-    pub fn estimate(&self, packing: &Packing, load: &Load) -> Option<f64> {
+    pub fn estimate(&self, element: Element, packing: &Packing, load: &Load) -> Option<f64> {
         let family = family(packing);
-        let measured = self.packings.iter().find(|measured| measured.family == family)?;
+        let measured = self.times(element)?.packings.iter().find(|measured| measured.family == family)?;
         let here = place(packing, load.inputs, load.outputs, load.density);
         let share = load.nonzero_inputs.clamp(0.0, 1.0);
         let (mut sum, mut weights) = (0.0, 0.0);
@@ -249,33 +275,74 @@ impl Profile {
     /// The profile as TOML; [`parse`](Self::parse) reads it back, numbers with four digits.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let quoted = |text: &str| toml::Value::from(text).to_string();
-        let list = |all: &[String]| all.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(", ");
-        let mut text = format!(
-            "name = {}\nisa = {}\nprocessor = {}\n",
-            quoted(&self.name),
-            quoted(&self.isa),
-            quoted(&self.processor)
-        );
-        if let Some(measured) = &self.measured {
+        let mut text = format!("name = {}\n", quoted(&self.name));
+        let times = |element| self.times(element).into_iter();
+        let f32s = (&*self.isa, &*self.processor, self.measured.as_ref());
+        times(Element::F32).for_each(|times| times.write("", f32s, &mut text));
+        if let Some(int8) = &self.int8 {
+            text.push_str("\n[int8]\n");
+            let about = (&*int8.isa, &*int8.processor, int8.measured.as_ref());
+            times(Element::I8).for_each(|times| times.write("int8.", about, &mut text));
+        }
+        text
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+impl Times<'_> {
+    fn check(self) -> Result<(), String> {
+        let dense = Packing::Dense.name();
+        match self.cautious {
+            Some(rule) if !(0.0..=1.0).contains(&rule.dense_above) => {
+                return Err(format!("dense_above = {} is no density: 0 to 1", rule.dense_above));
+            }
+            None if !self.packings.iter().any(|measured| measured.family == dense) => {
+                return Err("it has neither a [cautious] rule nor times of the dense packing".into());
+            }
+            _ => {}
+        }
+        for Measured { family, points } in self.packings {
+            if points.is_empty() {
+                return Err(format!("{family} has no points"));
+            }
+            for point in points {
+                let Point { inputs, outputs, density, ns, idle_ns } = *point;
+                let shape = inputs >= 1.0 && outputs >= 1.0 && (inputs * outputs).is_finite();
+                let times = ns > 0.0 && ns.is_finite() && idle_ns >= 0.0 && idle_ns.is_finite();
+                if !(shape && times && density > 0.0 && density <= 1.0) {
+                    return Err(format!("{family} has a point out of range: {point:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `within` is what the tables' names begin with.
+    fn write(self, within: &str, (isa, processor, measured): (&str, &str, Option<&String>), text: &mut String) {
+        text.push_str(&format!("isa = {}\nprocessor = {}\n", quoted(isa), quoted(processor)));
+        if let Some(measured) = measured {
             text.push_str(&format!("measured = {}\n", quoted(measured)));
         }
-        if let Some(Cautious { dense_above, packings }) = &self.cautious {
-            text.push_str(&format!("\n[cautious]\ndense_above = {dense_above}\npackings = [{}]\n", list(packings)));
+        if let Some(Cautious { dense_above, packings }) = self.cautious {
+            let packings: Vec<String> = packings.iter().map(|one| quoted(one)).collect();
+            let packings = packings.join(", ");
+            text.push_str(&format!("\n[{within}cautious]\ndense_above = {dense_above}\npackings = [{packings}]\n"));
         }
         if !self.packings.is_empty() {
             text.push_str(
                 "\n# Points: inputs, outputs, density, ns a stored weight, the same where every input is zero.\n",
             );
         }
-        for Measured { family, points } in &self.packings {
-            text.push_str(&format!("[[packing]]\nfamily = {}\npoints = [\n", quoted(family)));
+        for Measured { family, points } in self.packings {
+            text.push_str(&format!("[[{within}packing]]\nfamily = {}\npoints = [\n", quoted(family)));
             for Point { inputs, outputs, density, ns, idle_ns } in points {
                 text.push_str(&format!("    [{inputs}, {outputs}, {density:.4}, {ns:.4}, {idle_ns:.4}],\n"));
             }
             text.push_str("]\n");
         }
-        text
     }
 }
 
@@ -294,6 +361,12 @@ points = [[10, 10, 1.0, 0.1, 0.1], [100, 100, 1.0, 0.3, 0.3]]
 [[packing]]
 family = "input_major8"
 points = [[10, 10, 0.5, 0.4, 0.2], [10, 10, 0.125, 0.8, 0.2]]
+[int8]
+isa = "avx512vnni"
+processor = "another"
+[[int8.packing]]
+family = "dense"
+points = [[10, 10, 1.0, 0.05, 0.05]]
 "#;
 
     fn load(inputs: f64, outputs: f64, density: f64) -> Load {
@@ -303,18 +376,22 @@ points = [[10, 10, 0.5, 0.4, 0.2], [10, 10, 0.125, 0.8, 0.2]]
     #[test]
     fn a_point_counts_alone_and_near_ones_most() {
         let profile = Profile::parse("t", TEXT).unwrap();
-        let dense = |side: f64| profile.estimate(&Packing::Dense, &load(side, side, 1.0)).unwrap();
+        let dense = |side: f64| profile.estimate(Element::F32, &Packing::Dense, &load(side, side, 1.0)).unwrap();
         assert!((dense(10.0) - 1.0).abs() < 1e-6 && (dense(100.0) - 3.0).abs() < 1e-6);
         assert!((dense(1000.0_f64.sqrt()) - 2.0).abs() < 1e-6, "half way on the logarithms");
         assert!(dense(12.0) > 1.0 && dense(12.0) < 1.01 && dense(1e4) > 2.5 && dense(1e4) < 3.0);
         let packing = Packing::InputMajor { out_degree: 3, index: lacewing_kernels::IndexWidth::Delta8 };
         let at = |density, nonzero_inputs| {
-            profile.estimate(&packing, &Load { nonzero_inputs, ..load(10.0, 10.0, density) }).unwrap()
+            profile.estimate(Element::F32, &packing, &Load { nonzero_inputs, ..load(10.0, 10.0, density) }).unwrap()
         };
         for (density, share, want) in [(0.5, 1.0, 4.0), (0.25, 1.0, 6.0), (0.5, 0.0, 2.0), (0.5, 0.5, 3.0)] {
             assert!((at(density, share) - want).abs() < 1e-6, "{density} {share}: {}", at(density, share));
         }
-        assert_eq!(profile.estimate(&Packing::NM { n: 1, m: 8 }, &load(10.0, 10.0, 0.1)), None);
+        assert_eq!(profile.estimate(Element::F32, &Packing::NM { n: 1, m: 8 }, &load(10.0, 10.0, 0.1)), None);
+        // int8 has times of its own.
+        let int8 = |packing| profile.estimate(Element::I8, packing, &load(10.0, 10.0, 1.0));
+        assert!((int8(&Packing::Dense).unwrap() - 0.5).abs() < 1e-6 && int8(&packing).is_none());
+        assert!(profile.knows(Element::I8) && !Profile { int8: None, ..profile.clone() }.knows(Element::I8));
     }
 
     /// What decides is how long a loop runs: rows by their in-degree, inputs by their out-degree.
@@ -344,6 +421,12 @@ points = [[10, 10, 0.5, 0.4, 0.2], [10, 10, 0.125, 0.8, 0.2]]
             ("0.4, 0.2", "-0.4, 0.2", "out of range"),
             ("0.5, 0.4", "1.5, 0.4", "out of range"),
             ("isa", "ise", "unknown field"),
+            ("0.05, 0.05", "0.0, 0.05", "out of range"),
+            (
+                "family = \"dense\"\npoints = [[10, 10, 1.0, 0.05",
+                "family = \"rows8\"\npoints = [[10, 10, 1.0, 0.05",
+                "neither",
+            ),
             ("[10, 10, 1.0, 0.1, 0.1], ", "[10, 10, 1.0], ", "length"),
             ("measured = \"2026-01-01\"", "[cautious]\ndense_above = 3.0\npackings = []", "no density"),
         ] {

@@ -3,19 +3,22 @@
 use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
+use lacewing_engine::Quantisation;
 use lacewing_kernels::bytes::groups_of_4;
-use lacewing_kernels::{Activation, Isa, IsaError, Junction, JunctionError, KernelSet, Packing, Parts, ReadyKernel};
+use lacewing_kernels::{
+    Activation, Element, Isa, IsaError, Junction, JunctionError, KernelSet, Packing, Parts, ReadyKernel,
+};
 use lacewing_models::pattern::PatternError;
 use lacewing_models::{Mask, Pattern};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use thiserror::Error;
 
-use crate::choose::{PAGES as PAGES_IN_LANES, WINDOWS};
+use crate::choose::{pages, windows};
 use crate::edges::{Edges, EdgesBuilder};
 use crate::grouping::Effort;
-use crate::pack::{Packed, pack_with};
-use crate::profile::{Measured, Point, Profile, family};
+use crate::pack::{DoesNotFit, Packed, PackedInt8, pack_int8, pack_with};
+use crate::profile::{Int8Times, Measured, Point, Profile, family};
 use crate::settled::SettleError;
 
 /// Inputs and outputs measured: three within the first-level cache, one of which ends in ten classes; one within the second level
@@ -23,8 +26,9 @@ use crate::settled::SettleError;
 const SHAPES: [(usize, usize); 5] = [(32, 32), (256, 10), (128, 64), (800, 128), (1024, 1024)];
 /// One edge in so many places.
 const ONE_IN: [usize; 5] = [2, 4, 8, 16, 32];
-const BLOCKS: [(usize, usize); 8] = [(4, 1), (8, 1), (16, 1), (32, 1), (8, 4), (16, 4), (1, 8), (1, 16)];
-const PAGES: [usize; 4] = [4, 8, 16, 32];
+const BLOCKS: [(usize, usize); 10] =
+    [(4, 1), (8, 1), (16, 1), (32, 1), (4, 4), (8, 4), (16, 4), (32, 4), (1, 8), (1, 16)];
+const PAGES: [usize; 5] = [4, 8, 16, 32, 64];
 
 /// Turns that every packing gets; the fastest counts.
 const ROUNDS: usize = 60;
@@ -60,29 +64,45 @@ pub enum TuneError {
     Settle(#[from] SettleError),
 }
 
-/// Measures every packing that has a kernel of this machine's instruction set. At most two minutes; `quick` takes a fifth of
-/// the turns. `progress` is told the share that is done.
+/// Measures every packing that has a kernel of this machine's instruction set, of f32 and of int8. At most four minutes; `quick`
+/// takes a fifth of the turns. `progress` is told the share that is done.
 ///
 /// # Errors
 /// `LACEWING_ISA` asks for what cannot be had.
 pub fn tune(name: &str, processor: &str, quick: bool, progress: &dyn Fn(f64)) -> Result<Profile, TuneError> {
     let rounds = if quick { QUICK_ROUNDS } else { ROUNDS };
-    let mut profile = Profile {
+    let measured = Some(format!("{} by lacewing tune --target {name}{}", today(), if quick { " --quick" } else { "" }));
+    let told = |element: usize, share: f64| progress((element as f64 + share) / 2.0);
+    let f32s = times(Element::F32, rounds, &|share| told(0, share))?;
+    let int8 = times(Element::I8, rounds, &|share| told(1, share))?;
+    Ok(Profile {
         name: name.into(),
         isa: isa()?.name().into(),
         processor: processor.into(),
-        measured: Some(format!("{} by lacewing tune --target {name}{}", today(), if quick { " --quick" } else { "" })),
+        measured: measured.clone(),
         cautious: None,
-        packings: Vec::new(),
-    };
+        packings: f32s,
+        int8: Some(Int8Times {
+            isa: isa_of(Element::I8)?.name().into(),
+            processor: processor.into(),
+            measured,
+            cautious: None,
+            packings: int8,
+        }),
+    })
+}
+
+/// Those of one element, over all shapes.
+fn times(element: Element, rounds: usize, progress: &dyn Fn(f64)) -> Result<Vec<Measured>, TuneError> {
+    let mut packings = Vec::new();
     for (at, (n_in, n_out)) in SHAPES.into_iter().enumerate() {
-        let drawn = draw(n_in, n_out)?;
+        let drawn = draw(n_in, n_out, element)?;
         let mut contenders = drawn.iter().map(Contender::new).collect::<Result<Vec<_>, _>>()?;
         let told = |share: f64| progress((at as f64 + share) / SHAPES.len() as f64);
         measure(&mut contenders, n_in, n_out, rounds, &told);
-        contenders.iter().for_each(|contender| contender.report(&mut profile.packings));
+        contenders.iter().for_each(|contender| contender.report(&mut packings));
     }
-    Ok(profile)
+    Ok(packings)
 }
 
 /// This machine's processor as a class: its model and second-level cache, where the system tells, else the architecture.
@@ -96,12 +116,16 @@ pub fn processor() -> String {
     format!("{}{cache}", model.unwrap_or(std::env::consts::ARCH))
 }
 
-/// The instruction set that dense junctions get: the one the figures are for.
+/// The instruction set that dense f32 junctions get: the one the figures are for.
 ///
 /// # Errors
 /// `LACEWING_ISA` asks for what cannot be had.
 pub fn isa() -> Result<Isa, IsaError> {
-    let kernel = KernelSet::ALL.choose(&Packing::Dense)?;
+    isa_of(Element::F32)
+}
+
+fn isa_of(element: Element) -> Result<Isa, IsaError> {
+    let kernel = KernelSet::ALL.choose_element(element, &Packing::Dense)?;
     Ok(kernel.map_or(Isa::Scalar, |ready| ready.kernel().isa()))
 }
 
@@ -138,12 +162,16 @@ struct Drawn {
 
 impl Drawn {
     /// `None` where the mask does not fit the packing, or only the scalar kernel runs it beside a faster dense one.
-    fn new(edges: &Edges, packing: Packing) -> Option<Self> {
-        let kernel = KernelSet::ALL.choose(&packing).ok().flatten()?;
-        if kernel.kernel().isa() == Isa::Scalar && isa().ok()? != Isa::Scalar {
+    fn new(edges: &Edges, packing: Packing, element: Element) -> Option<Self> {
+        let kernel = KernelSet::ALL.choose_element(element, &packing).ok().flatten()?;
+        if kernel.kernel().isa() == Isa::Scalar && isa_of(element).ok()? != Isa::Scalar {
             return None;
         }
-        let packed = pack_with(edges, &[], Activation::None, packing, &Effort::NONE).ok()?;
+        let packed = match element {
+            Element::I8 => pack_in_int8(edges, packing),
+            _ => pack_with(edges, &[], Activation::None, packing, &Effort::NONE),
+        };
+        let packed = packed.ok()?;
         let parts = packed.parts();
         let mut bytes = vec![0; parts.weights.len() + parts.counts.len() + parts.index.len() + 4 * LINE];
         let mut at = bytes.as_ptr().align_offset(LINE).min(LINE);
@@ -157,40 +185,50 @@ impl Drawn {
     }
 }
 
+/// Every output is a 4096th of its sum.
+fn pack_in_int8(edges: &Edges, packing: Packing) -> Result<Packed, DoesNotFit> {
+    let multipliers = (1i32 << 30).to_le_bytes().repeat(edges.n_out());
+    let rescale = [multipliers, vec![-11i8 as u8; edges.n_out()]].concat();
+    let quantisation = Quantisation { scale: 1.0, zero: 0 };
+    let int8 = PackedInt8 { rescale, clamp: (i8::MIN, i8::MAX), input: quantisation, output: quantisation };
+    pack_int8(edges, &[], Activation::None, packing, &int8)
+}
+
 /// Every packing of masks of every family, for one shape.
-fn draw(n_in: usize, n_out: usize) -> Result<Vec<Drawn>, TuneError> {
+fn draw(n_in: usize, n_out: usize, element: Element) -> Result<Vec<Drawn>, TuneError> {
     let mut all = Vec::new();
+    let new = |edges: &Edges, packing| Drawn::new(edges, packing, element);
     let dense = edges(&Mask::dense(n_in, n_out))?;
-    all.extend(
-        [Packing::Dense, Packing::DenseInputMajor].into_iter().filter_map(|packing| Drawn::new(&dense, packing)),
-    );
+    all.extend([Packing::Dense, Packing::DenseInputMajor].into_iter().filter_map(|packing| new(&dense, packing)));
     for one_in in ONE_IN {
         // Constant degrees where the widths allow them.
         if let Ok(mask) = (Pattern::Random { out_degree: n_out / one_in }).mask(n_in, n_out, 1) {
             let (random, in_degree) = (edges(&mask)?, n_in * (n_out / one_in) / n_out);
-            all.extend(any_mask(in_degree, n_out / one_in).into_iter().filter_map(|p| Drawn::new(&random, p)));
+            all.extend(any_mask(in_degree, n_out / one_in, element).into_iter().filter_map(|p| new(&random, p)));
         }
         for (rows, cols) in BLOCKS {
             let mask = Pattern::Block { rows, cols, density: 1.0 / one_in as f64 }.mask(n_in, n_out, 1)?;
             let packing = Packing::Block { rows: rows as u8, cols: cols as u8, blocks: 0 };
-            all.extend(Drawn::new(&edges(&mask)?, packing));
+            all.extend(new(&edges(&mask)?, packing));
         }
         for m in PAGES.into_iter().filter(|m| m / one_in > 0) {
             let mask = edges(&Pattern::NM { n: m / one_in, m }.mask(n_in, n_out, 1)?)?;
             let (n, m) = ((m / one_in) as u8, m as u8);
-            let lanes = PAGES_IN_LANES.iter().map(|(lanes, _)| Packing::NMLanes { n, m, lanes: *lanes });
+            let lanes = pages(element).iter().map(|(lanes, _)| Packing::NMLanes { n, m, lanes: *lanes });
             let packings = core::iter::once(Packing::NM { n, m }).chain(lanes);
-            all.extend(packings.filter_map(|packing| Drawn::new(&mask, packing)));
+            all.extend(packings.filter_map(|packing| new(&mask, packing)));
         }
     }
     Ok(all)
 }
 
-fn any_mask(in_degree: usize, out_degree: usize) -> Vec<Packing> {
+fn any_mask(in_degree: usize, out_degree: usize, element: Element) -> Vec<Packing> {
     use lacewing_kernels::IndexWidth::{Absolute16, Delta8};
     let (in_degree, out_degree) = (in_degree as u16, out_degree as u16);
-    let mut all: Vec<Packing> =
-        WINDOWS.into_iter().map(|(lanes, width, steps)| Packing::Windows { lanes, width, steps }).collect();
+    let mut all: Vec<Packing> = windows(element)
+        .iter()
+        .map(|(lanes, width, steps)| Packing::Windows { lanes: *lanes, width: *width, steps: *steps })
+        .collect();
     for index in [Delta8, Absolute16] {
         all.push(Packing::Rows { in_degree, index });
         all.push(Packing::Csr { index });
@@ -202,7 +240,7 @@ fn any_mask(in_degree: usize, out_degree: usize) -> Vec<Packing> {
 fn edges(mask: &Mask) -> Result<Edges, SettleError> {
     let mut edges = EdgesBuilder::new(mask.n_in() as u16);
     for output in 0..mask.n_out() {
-        mask.row(output).for_each(|input| edges.push(input as u16, 0.01 * (1 + (input + output) % 7) as f32));
+        mask.row(output).for_each(|input| edges.push(input as u16, (1 + (input + output) % 7) as f32));
         edges.end_row();
     }
     edges.finished()
@@ -223,33 +261,43 @@ impl<'d> Contender<'d> {
         let section = |range: &core::ops::Range<usize>| drawn.bytes.get(range.clone()).unwrap_or_default();
         let parts = drawn.packed.parts();
         let (weights, counts, index) = (section(weights), section(counts), section(index));
-        let junction = Junction::new(Parts { weights, counts, index, bias: &[], ..parts })?;
+        let parts = Parts { weights, counts, index, bias: &[], ..parts };
+        let junction = match drawn.packed.int8() {
+            Some(int8) => Junction::new_i8(parts, int8.int8())?,
+            None => Junction::new(parts)?,
+        };
         let skips = matches!(parts.packing, Packing::DenseInputMajor | Packing::InputMajor { .. });
         Ok(Self { drawn, junction, skips, best: [f64::INFINITY; 2] })
     }
 
     /// Runs once to warm the caches, then for about a [`TURN`].
-    fn turn(&mut self, inputs: [&[Vec<f32>]; 2], y: &mut [f32]) {
-        let run = |x: &[f32], y: &mut [f32]| {
-            let ran = self.drawn.kernel.run(&self.junction, core::hint::black_box(x), y);
+    fn turn(&mut self, inputs: [&[Input]; 2], y: &mut Output) {
+        let run = |x: &Input, y: &mut Output| {
+            let x = core::hint::black_box(x);
+            let ran = match self.junction.element() {
+                Element::I8 => self.drawn.kernel.run_i8(&self.junction, &x.int8, &mut y.int8),
+                _ => self.drawn.kernel.run(&self.junction, &x.f32s, &mut y.f32s),
+            };
             debug_assert!(ran.is_ok());
             core::hint::black_box(y);
         };
         for (inputs, best) in inputs.into_iter().zip(&mut self.best).take(1 + usize::from(self.skips)) {
-            let mut inputs = inputs.iter().cycle();
-            let mut next = || inputs.next().map(Vec::as_slice).unwrap_or_default();
-            run(next(), y);
             let known = if best.is_finite() { *best } else { 1e6 };
-            let runs = (TURN.as_nanos() as f64 / known).clamp(2.0, 1000.0) as u32;
+            let runs = (TURN.as_nanos() as f64 / known).clamp(2.0, 1000.0) as usize;
+            inputs.iter().take(1).for_each(|x| run(x, y));
             let start = Instant::now();
-            (0..runs).for_each(|_| run(next(), y));
-            *best = best.min(start.elapsed().as_nanos() as f64 / f64::from(runs));
+            inputs.iter().cycle().skip(1).take(runs).for_each(|x| run(x, y));
+            *best = best.min(start.elapsed().as_nanos() as f64 / runs as f64);
         }
     }
 
     fn report(&self, packings: &mut Vec<Measured>) {
         let parts = self.junction.parts();
-        let stored = groups_of_4(parts.weights).len().max(1) as f64;
+        let stored = match self.junction.element() {
+            Element::I8 => parts.weights.len(),
+            _ => groups_of_4(parts.weights).len(),
+        };
+        let stored = stored.max(1) as f64;
         let [full, some] = self.best;
         // On the line through both.
         let idle = ((some - SOME * full) / (1.0 - SOME)).clamp(0.0, full);
@@ -268,12 +316,30 @@ impl<'d> Contender<'d> {
     }
 }
 
+/// The same numbers as either element has them.
+struct Input {
+    f32s: Vec<f32>,
+    int8: Vec<i8>,
+}
+
+impl Input {
+    fn of(values: impl Iterator<Item = i8>) -> Self {
+        let int8: Vec<i8> = values.collect();
+        Self { f32s: int8.iter().map(|value| f32::from(*value)).collect(), int8 }
+    }
+}
+
+struct Output {
+    f32s: Vec<f32>,
+    int8: Vec<i8>,
+}
+
 fn measure(contenders: &mut [Contender<'_>], n_in: usize, n_out: usize, rounds: usize, progress: &dyn Fn(f64)) {
-    let full = [(0..n_in).map(|i| 0.1 + (i % 9) as f32).collect::<Vec<f32>>()];
+    let full = [Input::of((0..n_in).map(|i| 1 + (i % 9) as i8))];
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut value = |_| if f64::from(random.next_u32()) < SOME * f64::from(u32::MAX) { 0.5 } else { 0.0 };
-    let some: Vec<Vec<f32>> = (0..INPUTS).map(|_| (0..n_in).map(&mut value).collect()).collect();
-    let mut y = vec![0.0; n_out];
+    let mut value = |_| i8::from(f64::from(random.next_u32()) < SOME * f64::from(u32::MAX));
+    let some: Vec<Input> = (0..INPUTS).map(|_| Input::of((0..n_in).map(&mut value))).collect();
+    let mut y = Output { f32s: vec![0.0; n_out], int8: vec![0; n_out] };
     let start = Instant::now();
     for round in 0..rounds {
         contenders.iter_mut().for_each(|contender| contender.turn([&full, &some], &mut y));
@@ -298,18 +364,22 @@ mod tests {
 
     #[test]
     fn every_density_of_every_family_is_drawn() {
-        let drawn = draw(128, 64).unwrap();
-        let families = |of: &str| drawn.iter().filter(|drawn| family(&drawn.packed.packing()) == of).count();
-        assert_eq!(families("dense"), 1);
-        assert_eq!(["rows8", "block 8x1"].map(families), [5, 5]);
-        // What has a scalar kernel only is left out where dense has a faster one.
-        assert_eq!(families("windows 8 x8"), if cfg!(target_arch = "aarch64") { 0 } else { 5 });
-        let mut contenders = drawn.iter().map(|drawn| Contender::new(drawn).unwrap()).collect::<Vec<_>>();
-        measure(&mut contenders, 128, 64, 1, &|_| {});
-        let mut packings = Vec::new();
-        contenders.iter().for_each(|contender| contender.report(&mut packings));
-        assert!(
-            packings.iter().flat_map(|measured| &measured.points).all(|point| point.ns > 0.0 && point.ns.is_finite())
-        );
+        for element in [Element::F32, Element::I8] {
+            let drawn = draw(128, 64, element).unwrap();
+            let families = |of: &str| drawn.iter().filter(|drawn| family(&drawn.packed.packing()) == of).count();
+            assert_eq!(families("dense"), 1);
+            assert_eq!(families("block 8x4"), 5);
+            let x86 = cfg!(target_arch = "x86_64") && isa().unwrap() != Isa::Scalar;
+            // What has a scalar kernel only is left out where dense has a faster one.
+            let (rows, windows) = if element == Element::F32 { (5, 0) } else { (0, 5) };
+            assert_eq!(families("rows8"), if x86 { 5 } else { rows });
+            assert_eq!(families("windows 16 x8"), if x86 && element == Element::F32 { 0 } else { windows });
+            let mut contenders = drawn.iter().map(|drawn| Contender::new(drawn).unwrap()).collect::<Vec<_>>();
+            measure(&mut contenders, 128, 64, 1, &|_| {});
+            let mut packings = Vec::new();
+            contenders.iter().for_each(|contender| contender.report(&mut packings));
+            let mut points = packings.iter().flat_map(|measured| &measured.points);
+            assert!(points.all(|point| point.ns > 0.0 && point.ns.is_finite()));
+        }
     }
 }

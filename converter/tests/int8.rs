@@ -6,8 +6,10 @@ mod support;
 use lacewing_converter::convert::{ConvertError, Converted, Dtype, Options, convert, convert_network_i8};
 use lacewing_converter::import::import;
 use lacewing_converter::inspect::inspect;
-use lacewing_converter::int8::{Calibration, Int8Error, Int8Goal, Quantising};
+use lacewing_converter::int8::{Calibration, Int8Error, Quantising};
 use lacewing_converter::network::Network;
+use lacewing_converter::plan::Goal;
+use lacewing_converter::profile::Profile;
 use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::JunctionId::{self, Exit, Trunk};
@@ -49,8 +51,11 @@ fn refused(recipe: &Recipe, data: &Dataset, how: &Quantising<'_>) -> Int8Error {
 #[test]
 fn every_calibration_and_goal_comes_out() {
     let recipe = clamped();
+    let profiles = ["x86-64-avx2", "x86-64-avx512", "aarch64-generic"].map(|name| Profile::load(name).unwrap());
+    let goals: Vec<_> =
+        profiles.iter().map(|profile| Goal::Speed { profile, inputs: &[] }).chain([Goal::Size]).collect();
     for calibration in [Calibration::MinMax, Calibration::Percentile, Calibration::Mse] {
-        for goal in [Int8Goal::Size, Int8Goal::Speed] {
+        for goal in goals.iter().copied() {
             let how = Quantising { calibration, goal, ..Quantising::default() };
             let converted = quantised(&recipe, &samples(40, 50), &how).unwrap();
             let head = Model::parse(&converted.head, &KernelSet::ALL).unwrap();
@@ -61,6 +66,69 @@ fn every_calibration_and_goal_comes_out() {
             assert!(tail.input().unwrap().is(&head.output().unwrap()));
         }
     }
+}
+
+/// A profile in which dense costs 1 a weight and `family` a tenth of that, in int8; of f32 it knows dense alone.
+fn favouring(family: &str) -> Profile {
+    let dense = "family = \"dense\"\npoints = [[10, 10, 1.0, 1.0, 1.0]]";
+    let about = "isa = \"scalar\"\nprocessor = \"none\"";
+    let text = format!(
+        "name = \"test\"\n{about}\n[[packing]]\n{dense}\n[int8]\n{about}\n[[int8.packing]]\n{dense}\n\
+         [[int8.packing]]\nfamily = \"{family}\"\npoints = [[10, 10, 0.5, 0.1, 0.0]]"
+    );
+    Profile::parse("test", &text).unwrap()
+}
+
+#[test]
+fn packings_are_what_the_target_does_fastest() {
+    let random = "pattern = \"random\"\nout_degree = 4";
+    for (pattern, density, family) in [
+        (random, 8, "windows 16 x8"),
+        (random, 8, "windows 32 x16"),
+        (random, 8, "windows 64 x16"),
+        (random, 8, "rows8"),
+        (random, 8, "input_major8"),
+        (random, 8, "input_major16"),
+        ("pattern = \"block\"\nrows = 16\ncols = 4\ndensity = 0.25", 4, "block 16x4"),
+        ("pattern = \"nm\"\nn = 4\nm = 16", 4, "nm_lanes 16 x8"),
+        ("pattern = \"nm\"\nn = 4\nm = 32", 8, "nm_lanes 32 x16"),
+        ("pattern = \"nm\"\nn = 4\nm = 64", 16, "nm_lanes 64 x16"),
+    ] {
+        let text = format!(
+            "name = \"one\"\nclasses = 3\n[input]\nwidth = 128\n[[junction]]\noutputs = 32\n{pattern}\n[[junction]]\noutputs = 3\n"
+        );
+        let recipe = Recipe::parse(&text).unwrap();
+        let profile = favouring(family);
+        let few = lacewing_converter::calibrate::NonzeroInputs { mean: 0.2, worst: 0.4, samples: 20 };
+        let inputs = [few, few];
+        let goal = Goal::Speed { profile: &profile, inputs: &inputs };
+        let how = Quantising { goal, ..Quantising::default() };
+        let converted = quantised(&recipe, &samples(128, 20), &how).unwrap();
+        let choice = &converted.junctions[0].choice;
+        assert_eq!(lacewing_converter::profile::family(&choice.packing), family, "{choice:?}");
+        assert!(choice.reason.contains("estimated on test, dense"), "{choice:?}");
+        // An f32 junction among them goes by the profile's times of f32.
+        let mixed = quantised(&recipe, &samples(128, 20), &Quantising { keep_f32: &[Trunk(1)], ..how }).unwrap();
+        assert_eq!(mixed.junctions[0].choice.packing.to_string(), "dense");
+        // Without calibration no zero is known of.
+        let unknown = Goal::Speed { profile: &profile, inputs: &[] };
+        let unknown = quantised(&recipe, &samples(128, 20), &Quantising { goal: unknown, ..how }).unwrap();
+        assert_eq!(
+            unknown.junctions[0].choice.packing == choice.packing,
+            !family.starts_with("input_major"),
+            "{family}"
+        );
+        // A hair faster than dense is not enough.
+        let hair = format!("{:.4}", 0.99 * f64::from(density));
+        let hair = Profile::parse("hair", &profile.to_toml().replace("0.1000", &hair)).unwrap();
+        let goal = Goal::Speed { profile: &hair, inputs: &[] };
+        let hair = quantised(&recipe, &samples(128, 20), &Quantising { goal, ..how }).unwrap();
+        assert_eq!(hair.junctions[0].choice.packing.to_string(), "dense", "{family}");
+    }
+    let silent = Profile { int8: None, ..favouring("rows8") };
+    let goal = Goal::Speed { profile: &silent, inputs: &[] };
+    let how = Quantising { goal, ..Quantising::default() };
+    assert_eq!(refused(&clamped(), &samples(40, 20), &how), Int8Error::NoTimes("test".into()));
 }
 
 #[test]

@@ -6,9 +6,10 @@ use lacewing_converter::choose::{candidates, choose, deployment_candidates};
 use lacewing_converter::edges::Edges;
 use lacewing_converter::find::Structure;
 use lacewing_converter::grouping::Effort;
-use lacewing_converter::pack::{DoesNotFit, pack, pack_with};
+use lacewing_converter::pack::{DoesNotFit, PackedInt8, pack, pack_int8, pack_with};
 use lacewing_converter::unpack::unpack;
-use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
+use lacewing_engine::Quantisation;
+use lacewing_kernels::{Activation, Element, IndexWidth, KernelSet, Packing};
 use proptest::prelude::*;
 use support::Random;
 
@@ -112,7 +113,7 @@ proptest! {
                 prop_assert!((y - want).abs() <= 1e-4, "{packing}: {y}, dense gives {want}");
             }
         }
-        for packing in deployment_candidates(&edges, &structure) {
+        for packing in deployment_candidates(&edges, &structure, Element::F32) {
             let (_, back, y) = run(packing);
             if packing != Packing::DenseInputMajor {
                 prop_assert_eq!(&back, &edges, "{}", packing);
@@ -126,6 +127,42 @@ proptest! {
         let chosen = choose(&edges, &structure);
         prop_assert!(chosen.bytes <= 4 * n_in * n_out);
         prop_assert_eq!(run(chosen.packing).0, chosen.bytes);
+    }
+
+    /// The same of int8: what the dense weights compute, bit for bit, whatever stands for 0.
+    #[test]
+    fn int8_packings_lose_nothing(family in families(), n_in in 1usize..300, n_out in 1usize..40, seed in 1u64..u64::MAX) {
+        let mut random = Random(seed);
+        let drawn = draw(family, n_in, n_out, &mut random);
+        // No weight is 0: windows have no edge there.
+        let whole = |weight: &f32| if *weight == 0.0 { 0.0 } else { weight.signum() * (weight.abs() * 127.0).ceil().min(127.0) };
+        let dense: Vec<f32> = drawn.to_dense().iter().map(whole).collect();
+        let edges = Edges::from_dense(n_in as u16, n_out as u16, &dense, |_, _, weight| weight != 0.0).unwrap();
+        let zero = random.below(256) as u8 as i8;
+        let bias: Vec<i32> = (0..n_out).map(|_| random.below(1 << 16) as i32 - (1 << 15)).collect();
+        let x: Vec<i8> = (0..n_in).map(|_| if random.below(2) == 0 { zero } else { random.below(256) as u8 as i8 }).collect();
+        let rescale = [(1i32 << 30).to_le_bytes().repeat(n_out), vec![-5i8 as u8; n_out]].concat();
+        let (input, output) = (Quantisation { scale: 1.0, zero }, Quantisation { scale: 1.0, zero: 3 });
+        let int8 = PackedInt8 { rescale, clamp: (-128, 127), input, output };
+        let run = |packing: Packing| {
+            let packed = pack_int8(&edges, &bias, Activation::None, packing, &int8).unwrap();
+            let junction = packed.junction().unwrap();
+            let mut y = vec![0x55; n_out];
+            KernelSet::SCALAR.choose_for(&junction).unwrap().unwrap().run_i8(&junction, &x, &mut y).unwrap();
+            (unpack(&junction).unwrap(), y)
+        };
+        let (_, want) = run(Packing::Dense);
+        let structure = Structure::of(&edges);
+        let all = candidates(&edges, &structure).into_iter().map(|(packing, _)| packing);
+        for packing in all.chain(deployment_candidates(&edges, &structure, Element::I8)) {
+            let (back, y) = run(packing);
+            prop_assert_eq!(y, want.clone(), "{}", packing);
+            if packing != Packing::DenseInputMajor {
+                prop_assert_eq!(&back, &edges, "{}", packing);
+            } else {
+                prop_assert_eq!(back.to_dense(), edges.to_dense());
+            }
+        }
     }
 
     /// The structure a mask was drawn with is found.

@@ -4,7 +4,7 @@
 mod support;
 
 use lacewing_converter::convert::{HEAD, Options, convert};
-use lacewing_converter::int8::{Int8Goal, Quantising};
+use lacewing_converter::profile::Profile;
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::Recipe;
 use ndarray::Array2;
@@ -21,8 +21,9 @@ fn outputs_are_those_of_tensorflow_lite() {
     let inputs = array("tflite/inputs.npz", "inputs");
     for name in ["per-tensor", "per-channel"] {
         let recipe = Recipe::read(fixture(&format!("tflite/{name}.toml"))).unwrap();
-        for goal in [Int8Goal::Size, Int8Goal::Speed] {
-            let options = Options { quantising: Quantising { goal, ..Quantising::default() }, ..Options::default() };
+        for target in [None, Some("x86-64-avx2"), Some("x86-64-avx512")] {
+            let profile = target.map(|name| Profile::load(name).unwrap());
+            let options = Options { profile: profile.as_ref(), ..Options::default() };
             let file = fixture(&format!("tflite/{name}.npz"));
             convert(&file, Some(recipe.clone()), dir.path(), &options).unwrap();
             let bytes = std::fs::read(dir.path().join(HEAD)).unwrap();

@@ -75,8 +75,8 @@ pub enum JunctionError {
     ZeroWidth,
     /// The packing's own numbers are out of range: an in-degree of 0 or above `n_in`, a block wider than the inputs or of
     /// more than 32 rows or columns, more blocks than inputs, `n` outside 1..=`m`, `m` not 4, 8, 16, 32 or 64 (of N:M for
-    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs, steps
-    /// that are not whole windows', a Rice parameter above 15; or a packing that int8 does not have, or coded rows, that f32 does not have.
+    /// registers: not 4, 8, 16 or 32), lanes not 4, 8 or 16, a window that is wider than the inputs, steps that are not whole windows', a
+    /// Rice parameter above 15; or coded rows, that f32 does not have, or input-major int8 of more than 256 outputs or 32,768 inputs.
     BadPacking,
     /// A section has another length than the packing needs; a stream of coded distances that ends too early needs one byte more
     /// at least.
@@ -165,7 +165,7 @@ mod lanes;
 mod windows_i8;
 
 pub use int8::Int8;
-pub(crate) use int8::{Quads, quads_a_word};
+pub(crate) use int8::{INPUT_MAJOR_OUTPUTS, Quads, quads_a_word};
 pub(crate) use lanes::WindowsIndex;
 pub(crate) use windows_i8::QuadLane;
 
@@ -205,8 +205,7 @@ impl<'m> Junction<'m> {
     }
 
     /// Proves the parts of an int8 junction: `weights` one byte each, −127 to 127, `bias` one i32 an output, `activation` what
-    /// the clamp of `int8` stands for. Its packings are dense, rows, CSR, blocks, N:M, coded rows, N:M in lanes and windows, with the order of
-    /// weights that [`Packing`] states for int8. Sums cannot overflow.
+    /// the clamp of `int8` stands for, with the order of weights that [`Packing`] states for int8. Sums cannot overflow.
     ///
     /// # Errors
     /// The first rule of the packing or of int8 that they break.
@@ -223,8 +222,13 @@ impl<'m> Junction<'m> {
             Packing::Coded { in_degree, code } => check!(coded::prove(&parts, in_degree, code)),
             Packing::NMLanes { n, m, lanes } => check!(int8::prove_nm_lanes(&parts, n, m, lanes)),
             Packing::Windows { lanes, width, steps } => check!(windows_i8::prove(&parts, lanes, width, steps)),
-            Packing::DenseInputMajor | Packing::InputMajor { .. } => {
-                return Err(JunctionError::BadPacking);
+            Packing::DenseInputMajor => {
+                check!(int8::prove_input_major(&parts));
+                check!(prove_dense::<I8>(&parts))
+            }
+            Packing::InputMajor { out_degree, index } => {
+                check!(int8::prove_input_major(&parts));
+                check!(prove_rows::<I8>(&Parts { n_in: parts.n_out, n_out: parts.n_in, ..parts }, out_degree, index))
             }
         };
         check!(int8::prove(&parts, &int8));

@@ -28,6 +28,9 @@ pub(crate) const SCALAR: &[&Kernel] = &[
     &scalar_i8::NM,
     &scalar_i8::NM_LANES,
     &scalar_i8::WINDOWS,
+    &scalar_i8::DENSE_INPUT_MAJOR,
+    &scalar_i8::INPUT_MAJOR8,
+    &scalar_i8::INPUT_MAJOR16,
     // Microcontrollers run one sample at a time.
     #[cfg(any(feature = "std", target_arch = "x86_64", target_arch = "aarch64"))]
     &crate::batch::SCALAR,
@@ -41,6 +44,8 @@ const SCALAR_REGISTERS: &[&Kernel] = &[
     &portable::BLOCK_16,
     &portable_i8::CODED4,
     &portable_i8::RICE,
+    &portable_i8::INPUT_MAJOR8,
+    &portable_i8::INPUT_MAJOR16,
 ];
 
 /// The vector units' own.

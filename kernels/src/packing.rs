@@ -112,10 +112,11 @@ pub enum Packing {
         /// Steps a window: 1, 2 or 4.
         steps: u8,
     },
-    /// All weights, input by input, `n_out` each. Inputs that are exactly zero are skipped.
+    /// All weights, input by input, `n_out` each. Inputs that are exactly zero (of int8 junctions, the zero point) are skipped. int8 has
+    /// at most 256 outputs there, a sum of each being kept, and biases without the input's zero point.
     DenseInputMajor,
     /// Inputs of constant out-degree: `out_degree` weights an input, their outputs in `index`, ascending. Inputs that are
-    /// exactly zero are skipped.
+    /// exactly zero are skipped, as in [`DenseInputMajor`](Self::DenseInputMajor); of int8 the same holds.
     InputMajor {
         /// Nonzeros of every input, 1 to `n_out`.
         out_degree: u16,

@@ -1,19 +1,67 @@
-//! Coded rows of int8 in plain Rust: a window of the stream stays in a register, so that a distance costs a count of trailing
-//! zeros, a shift and a mask instead of a loop over bits.
+//! int8 kernels in plain Rust, for targets without vector units.
 //!
-//! Pseudo-code: for each row: for each edge: refill the window where it runs low; distance = its first zeros and rest;
-//! sum += weight · x[next + distance].
+//! Coded rows: a window of the stream stays in a register, so that a distance costs a count of trailing zeros, a shift and a mask
+//! instead of a loop over bits. Pseudo-code: for each row: for each edge: refill the window where it runs low; distance = its first
+//! zeros and rest; sum += weight · x[next + distance].
+//!
+//! Input-major: four inputs that are the zero point cost one comparison, and what of an edge depends on the index is known when the loop is
+//! compiled. Pseudo-code: for each four inputs, unless all are the zero point: for each that is not: for each of its edges:
+//! sum[output] += weight · (x − zero). An edge is two loads (weight, index), a multiplication and an addition to a sum in memory: about
+//! the five or six instructions that one costs in rows, of which only those of inputs that are not zero remain.
 
 use crate::deltas::DeltaCode;
 use crate::isa::Isa;
-use crate::junction::Junction;
+use crate::junction::{INPUT_MAJOR_OUTPUTS, Junction};
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::Packing;
+use crate::packing::{IndexWidth, Packing};
+use crate::scalar_i8::put;
 
 /// `coded4_i8_1x16`: sixteen nibbles a window.
 pub static CODED4: Kernel = Kernel::new_i8("coded4_i8_1x16", Isa::Scalar, Accepts::Coded4, nibbles);
 /// `rice_i8_1x64`: 64 bits a window.
 pub static RICE: Kernel = Kernel::new_i8("rice_i8_1x64", Isa::Scalar, Accepts::Rice, rice);
+/// `input_major8_i8_1x4`: four inputs a comparison.
+pub static INPUT_MAJOR8: Kernel =
+    Kernel::new_i8("input_major8_i8_1x4", Isa::Scalar, Accepts::InputMajor(IndexWidth::Delta8), input_major::<1>);
+/// `input_major16_i8_1x4`: four inputs a comparison.
+pub static INPUT_MAJOR16: Kernel =
+    Kernel::new_i8("input_major16_i8_1x4", Isa::Scalar, Accepts::InputMajor(IndexWidth::Absolute16), input_major::<2>);
+
+/// `W` bytes of index an edge: 1, the distance from the output before, or 2, the output itself.
+///
+/// # Safety
+/// As for every kernel (`RunI8`); packing input-major with so many bytes.
+unsafe fn input_major<const W: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let (Packing::InputMajor { out_degree, .. }, Some(int8)) = (*j.packing(), j.int8()) else { return };
+    let out_degree = usize::from(out_degree).max(1);
+    let zero = int8.input_zero;
+    let mut sums = [0; INPUT_MAJOR_OUTPUTS];
+    let mut columns = j.weights_i8().chunks(4 * out_degree).zip(j.index8().chunks(4 * W * out_degree));
+    for x in x.chunks(4) {
+        let Some((weights, index)) = columns.next() else { return };
+        if *x == [zero; 4] {
+            continue;
+        }
+        let each = weights.chunks_exact(out_degree).zip(index.chunks_exact(W * out_degree));
+        for (x, (weights, index)) in x.iter().zip(each).filter(|(x, _)| **x != zero) {
+            let difference = i32::from(*x) - i32::from(zero);
+            let mut output = 0;
+            for (weight, entry) in weights.iter().zip(index.as_chunks::<W>().0) {
+                output = match entry.as_slice() {
+                    [delta] => output + usize::from(*delta),
+                    [low, high] => usize::from(u16::from_le_bytes([*low, *high])),
+                    _ => output,
+                };
+                debug_assert!(output < y.len());
+                // SAFETY: Junction::new_i8 proved that the output that an entry gives is below n_out, and that n_out is at most the
+                // number of sums.
+                let sum = unsafe { sums.get_unchecked_mut(output) };
+                *sum += i32::from(*weight as i8) * difference;
+            }
+        }
+    }
+    put(j, &sums, y);
+}
 
 /// # Safety
 /// As for every kernel (`RunI8`); packing coded with nibbles.

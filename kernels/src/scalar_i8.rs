@@ -1,11 +1,12 @@
 //! The scalar reference of int8 junctions: the specification of every packing, on every target. Plain loops, never optimised.
 //!
 //! Each function computes `y[o] = clamp(requantise(b[o] + Σ w·x[i]) + zero)` over the stored edges of output `o`, the sum in
-//! int32 (see [`Int8`](crate::Int8)). Sums are exact, so that their order does not matter.
+//! int32 (see [`Int8`](crate::Int8)). Sums are exact, so that their order does not matter. Input-major ones add `w·(x[i] − input_zero)` and
+//! leave out the edges of inputs that are the zero point.
 
 use crate::deltas::Deltas;
 use crate::isa::Isa;
-use crate::junction::{Junction, QuadLane, Quads, quads_a_word};
+use crate::junction::{INPUT_MAJOR_OUTPUTS, Junction, QuadLane, Quads, quads_a_word};
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{IndexWidth, NMRow, Packing, position_at};
 
@@ -30,11 +31,20 @@ pub static NM: Kernel = Kernel::new_i8("nm_i8_1x1", Isa::Scalar, Accepts::AnyNM,
 /// `nm_lanes_i8_1x1`
 pub static NM_LANES: Kernel = Kernel::new_i8("nm_lanes_i8_1x1", Isa::Scalar, Accepts::AnyNMLanes, nm_lanes);
 
-/// `values[at]`, without the check.
-///
 /// `windows_i8_1x1`
 pub static WINDOWS: Kernel = Kernel::new_i8("windows_i8_1x1", Isa::Scalar, Accepts::AnyWindows, windows);
+/// `dense_input_major_i8_1x1`
+pub static DENSE_INPUT_MAJOR: Kernel =
+    Kernel::new_i8("dense_input_major_i8_1x1", Isa::Scalar, Accepts::DenseInputMajor, dense_input_major);
+/// `input_major8_i8_1x1`
+pub static INPUT_MAJOR8: Kernel =
+    Kernel::new_i8("input_major8_i8_1x1", Isa::Scalar, Accepts::InputMajor(IndexWidth::Delta8), input_major);
+/// `input_major16_i8_1x1`
+pub static INPUT_MAJOR16: Kernel =
+    Kernel::new_i8("input_major16_i8_1x1", Isa::Scalar, Accepts::InputMajor(IndexWidth::Absolute16), input_major);
 
+/// `values[at]`, without the check.
+///
 /// # Safety
 /// `at < values.len()`.
 unsafe fn at<T: Copy>(values: &[T], at: usize) -> T {
@@ -205,6 +215,55 @@ unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
         }
         at_row.first_step += steps;
         at_row.first_word += steps.div_ceil(per_word);
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing dense, input-major.
+unsafe fn dense_input_major(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let mut sums = [0; INPUT_MAJOR_OUTPUTS];
+    let columns = j.weights_i8().chunks_exact(j.n_out().max(1));
+    for (difference, column) in differences(j, x).zip(columns) {
+        if difference != 0 {
+            sums.iter_mut().zip(column).for_each(|(sum, w)| *sum += i32::from(*w as i8) * difference);
+        }
+    }
+    put(j, &sums, y);
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing input-major.
+unsafe fn input_major(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Packing::InputMajor { out_degree, index } = *j.packing() else { return };
+    let out_degree = usize::from(out_degree);
+    let mut sums = [0; INPUT_MAJOR_OUTPUTS];
+    for (i, difference) in differences(j, x).enumerate().filter(|(_, difference)| *difference != 0) {
+        let mut output = 0;
+        for edge in i * out_degree..(i + 1) * out_degree {
+            // SAFETY: Junction::new_i8 proved out_degree weights and index entries for each input, that the output an entry gives is
+            // below n_out, and that n_out is at most the number of sums.
+            unsafe {
+                output = match index {
+                    IndexWidth::Delta8 => output + usize::from(at(j.index8(), edge)),
+                    IndexWidth::Absolute16 => usize::from(u16::from_le_bytes(at(j.index16(), edge))),
+                };
+                *sums.get_unchecked_mut(output) += i32::from(at(j.weights_i8(), edge) as i8) * difference;
+            }
+        }
+    }
+    put(j, &sums, y);
+}
+
+/// What each input is above the zero point.
+fn differences<'x>(j: &Junction<'_>, x: &'x [i8]) -> impl Iterator<Item = i32> + 'x {
+    let zero = j.int8().map_or(0, |int8| i32::from(int8.input_zero));
+    x.iter().map(move |x| i32::from(*x) - zero)
+}
+
+/// The outputs of the sums.
+pub(crate) fn put(j: &Junction<'_>, sums: &[i32], y: &mut [i8]) {
+    for ((o, y), sum) in y.iter_mut().enumerate().zip(sums) {
+        *y = j.output_i8(o, *sum);
     }
 }
 

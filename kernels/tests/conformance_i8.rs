@@ -99,10 +99,21 @@ sweeps! {
     pages_whole_and_ragged
     pages_in_lanes_whole_and_ragged_groups_quads_and_pages
     windows_of_any_mask_and_order
+    input_major_with_single_and_runs_of_zero_points
 }
 
 mod packings {
     use super::{DeltaCode, IndexWidth, Packing};
+
+    pub fn input_major_with_single_and_runs_of_zero_points(_: u16, n_out: u16) -> Vec<Packing> {
+        let mut degrees = vec![1, 2, 3, n_out / 4, n_out / 2, n_out - 1, n_out];
+        degrees.retain(|d| (1..=n_out).contains(d));
+        degrees.dedup();
+        let widths = [IndexWidth::Delta8, IndexWidth::Absolute16];
+        let sparse =
+            degrees.into_iter().flat_map(|out_degree| widths.map(|index| Packing::InputMajor { out_degree, index }));
+        core::iter::once(Packing::DenseInputMajor).chain(sparse).collect()
+    }
 
     pub fn dense(_: u16, _: u16) -> Vec<Packing> {
         vec![Packing::Dense; 3]

@@ -4,7 +4,7 @@ use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Int8, Junction, Juncti
 
 /// Two outputs: multiplier 2³⁰ each, shifts 0 and −31.
 const RESCALE: [u8; 10] = [0, 0, 0, 64, 0, 0, 0, 64, 0, 225];
-const INT8: Int8<'static> = Int8 { rescale: &RESCALE, output_zero: -128, low: -128, high: 127 };
+const INT8: Int8<'static> = Int8 { rescale: &RESCALE, input_zero: -128, output_zero: -128, low: -128, high: 127 };
 
 fn sound(packing: Packing, counts: &'static [u8], index: &'static [u8]) -> Parts<'static> {
     Parts {
@@ -28,6 +28,11 @@ fn coded() -> Parts<'static> {
     sound(Packing::Coded { in_degree: 2, code: DeltaCode::Rice(1) }, &[], &[0b1110_1001, 0])
 }
 
+/// An edge of each of four inputs.
+fn input_major() -> Parts<'static> {
+    sound(Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 }, &[], &[0, 1, 1, 0])
+}
+
 /// Rows of any length, distances of four bits.
 const CSR4: Packing = Packing::Coded { in_degree: 0, code: DeltaCode::Nibbles };
 
@@ -45,6 +50,9 @@ fn the_sound_ones_are_taken() {
         sound(Packing::NM { n: 2, m: 4 }, &[], &[0b1101, 0b1000]),
         coded(),
         sound(CSR4, &[1, 0, 3, 0], &[0x02, 0x00]),
+        input_major(),
+        sound(Packing::InputMajor { out_degree: 1, index: IndexWidth::Absolute16 }, &[], &[0, 0, 1, 0, 1, 0, 0, 0]),
+        Parts { n_in: 2, ..sound(Packing::DenseInputMajor, &[], &[]) },
     ] {
         let junction = Junction::new_i8(parts, INT8).expect("sound");
         assert_eq!((junction.nnz(), junction.int8()), (4, Some(&INT8)));
@@ -128,13 +136,50 @@ fn windows_hold_what_their_lanes_need_and_no_more() {
     assert_eq!(refused(Parts { counts: &[2, 0], ..windows() }, INT8), two);
 }
 
+/// Its sums have a place each, and differences from the zero point nine bits.
+#[test]
+fn input_major_is_for_small_junctions() {
+    assert_eq!(
+        refused(Parts { index: &[0, 1, 2, 0], ..input_major() }, INT8),
+        JunctionError::InputOutOfRange { row: 2 }
+    );
+    let two = Packing::InputMajor { out_degree: 2, index: IndexWidth::Absolute16 };
+    let twice = Parts { n_in: 2, ..sound(two, &[], &[0, 0, 1, 0, 1, 0, 1, 0]) };
+    assert_eq!(refused(twice, INT8), JunctionError::InputsNotAscending { row: 1 });
+    let weights = |n: usize| vec![1; n];
+    let rescale = |n: usize| vec![0; 5 * n];
+    for (n_in, n_out, taken) in [(1, 256, true), (1, 257, false), (32_768, 1, true), (32_769, 1, false)] {
+        let (places, rescale) = (weights(n_in * n_out), rescale(n_out));
+        for packing in
+            [Packing::DenseInputMajor, Packing::InputMajor { out_degree: n_out as u16, index: IndexWidth::Delta8 }]
+        {
+            let index: Vec<u8> = match packing {
+                Packing::DenseInputMajor => Vec::new(),
+                _ => (0..n_in).flat_map(|_| (0..n_out).map(|output| u8::from(output > 0))).collect(),
+            };
+            let parts = Parts {
+                n_in: n_in as u16,
+                n_out: n_out as u16,
+                packing,
+                activation: Activation::None,
+                weights: &places,
+                counts: &[],
+                index: &index,
+                bias: &[],
+            };
+            let found = Junction::new_i8(parts, Int8 { rescale: &rescale, ..INT8 }).map(|_| ());
+            let wanted = if taken { Ok(()) } else { Err(JunctionError::BadPacking) };
+            assert_eq!(found, wanted, "{n_in} {n_out} {packing}");
+        }
+    }
+}
+
 #[test]
 fn packings_that_int8_does_not_have() {
     for packing in [
-        Packing::DenseInputMajor,
         Packing::Coded { in_degree: 5, code: DeltaCode::Nibbles },
         Packing::Coded { in_degree: 1, code: DeltaCode::Rice(16) },
-        Packing::InputMajor { out_degree: 1, index: IndexWidth::Delta8 },
+        Packing::InputMajor { out_degree: 3, index: IndexWidth::Delta8 },
         Packing::Windows { lanes: 4, width: 4, steps: 3 },
         Packing::Windows { lanes: 4, width: 128, steps: 1 },
         Packing::Windows { lanes: 5, width: 4, steps: 1 },

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use lacewing_converter::convert::{Dtype, Options, Report, convert};
-use lacewing_converter::int8::{Calibration, Int8Goal, Quantising};
+use lacewing_converter::int8::{Calibration, Quantising};
 use lacewing_converter::profile::Profile;
 use lacewing_models::Recipe;
 
@@ -20,13 +20,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
     if args.dtype == args::Dtype::F32 && args.keep_f32.is_some() {
         return Err("--keep-f32 is of use with --dtype i8".into());
     }
-    if args.dtype == args::Dtype::I8 && args.target.is_some() {
-        return Err(
-            "target profiles measure f32: leave --target out, int8 packings are chosen by --optimise alone".into()
-        );
-    }
     let profile = match (&args.target, args.optimise) {
-        _ if args.dtype == args::Dtype::I8 => None,
         (None, Some(Optimise::Speed)) => {
             let known = Profile::names().collect::<Vec<_>>().join(", ");
             return Err(format!("--optimise speed needs a --target: {known}, or a file of lacewing tune").into());
@@ -51,7 +45,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
                 CalibrationName::Mse => Calibration::Mse,
             },
             keep_f32: args.keep_f32.as_deref().unwrap_or_default(),
-            goal: if args.optimise == Some(Optimise::Speed) { Int8Goal::Speed } else { Int8Goal::Size },
+            ..Quantising::default()
         },
         progress: Some(&|step, share| progress::share(&bar, &step.to_string(), share)),
         ..Options::default()

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use lacewing_converter::profile::Profile;
+use lacewing_converter::profile::Measured;
 use lacewing_converter::tune::{processor, tune};
 use lacewing_converter::write::write;
 
@@ -17,17 +17,21 @@ pub fn run(args: &Tune, out: &mut dyn Write) -> Result<(), Failure> {
     let profile = tune(&args.target, &processor, args.quick, &|share| progress::share(&bar, "", share))?;
     bar.finish_and_clear();
     write(&args.out, profile.to_toml().as_bytes())?;
-    show(&profile, out)?;
+    show(&profile.packings, out)?;
     writeln!(out, "{}: {} on {}, {} kernels", args.out.display(), profile.name, profile.processor, profile.isa)?;
+    if let Some(int8) = &profile.int8 {
+        show(&int8.packings, out)?;
+        writeln!(out, "The last table: int8, {} kernels", int8.isa)?;
+    }
     Ok(())
 }
 
 /// How many times as fast as dense each packing is, where it was measured, padding left out.
-fn show(profile: &Profile, out: &mut dyn Write) -> Result<(), Failure> {
+fn show(packings: &[Measured], out: &mut dyn Write) -> Result<(), Failure> {
     let mut times = table(&["packing", "inputs", "outputs", "density", "ns a weight", "dense / packing"]);
-    let dense = profile.packings.iter().find(|measured| measured.family == "dense");
+    let dense = packings.iter().find(|measured| measured.family == "dense");
     let dense = dense.map_or(&[][..], |measured| &measured.points);
-    for measured in &profile.packings {
+    for measured in packings {
         for point in &measured.points {
             let shape = (point.inputs, point.outputs);
             let dense = dense.iter().find(|dense| (dense.inputs, dense.outputs) == shape);

@@ -5,7 +5,7 @@ use crate::edges::{Edges, EdgesBuilder};
 use crate::find::Structure;
 use crate::grouping::Effort;
 use crate::pack::{DoesNotFit, pack_with};
-use lacewing_kernels::{Activation, Isa, Junction, JunctionError, KernelSet, Packing, Parts};
+use lacewing_kernels::{Activation, Element, Isa, Junction, JunctionError, KernelSet, Packing, Parts};
 use lacewing_models::data::{DataError, Part, bundled_mnist, load};
 use lacewing_models::recipe::Input;
 use lacewing_models::{Mask, Pattern, PatternError};
@@ -126,7 +126,7 @@ pub fn draw_with(shape: &Shape, seed: u64, effort: &Effort<'_>) -> Result<Drawn,
     };
     let structure = Structure::of(&edges);
     let sparse = candidates(&edges, &structure).into_iter().map(|(packing, _)| packing);
-    let deployed = deployment_candidates(&edges, &structure);
+    let deployed = deployment_candidates(&edges, &structure, Element::F32);
     let deployed = deployed.into_iter().filter(has_vector_kernel);
     let packings = core::iter::once(Packing::Dense).chain(sparse.filter(|_| !structure.dense)).chain(deployed);
     let packed = packings.map(|packing| {

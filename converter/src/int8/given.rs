@@ -18,9 +18,9 @@ use lacewing_models::recipe::PlacedJunction;
 use lacewing_models::{JunctionId, Recipe};
 
 use super::quantise::{Numbers, Quantised, Rounding};
-use super::{Int8Error, Int8Goal};
+use super::{Int8Error, JunctionGoal, check_goal};
 use crate::network::{Network, TrainedJunction};
-use crate::plan::{PlannedJunction, Progress};
+use crate::plan::{Goal, PlannedJunction, Progress};
 use crate::source::{Source, SourceError};
 
 /// What the integers of a junction stand for.
@@ -113,19 +113,20 @@ pub enum GivenError {
 /// Packs a network of whole numbers; `progress` is told which junction is being packed.
 ///
 /// # Errors
-/// Numbers that int8 cannot hold.
+/// Numbers that int8 cannot hold; a target whose profile says nothing of int8.
 pub fn plan(
     network: &Network,
     scales: &[Scales],
-    goal: Int8Goal,
+    goal: Goal<'_>,
     progress: Progress<'_>,
 ) -> Result<Vec<PlannedJunction>, Int8Error> {
-    let planned = network.junctions().zip(scales).map(|(junction, scales)| {
+    check_goal(goal)?;
+    let planned = network.junctions().zip(scales).enumerate().map(|(at, (junction, scales))| {
         progress(junction.id, 0.0);
         // What another junction wrote stands in the file as that one's output does.
         let exact = junction.id == JunctionId::Trunk(1);
         let input = if exact { scales.input } else { scales.input.rounded() };
-        plan_junction(junction, scales, input, goal)
+        plan_junction(junction, scales, input, JunctionGoal { goal, at })
     });
     planned.collect()
 }
@@ -135,7 +136,7 @@ fn plan_junction(
     junction: &TrainedJunction,
     scales: &Scales,
     stated: Quantisation,
-    goal: Int8Goal,
+    goal: JunctionGoal<'_>,
 ) -> Result<PlannedJunction, Int8Error> {
     let TrainedJunction { id, edges, bias, .. } = junction;
     let Scales { weights: weight_scales, input, output, rounding } = scales;

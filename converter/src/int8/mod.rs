@@ -7,6 +7,7 @@ mod ranges;
 mod simulate;
 mod verify;
 
+use lacewing_kernels::Element;
 use lacewing_models::{Dataset, JunctionId};
 use thiserror::Error;
 
@@ -116,6 +117,14 @@ pub enum Int8Error {
         /// Which.
         JunctionId,
     ),
+    /// A target's profile that says nothing of int8.
+    #[error(
+        "the target profile {0} has no times of int8 packings: measure them with lacewing tune, or leave --target out"
+    )]
+    NoTimes(
+        /// Its name.
+        String,
+    ),
     /// A junction could not be packed.
     #[error("{junction}: {error}")]
     Pack {
@@ -133,18 +142,25 @@ pub struct Quantising<'q> {
     pub calibration: Calibration,
     /// Junctions that stay f32; values are converted where they meet int8 ones.
     pub keep_f32: &'q [JunctionId],
-    /// What packings are chosen for.
-    pub goal: Int8Goal,
+    /// What packings are chosen for: the fewest bytes, or the least time by what a target's profile says of int8.
+    pub goal: Goal<'q>,
 }
 
-/// What the packings of int8 junctions are chosen for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Int8Goal {
-    /// The fewest bytes.
-    #[default]
-    Size,
-    /// The least time, by what vector registers do well.
-    Speed,
+/// What a junction's packing is chosen for.
+#[derive(Clone, Copy)]
+struct JunctionGoal<'g> {
+    goal: Goal<'g>,
+    /// Which it is, in the order of [`Network::junctions`].
+    at: usize,
+}
+
+/// # Errors
+/// The goal is speed on a target whose profile says nothing of int8.
+fn check_goal(goal: Goal<'_>) -> Result<(), Int8Error> {
+    match goal {
+        Goal::Speed { profile, .. } if !profile.knows(Element::I8) => Err(Int8Error::NoTimes(profile.name.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// Quantises a network after training, its ranges calibrated on `data`, and packs every junction; `progress` is told which.
@@ -161,6 +177,7 @@ pub fn plan(
     if let Some(missing) = how.keep_f32.iter().find(|id| !there(id)) {
         return Err(Int8Error::NoSuchJunction(*missing));
     }
+    check_goal(how.goal)?;
     let ranges = ranges::Ranges::of(network, data, how)?;
     let mut at = 0;
     let mut planned = Vec::new();
@@ -168,14 +185,15 @@ pub fn plan(
     for (after, junction) in (1..).zip(&network.trunk) {
         let mut next = |junction: &TrainedJunction, input| {
             let output = ranges.outputs.get(at).copied().unwrap_or(ranges.input);
-            at += 1;
             progress(junction.id, 0.0);
             planned.push(if how.keep_f32.contains(&junction.id) {
-                let packed = plan_junction(junction, at, Goal::Size, &|_, _| {});
+                let packed = plan_junction(junction, at, how.goal, progress);
                 packed.map_err(|PlanError { junction, error }| Int8Error::Pack { junction, error })?
             } else {
-                quantise::plan(junction, input, output, how.goal)?
+                let energy = ranges.energies.get(at).map(Vec::as_slice);
+                quantise::plan(junction, (input, energy), output, JunctionGoal { goal: how.goal, at })?
             });
+            at += 1;
             Ok(output)
         };
         trunk = next(junction, trunk)?;

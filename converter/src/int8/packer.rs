@@ -1,21 +1,18 @@
 //! Which packing an int8 junction gets.
 
-use lacewing_kernels::{Activation, DeltaCode, Packing};
+use lacewing_kernels::{Activation, DeltaCode, Element, Packing};
 
+use crate::calibrate::NonzeroInputs;
 use crate::choose::{Choice, candidates};
 use crate::edges::Edges;
+use crate::fastest::{Target, fastest};
 use crate::find::Structure;
+use crate::grouping::Effort;
 use crate::pack::{DoesNotFit, Packed, PackedInt8, coded_bits, pack_int8};
+use crate::profile::Profile;
 
 /// A sparse packing has to save a fifth of the dense bytes.
 const WORTH: (usize, usize) = (4, 5);
-/// Rows a group in registers: eight lanes of 32 bits.
-const LANES: u8 = 8;
-/// Inputs of a window: what a shuffle of bytes reaches.
-const WINDOW: u8 = 16;
-/// The density up to which windows are faster than the dense kernel (measured with AVX2).
-const WINDOWS_WORTH: f64 = 0.15;
-
 /// A quantised junction, to be packed one way or another.
 pub(super) struct Packer<'j> {
     pub edges: &'j Edges,
@@ -70,27 +67,12 @@ impl Packer<'_> {
         [DeltaCode::Nibbles, rice].map(|code| Packing::Coded { in_degree, code }).into()
     }
 
-    /// The packing that kernels with vector registers run fastest.
-    pub fn fastest(&self) -> Result<(Choice, Packed), DoesNotFit> {
-        if self.structure.dense {
-            return self.chosen(Packing::Dense, "every edge is there");
-        }
-        let blocks = self.structure.blocks.iter().filter(|fit| matches!(fit.rows, 8 | 16 | 32) && fit.exact);
-        if let Some(fit) = blocks.max_by_key(|fit| (fit.rows, fit.cols)) {
-            let (rows, cols, blocks) = (fit.rows, fit.cols, fit.per_row_block.unwrap_or(0));
-            return self
-                .chosen(Packing::Block { rows, cols, blocks }, "outputs share their inputs: vectors run along them");
-        }
-        let pages = self.structure.nm.iter().filter(|fit| matches!(fit.m, 4 | 8 | 16)).max_by_key(|fit| fit.m);
-        if let Some(fit) = pages {
-            let packing = Packing::NMLanes { n: fit.n, m: fit.m, lanes: LANES };
-            return self.chosen(packing, "inputs are picked from pages in registers");
-        }
-        let windows = Packing::Windows { lanes: LANES, width: WINDOW, steps: 1 };
-        if self.edges.n_in() >= usize::from(WINDOW) && self.edges.density() <= WINDOWS_WORTH {
-            return self.chosen(windows, "inputs of any mask are picked from windows in registers");
-        }
-        self.chosen(Packing::Dense, "the dense kernel is faster at this density, or no wider than its registers")
+    /// The packing that `profile` has fastest.
+    pub fn fastest(&self, profile: &Profile, inputs: Option<NonzeroInputs>) -> Result<(Choice, Packed), DoesNotFit> {
+        // Rows of windows stay in their order: an int8 output out of it is rescaled alone, which costs more than the steps that are saved.
+        let pack = |packing: Packing, _: &Effort<'_>| self.pack(packing);
+        let Self { edges, structure, .. } = self;
+        fastest(&Target { profile, element: Element::I8, edges, structure, inputs, pack: &pack }, &Effort::NONE)
     }
 
     fn chosen(&self, packing: Packing, reason: &str) -> Result<(Choice, Packed), DoesNotFit> {

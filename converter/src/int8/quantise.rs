@@ -4,12 +4,12 @@ use lacewing_engine::Quantisation;
 use lacewing_kernels::{Activation, ROUND_ONCE, SHIFTS};
 
 use super::packer::Packer;
-use super::{Int8Error, Int8Goal};
+use super::{Int8Error, JunctionGoal};
 use crate::edges::{Edges, EdgesBuilder};
 use crate::find::Structure;
 use crate::network::TrainedJunction;
 use crate::pack::PackedInt8;
-use crate::plan::PlannedJunction;
+use crate::plan::{Goal, PlannedJunction};
 
 /// Biases lie within ± this, by FORMAT.md.
 const MAX_BIAS: f64 = (1u32 << 30) as f64;
@@ -47,28 +47,31 @@ pub fn quantised_multiplier(factor: f64) -> Option<(i32, i8)> {
     }
 }
 
-/// Quantises and packs a junction that reads `input` and writes `output`.
+/// Quantises and packs a junction that reads `input`, whose numbers have the mean squares `energy` where that matters, and writes
+/// `output`.
 pub(super) fn plan(
     junction: &TrainedJunction,
-    input: Quantisation,
+    (input, energy): (Quantisation, Option<&[f64]>),
     output: Quantisation,
-    goal: Int8Goal,
+    goal: JunctionGoal<'_>,
 ) -> Result<PlannedJunction, Int8Error> {
     let TrainedJunction { id, edges, bias, .. } = junction;
     let mut whole = EdgesBuilder::new(u16::try_from(edges.n_in()).unwrap_or(u16::MAX));
     let mut numbers = Numbers::default();
     let mut given = bias.iter();
     for (at, (inputs, weights)) in edges.rows().enumerate() {
-        let largest = weights.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
+        let scale = match energy {
+            Some(energy) => least_error_scale(inputs, weights, energy),
+            None => largest(weights) / MOST,
+        };
         // A row of zeros may have any scale: one that rescales by 1.
-        let scale =
-            if largest > 0.0 { f64::from(largest) / 127.0 } else { f64::from(output.scale) / f64::from(input.scale) };
+        let scale = if scale > 0.0 { scale } else { f64::from(output.scale) / f64::from(input.scale) };
         let bias = f64::from(given.next().copied().unwrap_or(0.0));
         let scale = coarse_enough(scale, bias, inputs.len(), input, output)
             .ok_or(Int8Error::Overflow { junction: *id, output: at })?;
         let mut sum = 0.0;
         for (input, weight) in inputs.iter().zip(weights) {
-            let q = (f64::from(*weight) / scale).round().clamp(-127.0, 127.0);
+            let q = steps(*weight, scale);
             sum += q;
             whole.push(*input, q as f32);
         }
@@ -81,6 +84,41 @@ pub(super) fn plan(
     }
     let whole = whole.finished().map_err(|error| Int8Error::Pack { junction: *id, error: error.into() })?;
     Quantised { junction, whole, numbers, input, output }.packed(goal)
+}
+
+/// The largest number of steps that a weight has.
+const MOST: f64 = 127.0;
+/// Scales that are tried for a row, from that of its largest weight down to 1 / SCALES of it.
+const SCALES: usize = 50;
+
+fn largest(weights: &[f32]) -> f64 {
+    f64::from(weights.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs())))
+}
+
+/// A weight in whole steps.
+fn steps(weight: f32, scale: f64) -> f64 {
+    (f64::from(weight) / scale).round().clamp(-MOST, MOST)
+}
+
+/// The scale of a row's weights, `energy` the mean squares of the junction's inputs, under which the row's sum has the least mean
+/// square error, inputs taken for independent: weights of inputs that are zero, or nearly, may saturate. Of equals the largest, which is
+/// that of the largest weight where all inputs are zero.
+fn least_error_scale(inputs: &[u16], weights: &[f32], energy: &[f64]) -> f64 {
+    let of = |input: &u16| energy.get(usize::from(*input)).copied().unwrap_or(0.0);
+    let error = |scale: &f64| {
+        let terms = inputs
+            .iter()
+            .zip(weights)
+            .map(|(input, weight)| of(input) * (f64::from(*weight) - steps(*weight, *scale) * scale).powi(2));
+        terms.sum::<f64>()
+    };
+    let top = largest(weights) / MOST;
+    // The largest weight of an input that is not always zero: nothing saturates that matters.
+    let met: Vec<f32> =
+        inputs.iter().zip(weights).filter(|(input, _)| of(input) > 0.0).map(|(_, weight)| *weight).collect();
+    let tried = (0..SCALES).map(|k| top * (1.0 - k as f64 / SCALES as f64)).chain([largest(&met) / MOST]);
+    let tried = tried.filter(|scale| *scale > 0.0).map(|scale| (error(&scale), scale));
+    tried.fold((f64::INFINITY, top), |best, this| if this.0 < best.0 { this } else { best }).1
 }
 
 /// The weights' scale, or a larger one under which the bias, in steps of input and weights, leaves room for `edges` products.
@@ -133,7 +171,7 @@ pub(super) struct Quantised<'j> {
 }
 
 impl Quantised<'_> {
-    pub fn packed(self, goal: Int8Goal) -> Result<PlannedJunction, Int8Error> {
+    pub fn packed(self, goal: JunctionGoal<'_>) -> Result<PlannedJunction, Int8Error> {
         let TrainedJunction { id, edges, activation, .. } = self.junction;
         let clamp = clamp(*activation, self.output)
             .ok_or(Int8Error::Activation { junction: *id, activation: crate::inspect::activation_name(*activation) })?;
@@ -145,9 +183,9 @@ impl Quantised<'_> {
         let structure = Structure::of(edges);
         let packer =
             Packer { edges: &self.whole, structure: &structure, activation: *activation, biases: &biases, int8: &int8 };
-        let packed = match goal {
-            Int8Goal::Size => packer.smallest(),
-            Int8Goal::Speed => packer.fastest(),
+        let packed = match goal.goal {
+            Goal::Size => packer.smallest(),
+            Goal::Speed { profile, inputs } => packer.fastest(profile, inputs.get(goal.at).copied()),
         };
         let (choice, packed) = packed.map_err(|error| Int8Error::Pack { junction: *id, error })?;
         edges.release();
@@ -168,7 +206,21 @@ fn clamp(activation: Activation, output: Quantisation) -> Option<(i8, i8)> {
 
 #[cfg(test)]
 mod tests {
-    use super::quantised_multiplier;
+    use super::{least_error_scale, quantised_multiplier};
+
+    #[test]
+    fn weights_of_inputs_that_are_zero_set_no_scale() {
+        let (inputs, weights) = ([0, 1, 2], [4.0, -0.5, 0.0]);
+        let scale = |energy: &[f64]| 127.0 * least_error_scale(&inputs, &weights, energy);
+        let near = |energy: &[f64], most: f64| assert!((scale(energy) - most).abs() < 1e-9, "{}", scale(energy));
+        near(&[0.0, 1.0, 1.0], 0.5);
+        // Where all are zero, or all the rest are, nothing saturates.
+        near(&[0.0; 3], 4.0);
+        near(&[1.0, 0.0, 0.0], 4.0);
+        // One that is rarely not zero counts a little: less than it would saturate for, more than nothing.
+        assert!((3.9..=4.0).contains(&scale(&[1e-3, 1.0, 1.0])), "{}", scale(&[1e-3, 1.0, 1.0]));
+        assert_eq!(least_error_scale(&[3], &[0.0], &[1.0; 4]), 0.0);
+    }
 
     #[test]
     fn multipliers_are_normalised() {

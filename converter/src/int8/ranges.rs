@@ -14,6 +14,8 @@ const SAMPLES: usize = 2_000;
 const SATURATED: f64 = 1e-4;
 /// Ranges that mean-square-error calibration tries, from the whole one down to 1 − TRIES · 2 %.
 const TRIES: usize = 25;
+/// A logit so far below the largest, in temperatures, has a probability of 6 in a million at most: what it is exactly is not told apart.
+const FAR_BELOW: f32 = 12.0;
 
 /// How a range is chosen from the values met on calibration data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +25,9 @@ pub enum Calibration {
     MinMax,
     /// All but one of 10,000 values; the others saturate.
     Percentile,
-    /// The range, within that of min-max, with the least mean square error of the quantised values.
+    /// The range, within that of min-max, with the least mean square error of the quantised values; of logits without those that are
+    /// far below the largest of every sample. And weights in steps of the least mean square error of the sums, instead of a 127th of the
+    /// output's largest weight.
     Mse,
 }
 
@@ -33,6 +37,8 @@ pub(super) struct Ranges {
     pub input: Quantisation,
     /// In the order of [`Network::junctions`].
     pub outputs: Vec<Quantisation>,
+    /// Mean square of each input of each junction, in the same order; none where weights have the steps of their largest.
+    pub energies: Vec<Vec<f64>>,
 }
 
 impl Ranges {
@@ -42,12 +48,65 @@ impl Ranges {
         let samples: Vec<&[f32]> = (0..data.len()).step_by(step).map(|at| data.sample(at)).collect();
         let traces: Vec<Vec<Vec<f32>>> = samples.par_iter().map(|sample| trace(network, sample)).collect();
         let input = input_quantisation(network, data)?;
-        let outputs = network.junctions().enumerate().map(|(at, junction)| {
-            let mut values: Vec<f32> = traces.iter().filter_map(|trace| trace.get(at)).flatten().copied().collect();
+        let by_error = how.calibration == Calibration::Mse;
+        let places = places(network);
+        let outputs = network.junctions().zip(&places).enumerate().map(|(at, (junction, place))| {
+            let of_samples = || traces.iter().filter_map(|trace| trace.get(at));
+            let mut values: Vec<f32> = of_samples().flatten().copied().collect();
+            if let Some(temperature) = place.logits.filter(|_| by_error) {
+                let largest = |logits: &Vec<f32>| logits.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+                let least = of_samples().map(largest).fold(f32::INFINITY, f32::min) - FAR_BELOW * temperature;
+                values.iter_mut().for_each(|value| *value = value.max(least));
+            }
             quantisation(&mut values, how.calibration, &junction.id.to_string())
         });
-        Ok(Self { input, outputs: outputs.collect::<Result<_, _>>()? })
+        let outputs = outputs.collect::<Result<_, _>>()?;
+        let energy = |place: &Place| {
+            let inputs = samples.iter().zip(&traces).map(|(sample, trace)| match place.reads {
+                Some(at) => trace.get(at).map_or(&[][..], Vec::as_slice),
+                None => sample,
+            });
+            mean_squares(inputs)
+        };
+        let energies = if by_error { places.iter().map(energy).collect() } else { Vec::new() };
+        Ok(Self { input, outputs, energies })
     }
+}
+
+/// Where a junction stands.
+struct Place {
+    /// The junction whose outputs it reads; `None` of the network's input.
+    reads: Option<usize>,
+    /// The temperature of the exit whose logits it writes.
+    logits: Option<f32>,
+}
+
+/// In the order of [`Network::junctions`].
+fn places(network: &Network) -> Vec<Place> {
+    let mut all: Vec<Place> = Vec::new();
+    let mut trunk = None;
+    for after in 1..=network.trunk.len() {
+        let logits = (after == network.trunk.len()).then_some(1.0);
+        all.push(Place { reads: trunk, logits });
+        trunk = Some(all.len() - 1);
+        for exit in network.exits.iter().filter(|exit| exit.after == after) {
+            for junction in 1..=exit.branch.len() {
+                let reads = if junction == 1 { trunk } else { Some(all.len() - 1) };
+                all.push(Place { reads, logits: (junction == exit.branch.len()).then_some(exit.temperature) });
+            }
+        }
+    }
+    all
+}
+
+fn mean_squares<'v>(samples: impl Iterator<Item = &'v [f32]>) -> Vec<f64> {
+    let (mut sums, mut count) = (Vec::new(), 0usize);
+    for values in samples {
+        sums.resize(values.len(), 0.0);
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(*value).powi(2));
+        count += 1;
+    }
+    sums.into_iter().map(|sum| sum / count.max(1) as f64).collect()
 }
 
 fn check(network: &Network, data: &Dataset) -> Result<(), Int8Error> {

@@ -2,7 +2,7 @@
 //! engine is held to it bit for bit.
 
 use lacewing_engine::Quantisation;
-use lacewing_kernels::{Junction, KernelSet, ReadyKernel, bytes::groups_of_4, requantise};
+use lacewing_kernels::{Junction, KernelSet, Packing, ReadyKernel, bytes::groups_of_4, requantise};
 
 use crate::edges::{Edges, put_row};
 use crate::network::Network;
@@ -12,7 +12,7 @@ use crate::unpack::unpack;
 
 /// One junction, taken apart.
 enum Layer<'p> {
-    I8 { edges: Edges, bias: Vec<i32>, int8: &'p PackedInt8 },
+    I8 { edges: Edges, bias: Vec<i32>, zero: i8, int8: &'p PackedInt8 },
     F32 { junction: Junction<'p>, kernel: ReadyKernel<'static> },
 }
 
@@ -50,7 +50,9 @@ impl<'p> Simulation<'p> {
                 Some(int8) if edges.same_nonzeros(&trained.edges) || is_quantised(&trained.edges, &edges) => {
                     let bias =
                         groups_of_4(junction.parts().bias).iter().map(|bias| i32::from_le_bytes(*bias)).collect();
-                    Layer::I8 { edges, bias, int8 }
+                    // Elsewhere the zero point is in the biases.
+                    let unfolded = matches!(junction.packing(), Packing::DenseInputMajor | Packing::InputMajor { .. });
+                    Layer::I8 { edges, bias, zero: if unfolded { int8.input.zero } else { 0 }, int8 }
                 }
                 None if edges.same_nonzeros(&trained.edges) => {
                     Layer::F32 { junction, kernel: kernels.choose_for(&junction).ok()?? }
@@ -83,21 +85,28 @@ impl<'p> Simulation<'p> {
     }
 }
 
-/// Whether `whole` are the weights of `edges`, to the nearest, in steps of one size a row, and zero where there is no edge. Steps are a
-/// 127th of the row's largest weight, or larger.
+/// Whether `whole` are the weights of `edges`, to the nearest, in steps of one size a row, those beyond 127 steps 127, and zero where there
+/// is no edge.
 fn is_quantised(edges: &Edges, whole: &Edges) -> bool {
-    let largest = |row: &[f32]| row.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
     let (mut row, mut numbers) = (vec![0.0; edges.n_in()], vec![0.0; edges.n_in()]);
     (whole.n_in(), whole.n_out()) == (edges.n_in(), edges.n_out())
         && edges.rows().zip(whole.rows()).all(|(of_edges, of_whole)| {
             put_row(of_edges.0, of_edges.1, &mut row);
             put_row(of_whole.0, of_whole.1, &mut numbers);
-            let (weight, number) = (f64::from(largest(&row)), f64::from(largest(&numbers)));
-            // Of a row in larger steps the step is known to within half of one in the largest number.
-            let (step, allowed) =
-                if number == 127.0 { (weight / 127.0, 0.5001) } else { (weight / number.max(1.0), 1.0001) };
-            let near = |(weight, number): (&f32, &f32)| (f64::from(*weight) - f64::from(*number) * step).abs();
-            row.iter().zip(&numbers).all(|pair| near(pair) <= allowed * step && (*pair.0 != 0.0 || *pair.1 == 0.0))
+            // What sizes of a step each weight leaves.
+            let (mut least, mut most) = (0.0f64, f64::INFINITY);
+            let mut signs_agree = true;
+            for (weight, number) in row.iter().zip(&numbers) {
+                let (size, steps) = (f64::from(weight.abs()), f64::from(number.abs()));
+                signs_agree &= *number == 0.0 || weight * number > 0.0;
+                if steps < 127.0 {
+                    least = least.max(size / (steps + 0.5001));
+                }
+                if steps > 0.0 {
+                    most = most.min(size / (steps - 0.5001));
+                }
+            }
+            signs_agree && least <= most
         })
 }
 
@@ -121,8 +130,10 @@ impl Values {
 impl Layer<'_> {
     fn run(&self, x: &Values) -> Values {
         match self {
-            Self::I8 { edges, bias, int8 } => {
-                Values::I8(run_i8(edges, bias, int8, &x.quantised(int8.input)), int8.output)
+            Self::I8 { edges, bias, zero, int8 } => {
+                let x = x.quantised(int8.input);
+                let above: Vec<i64> = x.iter().map(|x| i64::from(*x) - i64::from(*zero)).collect();
+                Values::I8(run_i8(edges, bias, int8, &above), int8.output)
             }
             Self::F32 { junction, kernel } => {
                 let mut y = vec![f32::NAN; junction.n_out()];
@@ -134,7 +145,7 @@ impl Layer<'_> {
     }
 }
 
-fn run_i8(edges: &Edges, bias: &[i32], int8: &PackedInt8, x: &[i8]) -> Vec<i8> {
+fn run_i8(edges: &Edges, bias: &[i32], int8: &PackedInt8, x: &[i64]) -> Vec<i8> {
     let PackedInt8 { rescale, clamp: (low, high), output, .. } = int8;
     let (multipliers, shifts) = rescale.split_at_checked(4 * edges.n_out()).unwrap_or_default();
     let rows = edges.rows().zip(groups_of_4(multipliers)).zip(shifts).enumerate();
@@ -142,7 +153,7 @@ fn run_i8(edges: &Edges, bias: &[i32], int8: &PackedInt8, x: &[i8]) -> Vec<i8> {
         let terms = inputs
             .iter()
             .zip(weights)
-            .map(|(input, weight)| x.get(usize::from(*input)).map_or(0, |x| i64::from(*x) * *weight as i64));
+            .map(|(input, weight)| x.get(usize::from(*input)).map_or(0, |x| *x * *weight as i64));
         let sum = i64::from(bias.get(at).copied().unwrap_or(0)) + terms.sum::<i64>();
         // The proof says that it fits.
         let sum = i32::try_from(sum).unwrap_or(i32::MAX);

@@ -22,13 +22,16 @@ pub struct PackedInt8 {
 }
 
 impl PackedInt8 {
-    pub(super) fn int8(&self) -> Int8<'_> {
+    /// As a junction has it.
+    #[must_use]
+    pub fn int8(&self) -> Int8<'_> {
         let (low, high) = self.clamp;
-        Int8 { rescale: &self.rescale, output_zero: self.output.zero, low, high }
+        Int8 { rescale: &self.rescale, input_zero: self.input.zero, output_zero: self.output.zero, low, high }
     }
 }
 
-/// Lays out `edges`, whose weights are whole numbers from −127 to 127, as an int8 junction in `packing`.
+/// Lays out `edges`, whose weights are whole numbers from −127 to 127, as an int8 junction in `packing`. `biases` hold the input's zero
+/// point (−zero · Σ w); of input-major packings it is taken out again.
 ///
 /// # Errors
 /// The edges do not fit the packing, int8 does not have it, or the proof refuses the numbers.
@@ -51,11 +54,24 @@ pub fn pack_int8(
         Packing::Coded { in_degree, code } => (Packing::Rows { in_degree, index }, Some(code)),
         other => (other, None),
     };
+    let unfolded = matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. });
+    let biases = if unfolded { &*without_zero_point(edges, biases, int8.input.zero) } else { biases };
     let packed = pack(edges, &[], activation, rows)?.narrowed(biases, int8.clone())?;
     match code {
         Some(code) => packed.coded(edges, code),
         None => Ok(packed),
     }
+}
+
+/// Biases that hold −zero · Σ w, without it; one too large for i32 stays so large that the proof refuses it.
+fn without_zero_point(edges: &Edges, biases: &[i32], zero: i8) -> Vec<i32> {
+    let folded = biases.iter().copied().chain(core::iter::repeat(0));
+    let unfolded = edges.rows().zip(folded).map(|((_, weights), bias)| {
+        let sum: i64 = weights.iter().map(|weight| *weight as i64).sum();
+        let bias = i64::from(bias) + i64::from(zero) * sum;
+        bias.clamp(i32::MIN.into(), i32::MAX.into()) as i32
+    });
+    unfolded.collect()
 }
 
 impl Packed {

@@ -51,7 +51,8 @@ pub(super) const fn read_quantisations(
 
 /// How an int8 operation's sums become its outputs.
 pub(super) const fn read_int8<'m>(r: &Record<'_, OPERATION>, rescale: &'m [u8]) -> Int8<'m> {
-    Int8 { rescale, output_zero: r.u8(18) as i8, low: r.u8(19) as i8, high: r.u8(20) as i8 }
+    let (output_zero, low, high) = (r.u8(18) as i8, r.u8(19) as i8, r.u8(20) as i8);
+    Int8 { rescale, input_zero: r.u8(21) as i8, output_zero, low, high }
 }
 
 /// The bytes of the rescale section: implied.

@@ -92,6 +92,9 @@ pub fn packed_i8() -> Vec<(&'static str, File)> {
             file((64, 1, 4, 4), &[1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], &index)
         }),
         ("windows", windows_i8()),
+        ("dense_input_major", file((66, 0, 0, 0), &[1, 5, 0, -1], &[], &[])),
+        ("input_major8", file((67, 0, 0, 1), &[1, -1], &[], &[0, 1])),
+        ("input_major16", file((67, 1, 0, 1), &[1, -1], &[], &[0, 0, 1, 0])),
         ("nm_lanes", wide_pages_i8()),
         ("windows", wide_windows_i8()),
     ]
@@ -146,6 +149,7 @@ pub fn larger() -> Vec<(&'static str, File)> {
         ("full input_major8", of_f32(2, (67, 0, 0, 2), &four, &[], &[0, 1, 0, 1])),
         ("full input_major16", of_f32(2, (67, 1, 0, 2), &four, &[], &[0, 0, 1, 0, 0, 0, 1, 0])),
         ("nm_lanes 2:4 of int8", of_i8(4, (64, 2, 4, 4), &quad_weights, &[], &quads)),
+        ("full input_major8 of int8", of_i8(2, (67, 0, 0, 2), &[1, 2, 3, 4], &[], &[0, 1, 0, 1])),
     ]
 }
 
@@ -279,12 +283,9 @@ fn input_major() -> Vec<Broken> {
 fn int8() -> Vec<Broken> {
     use JunctionError::{BadPacking, NotAPermutation, PaddingNotZero};
     vec![
-        (
-            "input-major-int8",
-            "windows",
-            |op| (op.packing, op.counts, op.index) = ((66, 0, 0, 0), vec![], vec![]),
-            BadPacking,
-        ),
+        ("input-major-int8", "full input_major8 of int8", |op| op.packing.3 = 3, BadPacking),
+        ("input-major-int8-out-of-range", "full input_major8 of int8", |op| op.index[1] = 2, out_of_range(0)),
+        ("input-major-int8-twice-the-same", "full input_major8 of int8", |op| op.index[3] = 0, not_ascending(1)),
         ("windows-int8-order", "windows", |op| op.index[2] = 1, NotAPermutation),
         ("windows-int8-steps-2", "windows", |op| op.counts[0] = 2, wrong(Section::Weights, 32, 16)),
         ("windows-int8-words-short", "windows", |op| op.index.truncate(18), wrong(Section::Index, 22, 18)),

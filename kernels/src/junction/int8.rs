@@ -6,12 +6,14 @@ use crate::packing::{NMRow, Packing};
 use crate::requantise::{is_shift, requantise};
 
 /// How an int8 junction comes from a sum to an output, `y = clamp(requantise(sum, multiplier, shift) + output_zero)`; the sum
-/// is `b + Σ w·x` in int32, the input's zero point folded into the bias.
+/// is `b + Σ w·x` in int32, the input's zero point folded into the bias; of input-major packings `b + Σ w·(x − input_zero)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Int8<'m> {
     /// A multiplier for each output, i32 little-endian and not negative, then a shift for each, i8, −31..=30, or
     /// 64 more: see [`requantise`].
     pub rescale: &'m [u8],
+    /// The input that means 0. Input-major packings pass over it, and have no zero point in their biases; others have it there.
+    pub input_zero: i8,
     /// The output that means 0.
     pub output_zero: i8,
     /// The least output.
@@ -28,6 +30,21 @@ const MAX_BIAS: u32 = 1 << 30;
 const MAX_PRODUCTS: usize = 65_535;
 
 const _: () = assert!(MAX_BIAS as u64 + MAX_PRODUCTS as u64 * 127 * 128 < 1 << 31);
+
+/// Outputs that an input-major junction may have: kernels keep a sum for each on the stack.
+pub(crate) const INPUT_MAJOR_OUTPUTS: usize = 256;
+/// Inputs that it may have: differences from the zero point have nine bits.
+const INPUT_MAJOR_INPUTS: u16 = 32_768;
+
+const _: () = assert!(MAX_BIAS as u64 + INPUT_MAJOR_INPUTS as u64 * 127 * 255 < 1 << 31);
+
+/// Proves that an input-major junction is small enough.
+pub(super) const fn prove_input_major(p: &Parts<'_>) -> Result<(), JunctionError> {
+    if p.n_out as usize > INPUT_MAJOR_OUTPUTS || p.n_in > INPUT_MAJOR_INPUTS {
+        return Err(JunctionError::BadPacking);
+    }
+    Ok(())
+}
 
 impl<'m> Int8<'m> {
     /// The multipliers, one an output.

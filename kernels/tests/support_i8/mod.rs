@@ -38,6 +38,7 @@ pub struct Case {
     index: Vec<u8>,
     bias: Vec<u8>,
     rescale: Vec<u8>,
+    input_zero: i8,
     zero: i8,
     clamp: (i8, i8),
     x: Vec<i8>,
@@ -72,6 +73,7 @@ impl Case {
             index: vec![0],
             bias: vec![0],
             rescale: vec![0],
+            input_zero: if random.below(4) == 0 { random.next() as i8 } else { zero },
             zero,
             clamp,
             x,
@@ -98,6 +100,11 @@ impl Case {
             Packing::Windows { lanes, width, steps } => {
                 case.push_windows(usize::from(lanes), (usize::from(width), usize::from(steps)), random);
             }
+            Packing::DenseInputMajor => {
+                case.put_zeros(random);
+                (0..width).for_each(|i| (0..outputs).for_each(|o| case.push_edge(o, i, random)));
+            }
+            Packing::InputMajor { out_degree, index } => case.push_columns(usize::from(out_degree), index, random),
             _ => unreachable!("int8 has no such packing"),
         }
         case.draw_outputs(random);
@@ -168,6 +175,31 @@ impl Case {
             }
             previous = input;
             self.push_edge(row, input, random);
+        }
+    }
+
+    /// About half of the inputs are the zero point, some of them four and more in a row.
+    fn put_zeros(&mut self, random: &mut Random) {
+        for inputs in self.x.chunks_mut(6) {
+            let all = random.below(3) == 0;
+            let zeros = inputs.iter_mut().filter(|_| all || random.below(4) == 0);
+            zeros.for_each(|x| *x = self.input_zero);
+        }
+    }
+
+    /// The `d` outputs of each input.
+    fn push_columns(&mut self, d: usize, index: IndexWidth, random: &mut Random) {
+        self.put_zeros(random);
+        for input in 0..usize::from(self.n_in) {
+            let mut previous = 0;
+            for output in random.choose(d, usize::from(self.n_out)) {
+                match index {
+                    IndexWidth::Delta8 => self.index.push((output - previous) as u8),
+                    IndexWidth::Absolute16 => self.index.extend((output as u16).to_le_bytes()),
+                }
+                previous = output;
+                self.push_edge(output, input, random);
+            }
         }
     }
 
@@ -348,7 +380,8 @@ impl Case {
             bias: &self.bias[1..],
         };
         let (low, high) = self.clamp;
-        let int8 = Int8 { rescale: &self.rescale[1..], output_zero: self.zero, low, high };
+        let (input_zero, output_zero) = (self.input_zero, self.zero);
+        let int8 = Int8 { rescale: &self.rescale[1..], input_zero, output_zero, low, high };
         Junction::new_i8(parts, int8)
             .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
     }
@@ -383,8 +416,11 @@ impl Case {
         for (sum, bias) in sums.iter_mut().zip(self.bias[1..].as_chunks().0) {
             *sum = i64::from(i32::from_le_bytes(*bias));
         }
+        // Elsewhere the zero point is in the bias.
+        let unfolded = matches!(self.packing, Packing::DenseInputMajor | Packing::InputMajor { .. });
+        let zero = if unfolded { i64::from(self.input_zero) } else { 0 };
         for (output, input, weight) in &self.edges {
-            sums[*output] += i64::from(*weight) * i64::from(self.x[*input]);
+            sums[*output] += i64::from(*weight) * (i64::from(self.x[*input]) - zero);
         }
         let (multipliers, shifts) = self.rescale[1..].split_at(4 * outputs);
         let numbers = sums.iter().zip(multipliers.as_chunks().0).zip(shifts);
