@@ -36,6 +36,7 @@ pub struct Junction<'m> {
     parts: Parts<'m>,
     nnz: u32,
     int8: Option<Int8<'m>>,
+    usual: bool,
 }
 
 /// What a junction's weights, inputs and outputs are.
@@ -201,7 +202,7 @@ impl<'m> Junction<'m> {
         if !parts.activation.is_finite() {
             return Err(JunctionError::NotFinite { section: Section::Weights });
         }
-        Ok(Self { parts, nnz: nnz as u32, int8: None })
+        Ok(Self { parts, nnz: nnz as u32, int8: None, usual: false })
     }
 
     /// Proves the parts of an int8 junction: `weights` one byte each, −127 to 127, `bias` one i32 an output, `activation` what
@@ -231,8 +232,8 @@ impl<'m> Junction<'m> {
                 check!(prove_rows::<I8>(&Parts { n_in: parts.n_out, n_out: parts.n_in, ..parts }, out_degree, index))
             }
         };
-        check!(int8::prove(&parts, &int8));
-        Ok(Self { parts, nnz: nnz as u32, int8: Some(int8) })
+        let usual = check!(int8::prove(&parts, &int8));
+        Ok(Self { parts, nnz: nnz as u32, int8: Some(int8), usual })
     }
 
     /// What it computes with.
@@ -248,6 +249,13 @@ impl<'m> Junction<'m> {
     #[must_use]
     pub const fn int8(&self) -> Option<&Int8<'m>> {
         self.int8.as_ref()
+    }
+
+    /// Whether every shift of an int8 junction divides, by 2 to 2³¹, rounding twice, and no sum, its bias included, reaches ±2³⁰: kernels need not
+    /// ask for each output.
+    #[allow(dead_code, reason = "not every architecture's kernels ask")]
+    pub(crate) const fn outputs_are_usual(&self) -> bool {
+        self.usual
     }
 
     /// Inputs.

@@ -31,7 +31,7 @@ fn main() -> ! {
     let Some(mut core) = cortex_m::Peripherals::take() else { process::exit(1) };
     core.DCB.enable_trace();
     core.DWT.enable_cycle_counter();
-    let Ok(mut engine) = Engine::new(&MODEL, &mut SCRATCH.init(Scratch::new())[..]) else { process::exit(1) };
+    let Ok(mut engine) = Engine::new(&MODEL, &mut SCRATCH.init_with(Scratch::new)[..]) else { process::exit(1) };
     for (number, input) in INPUTS.chunks_exact(4 * MODEL.n_in()).enumerate() {
         let mut cycles = 0;
         let mut said = None;

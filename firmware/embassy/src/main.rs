@@ -20,7 +20,7 @@ async fn main(spawner: Spawner) {
     if spawner.spawn(blink()).is_err() {
         process::exit(1);
     }
-    let Ok(mut engine) = Engine::new(&MODEL, &mut SCRATCH.init(Scratch::new())[..]) else { process::exit(1) };
+    let Ok(mut engine) = Engine::new(&MODEL, &mut SCRATCH.init_with(Scratch::new)[..]) else { process::exit(1) };
     for (number, input) in INPUTS.chunks_exact(4 * MODEL.n_in()).take(3).enumerate() {
         for (value, bytes) in engine.input().iter_mut().zip(input.as_chunks::<4>().0) {
             *value = f32::from_le_bytes(*bytes);

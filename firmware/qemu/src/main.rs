@@ -62,7 +62,7 @@ fn main() -> ! {
         Ok(model) => MODEL.init(model),
         Err(error) => give_up(&error),
     };
-    let mut engine = match Engine::new(model, &mut SCRATCH.init(Scratch::new())[..]) {
+    let mut engine = match Engine::new(model, &mut SCRATCH.init_with(Scratch::new)[..]) {
         Ok(engine) => engine,
         Err(error) => give_up(&error),
     };

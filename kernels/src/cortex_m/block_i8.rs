@@ -53,7 +53,12 @@ unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     while first_row < n_out {
         let count = counts.next().map_or(blocks, |count| u16::from_le_bytes(*count));
         let inputs = usize::from(count) * cols;
+        let rows = R.min(n_out - first_row);
         let mut sums = [0; R];
+        for (r, sum) in sums.iter_mut().enumerate().take(rows) {
+            // SAFETY: a row below n_out.
+            *sum = unsafe { outputs.bias(first_row + r) };
+        }
         let mut walk = Inputs { index, x: x.as_ptr(), cols, at: 0 };
         let mut left = inputs / 4;
         while left > 0 {
@@ -85,7 +90,7 @@ unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
             weights = weights.add(R * rest);
         }
         // SAFETY: the row block's rows below n_out, at most R ≤ AT_ONCE.
-        unsafe { outputs.write(first_row, sums.get_unchecked(..R.min(n_out - first_row))) };
+        unsafe { outputs.write(first_row, sums.get_unchecked(..rows)) };
         first_row += R;
     }
 }

@@ -37,19 +37,20 @@ unsafe fn dense(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
         // values. A tile begins at most four rows before the last one's end.
         unsafe {
             while r + 4 <= rows {
-                tile(sums.as_mut_ptr().add(r).cast(), weights.add((first + r) * n_in), x);
+                let bias = [0, 1, 2, 3].map(|k| outputs.bias(first + r + k));
+                *sums.as_mut_ptr().add(r).cast() = tile(bias, weights.add((first + r) * n_in), x);
                 r += 4;
             }
             if r < rows && n_out >= 4 {
-                let mut last = [0; 4];
-                tile(&raw mut last, weights.add((n_out - 4) * n_in), x);
+                let bias = [4, 3, 2, 1].map(|k| outputs.bias(n_out - k));
+                let last = tile(bias, weights.add((n_out - 4) * n_in), x);
                 // The rows before the tile's own are there already.
                 for (sum, row) in last.into_iter().zip(n_out - 4..).filter(|(_, row)| *row >= first + r) {
                     *sums.get_unchecked_mut(row - first) = sum;
                 }
             } else {
                 for (r, sum) in sums.iter_mut().enumerate().take(rows).skip(r) {
-                    *sum = row(weights.add((first + r) * n_in), x);
+                    *sum = outputs.bias(first + r) + row(weights.add((first + r) * n_in), x);
                 }
             }
             outputs.write(first, sums.get_unchecked(..rows));
@@ -58,32 +59,30 @@ unsafe fn dense(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     }
 }
 
-/// The sums of four rows, whose weights begin at `weights`.
+/// The sums of four rows, whose weights begin at `weights`, and of `sums`.
 ///
 /// # Safety
-/// `4 · x.len()` weights lie there; `sums` can be written.
+/// `4 · x.len()` weights lie there.
 #[inline(always)]
-unsafe fn tile(sums: *mut [i32; 4], weights: *const u8, x: &[i8]) {
+unsafe fn tile(mut sums: [i32; 4], weights: *const u8, x: &[i8]) -> [i32; 4] {
     let n_in = x.len();
     let whole = n_in & !3;
-    let mut four = [0; 4];
     if whole > 0 {
         // SAFETY: `whole` is a multiple of 4, not 0 and at most x.len(); four rows of it are read, and x.
-        unsafe { four_rows(&mut four, weights, x.as_ptr(), n_in, whole) };
+        unsafe { four_rows(&mut sums, weights, x.as_ptr(), n_in, whole) };
     }
     for i in whole..n_in {
-        for (r, sum) in four.iter_mut().enumerate() {
+        for (r, sum) in sums.iter_mut().enumerate() {
             // SAFETY: i is below n_in, row r is one of the four.
             *sum += unsafe { i32::from(*weights.add(r * n_in + i) as i8) * i32::from(*x.get_unchecked(i)) };
         }
     }
-    // SAFETY: the caller's.
-    unsafe { *sums = four };
+    sums
 }
 
 /// # Safety
 /// `whole` is a multiple of 4 above 0; rows of `stride ≥ whole` weights begin at `weights`, four of them; `x` has `whole` values.
-#[inline(always)]
+#[inline(never)]
 unsafe fn four_rows(sums: &mut [i32; 4], weights: *const u8, x: *const i8, stride: usize, whole: usize) {
     let [mut s0, mut s1, mut s2, mut s3] = *sums;
     macro_rules! group {

@@ -11,12 +11,13 @@
 //! 34 instructions for 8 edges, and 2 a turn of 16. Edges beyond a multiple of 8, which the ragged last page is among, are summed one by one.
 
 use core::arch::asm;
+use core::ops::Range;
 
 use super::outputs::{AT_ONCE, Outputs};
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{NMRow, Packing, position_at};
+use crate::packing::{NMRow, Packing};
 use crate::scalar_i8;
 
 /// `nm_i8_1x8`: pages of 16 inputs with 1, 2, 4 or 8 edges are fast, others as the reference.
@@ -51,23 +52,44 @@ unsafe fn pages_of_16<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) 
     while first < n_out {
         let now = (n_out - first).min(AT_ONCE);
         let mut sums = [0; AT_ONCE];
-        for (sum, (weights, positions)) in sums.iter_mut().take(now).zip(rows.by_ref()) {
+        for ((r, sum), (weights, positions)) in sums.iter_mut().enumerate().take(now).zip(rows.by_ref()) {
+            // SAFETY: a row below n_out.
+            *sum = unsafe { outputs.bias(first + r) };
             // SAFETY: Junction::new_i8 proved that every position lies within its page and its page within n_in, x's length; `eights`
             // words of positions, twice as many of weights and the pages they are of lie inside the row.
             unsafe {
                 if eights > 0 {
                     eight_by_eight::<N>(sum, weights.as_ptr(), positions.as_ptr(), x.as_ptr(), eights);
                 }
-                for (k, w) in weights.iter().enumerate().skip(8 * eights) {
-                    let page = (k / N).min(row.whole_pages);
-                    *sum += i32::from(*w as i8) * i32::from(*x.get_unchecked(page * 16 + position_at(positions, k, 4)));
-                }
+                *sum += rest::<N>(weights.as_ptr(), positions.as_ptr(), x.as_ptr(), 8 * eights..row.in_degree);
             }
         }
         // SAFETY: rows first to first + now - 1 are below n_out.
         unsafe { outputs.write(first, sums.get_unchecked(..now)) };
         first += now;
     }
+}
+
+/// The products of edges that no eight has: those of the last whole pages, and the ragged page's, whose number is a page above theirs.
+///
+/// # Safety
+/// They are edges of the row whose weights and positions begin there, the first one's number is a multiple of 8; their inputs are those of `x`.
+#[inline(always)]
+unsafe fn rest<const N: usize>(weights: *const u8, positions: *const u8, x: *const i8, edges: Range<usize>) -> i32 {
+    let mut sum = 0;
+    // SAFETY: the caller's.
+    unsafe {
+        let mut page = x.add(edges.start / N * 16);
+        let mut byte = 0;
+        for k in edges {
+            byte = if k % 2 == 0 { *positions.add(k / 2) } else { byte >> 4 };
+            sum += i32::from(*weights.add(k) as i8) * i32::from(*page.add(usize::from(byte & 15)));
+            if k % N == N - 1 {
+                page = page.add(16);
+            }
+        }
+    }
+    sum
 }
 
 /// # Safety

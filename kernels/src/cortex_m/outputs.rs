@@ -1,8 +1,8 @@
 //! From sums to int8 outputs, and the DSP instructions that Rust has no names for.
 
 use core::arch::asm;
+use core::slice;
 
-use crate::bytes::groups_of_4;
 use crate::junction::{Int8, Junction};
 
 /// `acc + low(a)·low(b) + high(a)·high(b)`, halves of words as signed numbers.
@@ -43,15 +43,19 @@ pub(super) fn pair(low: i8, high: i8) -> u32 {
     low as u16 as u32 | (high as u32) << 16
 }
 
-/// Outputs written at once.
+/// Outputs written at once, of blocks and dense tiles.
 pub(super) const AT_ONCE: usize = 16;
+/// The most outputs written at once.
+pub(super) const MOST_AT_ONCE: usize = 32;
 
 /// Biases of a junction that has none.
-static ZEROS: [i32; AT_ONCE] = [0; AT_ONCE];
+static ZEROS: [i32; MOST_AT_ONCE] = [0; MOST_AT_ONCE];
 
-/// A junction's outputs, from the sums of its products: what the scalar reference computes, with its sections looked up once.
+/// A junction's outputs, from the sums of its biases and products: what the scalar reference computes, with its sections looked up once.
 pub(super) struct Outputs<'j> {
     int8: &'j Int8<'j>,
+    /// Whether [`write_usual`](Self::write_usual) does.
+    usual: bool,
     /// One an output, or none.
     bias: &'j [u8],
     multipliers: *const i32,
@@ -65,87 +69,123 @@ impl<'j> Outputs<'j> {
     pub(super) fn new(j: &'j Junction<'_>, y: &'j mut [i8]) -> Option<Self> {
         let int8 = j.int8()?;
         let (multipliers, shifts) = (int8.multipliers().as_ptr().cast(), int8.shifts().as_ptr().cast());
-        Some(Self { int8, bias: j.parts().bias, multipliers, shifts, y })
+        Some(Self { int8, usual: j.outputs_are_usual(), bias: j.parts().bias, multipliers, shifts, y })
     }
 
-    /// Writes outputs `first` on, one for each sum: 21 instructions each.
+    /// Where the biases of outputs `first` on lie, at any address: as many as there are outputs, at most
+    /// [`MOST_AT_ONCE`].
     ///
     /// # Safety
-    /// They are outputs of the junction, and y has `n_out` values. There are at most [`AT_ONCE`] sums.
-    #[inline(never)]
+    /// `first` is an output.
+    #[inline(always)]
+    pub(super) unsafe fn biases(&self, first: usize) -> *const i32 {
+        if self.bias.is_empty() {
+            return ZEROS.as_ptr();
+        }
+        // SAFETY: Junction::new_i8 proved that there is no bias or one an output; the caller's.
+        unsafe { self.bias.as_ptr().cast::<i32>().add(first) }
+    }
+
+    /// The bias of an output.
+    ///
+    /// # Safety
+    /// It is an output.
+    #[inline(always)]
+    pub(super) unsafe fn bias(&self, output: usize) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { self.biases(output).read_unaligned() }
+    }
+
+    /// Writes outputs `first` on, one for each sum: 13 instructions each of usual ones, 18 where the clamp is not all of int8.
+    ///
+    /// # Safety
+    /// They are outputs of the junction, and y has `n_out` values. There is at least one sum.
+    #[inline(always)]
     pub(super) unsafe fn write(&mut self, first: usize, sums: &[i32]) {
-        let mut done = 0;
-        while done < sums.len() {
+        if self.usual {
             // SAFETY: the caller's.
-            done += unsafe { self.write_common(first + done, sums.get_unchecked(done..)) };
-            if let Some(sum) = sums.get(done) {
-                // One that the loop does not know: by the book.
-                let o = first + done;
-                let bias = groups_of_4(self.bias).get(o).map_or(0, |bias| i32::from_le_bytes(*bias));
-                let output = self.int8.output(o, bias + sum);
+            unsafe { self.write_usual(first, sums) };
+            return;
+        }
+        // SAFETY: the caller's.
+        unsafe { self.write_checked(first, sums) };
+    }
+
+    /// The same, each output looked at: an unusual one comes out by the book.
+    ///
+    /// # Safety
+    /// As [`write`](Self::write).
+    #[inline(never)]
+    unsafe fn write_checked(&mut self, first: usize, sums: &[i32]) {
+        for (o, sum) in (first..).zip(sums) {
+            // SAFETY: an output, which has a shift.
+            let divides = unsafe { *self.shifts.add(o) < 0 };
+            if divides && sum.unsigned_abs() < 1 << 30 {
+                // SAFETY: one of the caller's outputs.
+                unsafe { self.write_usual(o, slice::from_ref(sum)) };
+            } else {
+                let output = self.int8.output(o, *sum);
                 if let Some(y) = self.y.get_mut(o) {
                     *y = output;
                 }
-                done += 1;
             }
         }
     }
 
-    /// The same, up to the first output whose shift is not below 0 or whose sum is beyond ±2³⁰; how many were written.
+    /// The same, where outputs are usual.
     ///
     /// # Safety
-    /// As [`write`](Self::write); `sums` is not empty.
+    /// As [`write`](Self::write).
     #[inline(always)]
-    unsafe fn write_common(&mut self, first: usize, sums: &[i32]) -> usize {
-        let bias = if self.bias.is_empty() {
-            ZEROS.as_ptr()
-        } else {
-            // SAFETY: Junction::new_i8 proved that there is no bias or one an output; `first` is an output.
-            unsafe { self.bias.as_ptr().cast::<i32>().add(first) }
-        };
-        // SAFETY: likewise a multiplier and a shift an output; y has n_out values.
+    unsafe fn write_usual(&mut self, first: usize, sums: &[i32]) {
+        // SAFETY: Junction::new_i8 proved that there is a multiplier and a shift an output; y has n_out values.
         let (multipliers, shifts, y) =
             unsafe { (self.multipliers.add(first), self.shifts.add(first), self.y.as_mut_ptr().add(first)) };
-        let mut end = y;
-        // SAFETY: reads a sum, a bias, a multiplier and a shift for each sum, at any address, and writes an output: all there, as
-        // just said. With s the places to divide by and p = (2·sum·multiplier + 2³¹) / 2³², which is the rounding product of
-        // `requantise`, the carry of p >> s is the half; below 0, p is one less first, so that halves go away from 0.
-        unsafe {
-            asm!(
-                "2:",
-                "ldr {p}, [{sums}], #4",
-                "ldr {m}, [{bias}], #4",
-                "add {p}, {p}, {m}",
-                "ldr {m}, [{multipliers}], #4",
-                "ldrsb {s}, [{shifts}], #1",
-                "rsbs {s}, {s}, #0",
-                "ble 3f",
-                "adds {p}, {p}, {p}",
-                "bvs 3f",
-                "smmulr {p}, {p}, {m}",
-                "add {p}, {p}, {p}, asr #31",
-                "asrs {p}, {p}, {s}",
-                "adc {p}, {p}, {zero}",
-                "cmp {p}, {low}",
-                "it lt",
-                "movlt {p}, {low}",
-                "cmp {p}, {high}",
-                "it gt",
-                "movgt {p}, {high}",
-                "strb {p}, [{y}], #1",
-                "cmp {sums}, {last}",
-                "bne 2b",
-                "3:",
-                p = out(reg) _, m = out(reg) _, s = out(reg) _,
-                sums = inout(reg) sums.as_ptr() => _, last = in(reg) sums.as_ptr_range().end,
-                bias = inout(reg) bias => _, multipliers = inout(reg) multipliers => _, shifts = inout(reg) shifts => _,
-                y = inout(reg) end,
-                zero = in(reg) i32::from(self.int8.output_zero),
-                low = in(reg) i32::from(self.int8.low), high = in(reg) i32::from(self.int8.high),
-                options(nostack),
-            );
+        let (low, high) = (i32::from(self.int8.low), i32::from(self.int8.high));
+        // With s the places to divide by and p = (2·sum·multiplier + 2³¹) / 2³², which is the rounding product of `requantise`, the carry
+        // of p >> s is the half; below 0, p is one less first, so that halves go away from 0.
+        macro_rules! each {
+            ($clamp:literal $(, $name:ident = $bound:expr)*) => {
+                asm!(
+                    "2:",
+                    "ldr {p}, [{sums}], #4",
+                    "ldr {m}, [{multipliers}], #4",
+                    "ldrsb {s}, [{shifts}], #1",
+                    "add {p}, {p}, {p}",
+                    "smmulr {p}, {p}, {m}",
+                    "rsb {s}, {s}, #0",
+                    "add {p}, {p}, {p}, asr #31",
+                    "asrs {p}, {p}, {s}",
+                    "adc {p}, {p}, {zero}",
+                    $clamp,
+                    "strb {p}, [{y}], #1",
+                    "cmp {sums}, {last}",
+                    "bne 2b",
+                    p = out(reg) _, m = out(reg) _, s = out(reg) _,
+                    sums = inout(reg) sums.as_ptr() => _, last = in(reg) sums.as_ptr_range().end,
+                    multipliers = inout(reg) multipliers => _, shifts = inout(reg) shifts => _,
+                    y = inout(reg) y => _, zero = in(reg) i32::from(self.int8.output_zero),
+                    $($name = in(reg) $bound,)*
+                    options(nostack),
+                )
+            };
         }
-        // SAFETY: both lie in y.
-        unsafe { end.offset_from_unsigned(y) }
+        // SAFETY: reads a sum, a multiplier and a shift for each sum, at any address, and writes an output: all there, as just said.
+        unsafe {
+            if (self.int8.low, self.int8.high) == (i8::MIN, i8::MAX) {
+                each!("ssat {p}, #8, {p}");
+            } else {
+                each!(
+                    "cmp {p}, {low}
+                     it lt
+                     movlt {p}, {low}
+                     cmp {p}, {high}
+                     it gt
+                     movgt {p}, {high}",
+                    low = low,
+                    high = high
+                );
+            }
+        }
     }
 }

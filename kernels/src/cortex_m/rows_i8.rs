@@ -1,17 +1,22 @@
 //! int8 rows of constant or any in-degree with the DSP extension.
 //!
 //! ```text
-//! for each row, for each 4 edges:
-//!     x[i], one by one             4 ldrsb; two-byte indices: 4 ldrh in front; one-byte distances: ldr and 4 uxtab
-//!     w → (w0, w2), (w1, w3)       ldr, 2 sxtb16
-//!     sum += products              2 smlabb, 2 smlabt
+//! for each row:
+//!     sum = bias
+//!     for each 4 edges:
+//!         x[i], one by one             4 ldrsb; two-byte indices: 4 ldrh in front; one-byte distances: ldr and 4 uxtab
+//!         w → (w0, w2), (w1, w3)       ldr, 2 sxtb16
+//!         sum += products              2 smlabb, 2 smlabt
+//!     for each edge that is over: the same alone
 //! ```
 //!
-//! 15 instructions for 4 edges (16 of distances), and 2 a turn of 16 edges.
+//! 15 instructions for 4 edges (16 of distances), 2 a turn of 16 edges, and 12 a row.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
+use core::slice;
 
-use super::outputs::{AT_ONCE, Outputs};
+use super::outputs::{MOST_AT_ONCE, Outputs};
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
@@ -28,116 +33,120 @@ pub static CSR8: Kernel = Kernel::new_i8("csr8_i8_1x4", Isa::Dsp, Accepts::Csr(I
 pub static CSR16: Kernel =
     Kernel::new_i8("csr16_i8_1x4", Isa::Dsp, Accepts::Csr(IndexWidth::Absolute16), rows::<false>);
 
-/// Where the next edges are.
-struct Edges {
+/// Where the next edges are, and how many a row has.
+struct Rows {
     weights: *const u8,
     /// A byte or two an edge.
     index: *const u8,
-    /// The first input, or, of distances, the one of the edge before.
     x: *const i8,
+    in_degree: usize,
 }
 
 /// # Safety
 /// As for every kernel (`RunI8`); packing rows or csr, with one-byte distances where `DELTA`, else with two-byte inputs.
 unsafe fn rows<const DELTA: bool>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let constant = match *j.packing() {
-        Packing::Rows { in_degree, .. } => in_degree,
+        Packing::Rows { in_degree, .. } => usize::from(in_degree),
         _ => 0,
     };
-    let mut counts = j.counts().as_ptr();
-    let mut edges = Edges { weights: j.weights_i8().as_ptr(), index: j.index8().as_ptr(), x: x.as_ptr() };
+    let mut counts = j.counts().iter();
+    let mut at =
+        Rows { weights: j.weights_i8().as_ptr(), index: j.index8().as_ptr(), x: x.as_ptr(), in_degree: constant };
     let n_out = j.n_out();
     let Some(mut outputs) = Outputs::new(j, y) else { return };
     let mut first = 0;
     while first < n_out {
-        let rows = (n_out - first).min(AT_ONCE);
-        let mut sums = [0; AT_ONCE];
+        let rows = (n_out - first).min(MOST_AT_ONCE);
+        let mut sums = [const { MaybeUninit::<i32>::uninit() }; MOST_AT_ONCE];
+        let begin = sums.as_mut_ptr().cast::<i32>();
         // SAFETY: Junction::new_i8 proved a count for each row of CSR, one weight and one index entry for each edge of each row, and
-        // that inputs are below n_in, which is x's length; the rows are below n_out.
+        // that inputs are below n_in, which is x's length; the rows are below n_out, and their sums, all written, at most MOST_AT_ONCE.
         unsafe {
-            let sums = sums.get_unchecked_mut(..rows);
-            for sum in sums.iter_mut() {
-                let mut in_degree = usize::from(constant);
-                if constant == 0 {
-                    in_degree = usize::from(u16::from_le_bytes(*counts));
-                    counts = counts.add(1);
+            let bias = outputs.biases(first);
+            // Rows of CSR one by one.
+            let step = if constant > 0 { rows } else { 1 };
+            let mut r = 0;
+            while r < rows {
+                if let Some(count) = counts.next() {
+                    at.in_degree = usize::from(u16::from_le_bytes(*count));
                 }
-                edges.x = x.as_ptr();
-                *sum = row::<DELTA>(&mut edges, in_degree);
+                sum_rows::<DELTA>(&mut at, begin.add(r), step, bias.add(r));
+                r += step;
             }
-            outputs.write(first, sums);
+            outputs.write(first, slice::from_raw_parts(begin, rows));
         }
         first += rows;
     }
 }
 
-/// The sum of the next row.
-///
-/// # Safety
-/// There are `in_degree` more edges, whose inputs are those of `edges.x`, which is the first one.
-#[inline(always)]
-unsafe fn row<const DELTA: bool>(edges: &mut Edges, in_degree: usize) -> i32 {
-    let mut sum = 0;
-    let whole = in_degree & !3;
-    // SAFETY: the caller's.
-    unsafe {
-        if whole != 0 {
-            if DELTA {
-                fours_by_distance(&mut sum, edges, whole);
-            } else {
-                fours_by_input(&mut sum, edges, whole);
-            }
-        }
-        for _ in 0..in_degree & 3 {
-            let x = if DELTA {
-                edges.x = edges.x.add(usize::from(*edges.index));
-                *edges.x
-            } else {
-                *edges.x.add(usize::from(u16::from_le_bytes(*edges.index.cast::<[u8; 2]>())))
-            };
-            sum += i32::from(*edges.weights as i8) * i32::from(x);
-            edges.index = edges.index.add(if DELTA { 1 } else { 2 });
-            edges.weights = edges.weights.add(1);
-        }
-    }
-    sum
-}
-
-/// `$four` for every four of `$n` edges: what is over sixteens first, then sixteen at a time. `$x` is the operand in r3.
-macro_rules! each_four {
-    ($four:ident, $sum:expr, $edges:ident, $n:ident, $($x:tt)+) => {
+/// The next rows' sums of bias and products; `$four` and `$one` are what adds those of so many edges, `$first_input` what goes back to it. Rows enter
+/// the turn of sixteen edges where its rest brings them to the end of it.
+macro_rules! sum_rows {
+    ($first_input:literal, $four:ident, $one:ident, $at:ident, $sums:ident, $end:expr, $bias:expr) => {
         asm!(
-            "ands lr, r4, #12",
-            "beq 3f",
-            "bic r4, r4, #12",
+            // What adr counts from is a multiple of 4.
+            ".p2align 2",
+            "push {{r6, r7}}",
+            "push {{r3, r4, r8, r9}}",
+            "mov r6, r0",
+            "mov r7, r5",
+            "lsrs r8, r5, #2",
+            "adr.w lr, 9f",
+            "beq 2f",
+            "adr.w lr, 5f",
+            "ands r8, r8, #3",
+            "beq 2f",
+            "adr.w lr, 8f",
+            "cmp r8, #2",
+            "blo 2f",
+            "adr.w lr, 7f",
+            "beq 2f",
+            "adr.w lr, 6f",
+            // A row: its sum begins at the bias, which lies at the sum's own distance from the sums.
             "2:",
-            $four!(),
-            "subs lr, lr, #4",
-            "bne 2b",
-            "cmp r4, #0",
-            "beq 4f",
-            "3:",
-            "add r4, r1, r4",
+            "ldr r0, [sp, #8]",
+            $first_input,
+            "ldr r0, [r6, r0]",
+            "bic r4, r7, #3",
+            "add r4, r4, r1",
+            "mov pc, lr",
             "5:",
             $four!(),
+            "6:",
             $four!(),
+            "7:",
             $four!(),
+            "8:",
             $four!(),
             "cmp r1, r4",
             "bne 5b",
+            "9:",
+            "ands r4, r7, #3",
+            "beq 4f",
+            "3:",
+            $one!(),
+            "subs r4, r4, #1",
+            "bne 3b",
             "4:",
-            inout("r0") $sum, inout("r1") $edges.weights, inout("r2") $edges.index, $($x)+, inout("r4") $n => _,
-            out("r5") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
-            options(readonly, nostack),
+            "ldr r4, [sp, #4]",
+            "str r0, [r6], #4",
+            "cmp r6, r4",
+            "bne 2b",
+            "add sp, sp, #16",
+            "pop {{r6, r7}}",
+            inout("r0") $sums => _, inout("r1") $at.weights, inout("r2") $at.index, inout("r3") $at.x => _,
+            inout("r4") $end => _, inout("r5") $at.in_degree => _, inout("r8") $bias => _,
+            out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
         )
     };
 }
 
 /// # Safety
-/// `n` is a multiple of 4 above 0; there are `n` more edges, whose inputs are those of `edges.x`.
+/// `rows` is above 0, and there are as many more rows of `at.in_degree` edges each, whose inputs are those of `at.x`; as many sums can be written
+/// and biases read, at any address.
 #[inline(always)]
-unsafe fn fours_by_input(sum: &mut i32, edges: &mut Edges, n: usize) {
-    macro_rules! four {
+unsafe fn sum_rows<const DELTA: bool>(at: &mut Rows, sums: *mut i32, rows: usize, bias: *const i32) {
+    macro_rules! four_inputs {
         () => {
             "ldrh r8, [r2, #2]
              ldrh r9, [r2, #4]
@@ -156,15 +165,15 @@ unsafe fn fours_by_input(sum: &mut i32, edges: &mut Edges, n: usize) {
              smlabt r0, r10, r11, r0"
         };
     }
-    // SAFETY: reads n weights, n indices and the inputs they say, as the caller allows, at any address.
-    unsafe { each_four!(four, *sum, edges, n, in("r3") edges.x) };
-}
-
-/// # Safety
-/// As [`fours_by_input`]; `edges.x` is the input of the edge before.
-#[inline(always)]
-unsafe fn fours_by_distance(sum: &mut i32, edges: &mut Edges, n: usize) {
-    macro_rules! four {
+    macro_rules! one_input {
+        () => {
+            "ldrh r5, [r2], #2
+             ldrsb r8, [r1], #1
+             ldrsb r5, [r3, r5]
+             smlabb r0, r5, r8, r0"
+        };
+    }
+    macro_rules! four_distances {
         () => {
             "ldr r10, [r2], #4
              ldr r11, [r1], #4
@@ -184,6 +193,24 @@ unsafe fn fours_by_distance(sum: &mut i32, edges: &mut Edges, n: usize) {
              smlabt r0, r10, r11, r0"
         };
     }
-    // SAFETY: as in `fours_by_input`.
-    unsafe { each_four!(four, *sum, edges, n, inout("r3") edges.x) };
+    macro_rules! one_distance {
+        () => {
+            "ldrb r5, [r2], #1
+             ldrsb r8, [r1], #1
+             add r3, r3, r5
+             ldrsb r5, [r3]
+             smlabb r0, r5, r8, r0"
+        };
+    }
+    let end = sums.wrapping_add(rows);
+    let bias = bias.addr().wrapping_sub(sums.addr());
+    // SAFETY: reads the rows' weights, indices and the inputs they say, and biases, at any address, and writes the sums. r6 and r7, which
+    // operands cannot name, are saved.
+    unsafe {
+        if DELTA {
+            sum_rows!("ldr r3, [sp]", four_distances, one_distance, at, sums, end, bias);
+        } else {
+            sum_rows!("", four_inputs, one_input, at, sums, end, bias);
+        }
+    }
 }

@@ -91,8 +91,8 @@ impl super::Junction<'_> {
     }
 }
 
-/// Everything but the packing.
-pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<(), JunctionError> {
+/// Everything but the packing; whether outputs are [`usual`](super::Junction::outputs_are_usual).
+pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<bool, JunctionError> {
     let outputs = p.n_out as usize;
     check!(prove_weights(p.weights));
     if !p.bias.is_empty() {
@@ -100,10 +100,15 @@ pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<(), Junction
     }
     check!(length(Section::Rescale, int8.rescale, bytes_of(outputs, RESCALE)));
     let mut biases = groups_of_4(p.bias);
+    let (mut largest, mut usual) = (0, true);
     let mut row = 0;
     while let [bias, after @ ..] = biases {
-        if i32::from_le_bytes(*bias).unsigned_abs() > MAX_BIAS {
+        let bias = i32::from_le_bytes(*bias).unsigned_abs();
+        if bias > MAX_BIAS {
             return Err(JunctionError::SumOverflow { row });
+        }
+        if bias > largest {
+            largest = bias;
         }
         biases = after;
         row += 1;
@@ -114,13 +119,16 @@ pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<(), Junction
         if i32::from_le_bytes(*multiplier) < 0 || !is_shift(*shift as i8) {
             return Err(JunctionError::BadRescale { row });
         }
+        usual &= (*shift as i8) < 0;
         (multipliers, shifts) = (more, others);
         row += 1;
     }
     if int8.low > int8.high {
         return Err(JunctionError::BadClamp);
     }
-    prove_products(p)
+    check!(prove_products(p));
+    let products = if matches!(p.packing, Packing::Block { .. }) { MAX_PRODUCTS } else { p.n_in as usize };
+    Ok(usual && products as u64 * 127 * 128 + (largest as u64) < 1 << 30)
 }
 
 const fn prove_weights(mut weights: &[u8]) -> Result<(), JunctionError> {

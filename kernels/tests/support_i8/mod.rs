@@ -386,27 +386,39 @@ impl Case {
             .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
     }
 
-    /// The same with this shift for every output, as the scales of a trained network give: they are well below 1.
+    /// The same with this shift for every output, as the scales of a trained network give: they are well below 1. Nothing is clamped but
+    /// to int8: the zero point behind a ReLU is -128.
     pub fn with_shift(mut self, shift: i8) -> Self {
+        self.clamp = (i8::MIN, i8::MAX);
         let at = self.rescale.len() - usize::from(self.n_out);
         self.rescale[at..].fill(shift as u8);
         self
     }
 
-    /// The weights at an address that is a multiple of 16.
+    /// The weights and the index, each at an address that is a multiple of 16, as in a model file.
     pub fn aligned(&self) -> Vec<u128> {
-        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
+        let (weights, index) = (&self.weights[1..], &self.index[1..]);
+        let index_at = weights.len().next_multiple_of(16);
+        let mut place = vec![0u128; (index_at + index.len()).div_ceil(16)];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
-        bytes[..self.weights.len() - 1].copy_from_slice(&self.weights[1..]);
+        bytes[..weights.len()].copy_from_slice(weights);
+        bytes[index_at..index_at + index.len()].copy_from_slice(index);
         place
     }
 
-    /// The junction with its weights there.
+    /// The junction with its weights and index there.
     pub fn junction_on<'c>(&'c self, place: &'c [u128]) -> Junction<'c> {
         let bytes: &[u8] = bytemuck::cast_slice(place);
-        let (junction, weights) = (self.junction(), &bytes[..self.weights.len() - 1]);
+        let (weights, index) = self.parted(bytes);
+        let junction = self.junction();
         let int8 = *junction.int8().expect("an int8 junction");
-        Junction::new_i8(Parts { weights, ..*junction.parts() }, int8).expect("the same junction")
+        Junction::new_i8(Parts { weights, index, ..*junction.parts() }, int8).expect("the same junction")
+    }
+
+    fn parted<'c>(&self, place: &'c [u8]) -> (&'c [u8], &'c [u8]) {
+        let (weights, index) = (self.weights.len() - 1, self.index.len() - 1);
+        let index_at = weights.next_multiple_of(16);
+        (&place[..weights], &place[index_at..index_at + index])
     }
 
     /// The outputs that the edges as drawn make, summed in 64 bits.

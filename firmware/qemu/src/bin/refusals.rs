@@ -24,7 +24,7 @@ static SCRATCH: StaticCell<Scratch<16_384>> = StaticCell::new();
 fn main() -> ! {
     let mut uart = Uart::open();
     let buffer = &mut BUFFER.init(Aligned([0; LENGTH + 1])).0;
-    let scratch = SCRATCH.init(Scratch::new());
+    let scratch = SCRATCH.init_with(Scratch::new);
     match demonstrate(&mut uart, buffer, scratch) {
         Ok(()) => process::exit(0),
         Err(_) => process::exit(1),

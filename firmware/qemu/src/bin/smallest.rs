@@ -12,7 +12,7 @@ static INPUTS: &[u8] = include_bytes!("../../model/inputs.f32");
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(scratch) = SCRATCH.try_init(Scratch::new()) else { process::exit(99) };
+    let Some(scratch) = SCRATCH.try_init_with(Scratch::new) else { process::exit(99) };
     let Ok(mut engine) = Engine::new(&MODEL, scratch) else { process::exit(100) };
     for (value, bytes) in engine.input().iter_mut().zip(INPUTS.as_chunks::<4>().0) {
         *value = f32::from_le_bytes(*bytes);

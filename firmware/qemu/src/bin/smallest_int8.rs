@@ -12,7 +12,7 @@ static SCRATCH: StaticCell<Scratch<{ MODEL.scratch_len() }>> = StaticCell::new()
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(scratch) = SCRATCH.try_init(Scratch::new()) else { process::exit(99) };
+    let Some(scratch) = SCRATCH.try_init_with(Scratch::new) else { process::exit(99) };
     let Ok(mut engine) = Engine::new_i8(&MODEL, scratch) else { process::exit(100) };
     for (value, number) in engine.input().iter_mut().zip(-60..) {
         *value = number;
