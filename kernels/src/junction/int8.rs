@@ -128,7 +128,9 @@ pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<bool, Juncti
     }
     check!(prove_products(p));
     let products = if matches!(p.packing, Packing::Block { .. }) { MAX_PRODUCTS } else { p.n_in as usize };
-    Ok(usual && products as u64 * 127 * 128 + (largest as u64) < 1 << 30)
+    // Zero points of inputs are taken off one by one where inputs are passed over.
+    let furthest = if matches!(p.packing, Packing::DenseInputMajor | Packing::InputMajor { .. }) { 255 } else { 128 };
+    Ok(usual && products as u64 * 127 * furthest + (largest as u64) < 1 << 30)
 }
 
 const fn prove_weights(mut weights: &[u8]) -> Result<(), JunctionError> {

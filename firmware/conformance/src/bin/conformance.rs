@@ -49,9 +49,13 @@ fn packings(n_in: u16) -> Vec<Packing> {
     all
 }
 
-/// Packings that int8 alone has, and its windows.
-fn packings_of_int8(n_in: u16) -> Vec<Packing> {
-    let mut all = Vec::new();
+/// Packings that int8 alone has, its windows, and those that pass over zero inputs.
+fn packings_of_int8(n_in: u16, n_out: u16) -> Vec<Packing> {
+    let mut all = vec![Packing::DenseInputMajor];
+    for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
+        let degrees = [1, n_out / 4, n_out].into_iter().filter(|d| *d > 0);
+        all.extend(degrees.map(|out_degree| Packing::InputMajor { out_degree, index }));
+    }
     for code in [DeltaCode::Nibbles, DeltaCode::Rice(0), DeltaCode::Rice(3)] {
         let degrees = [1, 7, 16, 33, n_in].into_iter().filter(|d| (1..=n_in).contains(d));
         all.extend(degrees.map(|in_degree| Packing::Coded { in_degree, code }));
@@ -86,7 +90,7 @@ fn main() -> ! {
         }
     };
     for (n_in, n_out) in WIDTHS {
-        for packing in packings(n_in).into_iter().chain(packings_of_int8(n_in)) {
+        for packing in packings(n_in).into_iter().chain(packings_of_int8(n_in, n_out)) {
             for extreme in [support_i8::Extreme::None, EXTREMES[drawn % EXTREMES.len()]] {
                 support_i8::Case::draw(n_in, n_out, packing, extreme, &mut random).check_all(Isa::Avx512);
                 drawn += 1;
