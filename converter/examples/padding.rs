@@ -1,17 +1,22 @@
-//! Padding, bytes and seconds of the windows packing on random masks: `cargo run --release -p lacewing-converter --example padding`
+//! Padding, bytes and seconds of the windows packing on random masks, and the padding with inputs that may be in any order, as
+//! hidden units may: `cargo run --release -p lacewing-converter --example padding`
 
 use std::io::{self, Write};
 use std::time::Instant;
 
 use lacewing_converter::edges::Edges;
+use lacewing_converter::grouping::{Effort, order_inputs};
 use lacewing_converter::pack::pack;
 use lacewing_kernels::{Activation, Packing};
 use lacewing_models::Pattern;
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let out = &mut io::stdout().lock();
-    writeln!(out, "junction     density  windows         file order  greedy  packed  bytes/nonzero  seconds")?;
-    for (n_in, n_out) in [(800, 112), (1024, 1024), (4096, 1024)] {
+    writeln!(
+        out,
+        "junction     density  windows         file order  greedy  packed  any inputs  bytes/nonzero  seconds"
+    )?;
+    for (n_in, n_out) in [(100, 100), (112, 112), (256, 256), (800, 112), (1024, 1024), (4096, 1024)] {
         for density in [0.5, 0.25, 0.1, 0.05] {
             // Each row drawn by itself: constant in-degree.
             let row = |seed| Pattern::RandomDensity { density }.mask(n_in, 1, seed);
@@ -30,9 +35,12 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                 let seconds = start.elapsed().as_secs_f64();
                 let bytes = packed.len() as f64 / edges.nnz() as f64;
                 let padding = packed.padding().ok_or("windows have a padding")?;
+                let ordered = order_inputs(&edges, (lanes, width, steps), &Effort::FULL);
+                let shown = |steps: usize| format!("{:.3}", (steps * usize::from(lanes)) as f64 / edges.nnz() as f64);
+                let ordered = ordered.map_or_else(|| "-".into(), |ordered| shown(ordered.steps));
                 writeln!(
                     out,
-                    "{:12} {density:7}  {:14}  {:10.3}  {:6.3}  {:6.3}  {bytes:13.2}  {seconds:7.1}",
+                    "{:12} {density:7}  {:14}  {:10.3}  {:6.3}  {:6.3}  {ordered:>10}  {bytes:13.2}  {seconds:7.1}",
                     format!("{n_in}x{n_out}"),
                     packing.to_string(),
                     padding.file_order,

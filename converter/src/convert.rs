@@ -13,6 +13,7 @@ use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
 use crate::encode::{EncodeError, encode};
 use crate::grouping::Padding;
+use crate::hidden;
 use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
 use crate::int8::{self, Int8Error, Quantising};
@@ -194,7 +195,7 @@ pub struct Converted {
     pub head: Settled<u8>,
     /// The tail, where the network is split.
     pub tail: Option<Settled<u8>>,
-    /// What each junction became.
+    /// What each junction became. For speed hidden units may be numbered anew: rows and inputs are then in the file's order.
     pub junctions: Vec<PlannedJunction>,
     /// How the bytes were compared with the network.
     pub verified: Verified,
@@ -218,7 +219,10 @@ pub fn convert_network_for(
     data: Option<&Dataset>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
-    let junctions = plan(network, goal, &|junction, share| progress(Step::Packing(junction), share))?;
+    let mut junctions = plan(network, goal, &|junction, share| progress(Step::Packing(junction), share))?;
+    if let Goal::Speed { .. } = goal {
+        hidden::number(network, &mut junctions);
+    }
     let verifying = |share| progress(Step::Verifying, share);
     finish(network, junctions, |head, tail, _| verify_with(network, head, tail, data, &verifying))
 }

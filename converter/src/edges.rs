@@ -120,6 +120,32 @@ impl Edges {
         })
     }
 
+    /// The same edges with the outputs, the inputs or both in another order: the output, or input, that comes to each place, each
+    /// once.
+    pub(crate) fn arranged(&self, outputs: Option<&[u16]>, inputs: Option<&[u16]>) -> Result<Self, SettleError> {
+        let rows: Vec<_> = self.rows().collect();
+        let mut places = vec![0; self.n_in()];
+        for (place, input) in (0..).zip(inputs.unwrap_or_default()) {
+            places.get_mut(usize::from(*input)).into_iter().for_each(|at| *at = place);
+        }
+        let place = |input: u16| match inputs {
+            Some(_) => places.get(usize::from(input)).copied().unwrap_or(0),
+            None => input,
+        };
+        let mut edges = EdgesBuilder::new(self.n_in);
+        let mut row: Vec<(u16, f32)> = Vec::new();
+        for at in 0..rows.len() {
+            let at = outputs.map_or(Some(at), |outputs| outputs.get(at).map(|output| usize::from(*output)));
+            let (inputs, weights) = at.and_then(|at| rows.get(at)).copied().unwrap_or_default();
+            row.clear();
+            row.extend(inputs.iter().zip(weights).map(|(input, weight)| (place(*input), *weight)));
+            row.sort_unstable_by_key(|(place, _)| *place);
+            row.iter().for_each(|(place, weight)| edges.push(*place, *weight));
+            edges.end_row();
+        }
+        edges.finished()
+    }
+
     /// Lets go of the memory behind edges that are in a file, until they are looked at.
     pub(crate) fn release(&self) {
         self.inputs.release();
@@ -250,6 +276,16 @@ mod tests {
         assert!(edges.to_dense().iter().all(|w| *w != 0.0 || w.is_sign_positive()));
         let halved = edges.scaled(|_, _| 0.5).unwrap();
         assert_eq!((halved.nnz(), halved.to_dense()), (6, vec![0.0, 0.0, 0.0, 0.0, 0.0, -0.5]));
+    }
+
+    #[test]
+    fn edges_are_arranged_in_another_order() {
+        let edges = Edges::from_dense(3, 2, &[1.0, 2.0, 0.0, 0.0, 3.0, 4.0], |_, _, w| w != 0.0).unwrap();
+        let dense = |outputs, inputs| edges.arranged(outputs, inputs).unwrap().to_dense();
+        assert_eq!(dense(Some(&[1, 0]), None), [0.0, 3.0, 4.0, 1.0, 2.0, 0.0]);
+        assert_eq!(dense(None, Some(&[2, 0, 1])), [0.0, 1.0, 2.0, 4.0, 0.0, 3.0]);
+        assert_eq!(dense(Some(&[1, 0]), Some(&[2, 0, 1])), [4.0, 0.0, 3.0, 0.0, 1.0, 2.0]);
+        assert_eq!(edges.arranged(None, None).unwrap(), edges);
     }
 
     #[test]

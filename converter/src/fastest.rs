@@ -40,14 +40,28 @@ pub(crate) fn fastest(target: &Target<'_>, effort: &Effort<'_>) -> Result<(Choic
             best = (packing, time, time);
         }
     }
-    let mut packed = None;
-    for packing in target.grouped() {
-        // Without any padding it would have to win; only then it is worth to group the rows.
-        let hope = target.time(packing, target.edges.nnz());
-        if hope.is_none_or(|time| time >= best.1) {
-            continue;
+    // Without any padding it would have to win; only then it is worth to group the rows.
+    let hopes = |packing: &Packing| target.time(*packing, target.edges.nnz()).is_some_and(|time| time < best.1);
+    let hopeful: Vec<Packing> = target.grouped().filter(hopes).collect();
+    let Division { look, rest } = Division::of(effort.places, hopeful.len());
+    let share = |places: usize| places as f64 / effort.places.max(1) as f64;
+    let packed_with = |packing, (places, before): (usize, f64)| {
+        let told = |done: f64| (effort.progress)(before + done * share(places));
+        (target.pack)(packing, &Effort { places, progress: &told, ..*effort })
+    };
+    let mut most_hopeful = hopeful.first().copied().map(|packing| (packing, f64::INFINITY));
+    for (at, packing) in hopeful.iter().enumerate().take(if hopeful.len() > 1 { hopeful.len() } else { 0 }) {
+        let looked_at = packed_with(*packing, (look, at as f64 * share(look)))?;
+        let time = target.time(*packing, target.weights(&looked_at));
+        if let (Some(time), Some(most)) = (time, &mut most_hopeful)
+            && time < most.1
+        {
+            *most = (*packing, time);
         }
-        let candidate = (target.pack)(packing, effort)?;
+    }
+    let mut packed = None;
+    if let Some((packing, _)) = most_hopeful {
+        let candidate = packed_with(packing, (rest, 1.0 - share(rest)))?;
         let time = target.time(packing, target.weights(&candidate));
         if let Some(time) = time.filter(|time| *time < best.1) {
             best = (packing, time, time);
@@ -60,6 +74,22 @@ pub(crate) fn fastest(target: &Target<'_>, effort: &Effort<'_>) -> Result<(Choic
     };
     let reason = target.reason(&packed, best.2, dense);
     Ok((choice(&packed, reason), packed))
+}
+
+/// How the places of an effort are divided among packings whose rows have to be grouped: a look at each, and the rest for the
+/// one that looks best.
+#[derive(Debug, PartialEq)]
+struct Division {
+    look: usize,
+    rest: usize,
+}
+
+impl Division {
+    /// A look is a sixteenth, and tells the times apart that the estimate can; one packing alone needs none.
+    fn of(places: usize, packings: usize) -> Self {
+        let look = if packings > 1 { places / packings.max(16) } else { 0 };
+        Self { look, rest: places - look * packings }
+    }
 }
 
 fn choice(packed: &Packed, reason: String) -> Choice {
@@ -184,5 +214,52 @@ impl Target<'_> {
             }
         }
         reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use lacewing_kernels::Activation;
+
+    use super::*;
+    use crate::pack::pack_with;
+
+    #[test]
+    fn looks_and_the_rest_are_the_places_there_are() {
+        for places in [0, 1, 15, 16, 1000, 500_000_000] {
+            for packings in 0..40 {
+                let Division { look, rest } = Division::of(places, packings);
+                assert_eq!(look * packings + rest, places);
+                assert!(packings > 6 || 2 * rest >= places, "{places} {packings}");
+            }
+        }
+        assert_eq!(Division::of(1600, 4), Division { look: 100, rest: 1200 });
+    }
+
+    /// One bar for all packings tried: it rises from 0 to 1, once.
+    #[test]
+    fn progress_rises_once() {
+        let edges = Edges::from_dense(256, 64, &[1.0; 256 * 64], |o, i, _| (o * 37 + i * i * 11 + i) % 7 == 0).unwrap();
+        let structure = Structure::of(&edges);
+        let profile = Profile::load("x86-64-avx512").unwrap();
+        let pack = |packing, effort: &Effort<'_>| pack_with(&edges, &[], Activation::None, packing, effort);
+        let target = Target {
+            profile: &profile,
+            element: Element::F32,
+            edges: &edges,
+            structure: &structure,
+            inputs: None,
+            pack: &pack,
+        };
+        assert!(target.grouped().filter(|packing| target.time(*packing, edges.nnz()).is_some()).count() > 1);
+        let seen = Mutex::new(vec![0.0]);
+        let progress = |share| seen.lock().unwrap().push(share);
+        let effort = Effort { places: 2_000_000, progress: &progress, ..Effort::FULL };
+        let (choice, _) = fastest(&target, &effort).unwrap();
+        assert!(matches!(choice.packing, Packing::Windows { .. }), "{choice:?}");
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.is_sorted() && seen.last().is_some_and(|last| (last - 1.0).abs() < 1e-9), "{seen:?}");
     }
 }

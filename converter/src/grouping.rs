@@ -20,20 +20,29 @@ use serde::Serialize;
 
 use crate::edges::Edges;
 
+mod inputs;
+mod lines;
+
+pub(crate) use inputs::places;
+pub use inputs::{Ordered, order_inputs};
+use lines::{Columns, Lines};
+
 /// How much is done to find an order, and who is told how far it is.
 #[derive(Clone, Copy)]
 pub struct Effort<'p> {
-    /// Places (lanes × steps) swept in each of the two searches, about; 0 keeps the order of the outputs.
+    /// Places (lanes × steps) swept in each of the two searches, at most; 0 keeps the order of the outputs.
     pub places: usize,
+    /// An order of the rows that is known to be good: the exchange begins with it where nothing better is found.
+    pub known: Option<&'p [u16]>,
     /// Told the share that is done, 0 to 1.
     pub progress: &'p (dyn Fn(f64) + Sync),
 }
 
 impl Effort<'_> {
     /// A second or two of one core at the most.
-    pub const FULL: Self = Self { places: 500_000_000, progress: &|_| {} };
+    pub const FULL: Self = Self { places: 500_000_000, known: None, progress: &|_| {} };
     /// The order of the outputs, as it is.
-    pub const NONE: Self = Self { places: 0, progress: &|_| {} };
+    pub const NONE: Self = Self { places: 0, known: None, progress: &|_| {} };
 }
 
 /// Places (lanes × steps) over edges: 1 is no padding at all.
@@ -54,6 +63,8 @@ pub struct Grouping {
     pub order: Vec<u16>,
     /// The padding on the way.
     pub padding: Padding,
+    /// Places swept by the two searches: what they took, on any machine.
+    pub swept: usize,
 }
 
 /// Windows begin at multiples of this, but for the last ones. A load that begins anywhere crosses a cache line, and costs two:
@@ -73,20 +84,23 @@ pub(crate) fn next_window(rows: &[&[u16]], n_in: u16, width: u8, alignment: u16)
 pub fn group(edges: &Edges, (lanes, width, each): (u8, u8, u8), effort: &Effort<'_>) -> Grouping {
     let rows = Rows::of(edges, usize::from(lanes), u16::from(width), usize::from(each));
     let padding = |steps: usize| (steps * rows.lanes) as f64 / edges.nnz().max(1) as f64;
-    let file_order: Vec<u16> = (0..rows.starts.len()).map_while(|row| u16::try_from(row).ok()).collect();
+    let file_order = rows.file_order();
     let file_steps = rows.total(&file_order);
     if effort.places == 0 {
         let file = padding(file_steps);
-        return Grouping { order: file_order, padding: Padding { file_order: file, greedy: file, packed: file } };
+        let padding = Padding { file_order: file, greedy: file, packed: file };
+        return Grouping { order: file_order, padding, swept: 0 };
     }
-    let greedy = greedy(&rows, file_steps, effort);
-    let greedy_steps = rows.total(&greedy);
-    let (start, start_steps) =
-        if greedy_steps < file_steps { (greedy, greedy_steps) } else { (file_order, file_steps) };
-    let (order, steps) = exchange(&rows, start, effort);
+    let (greedy, swept) = greedy(&rows, file_steps, effort);
+    let known = effort.known.filter(|known| known.len() == file_order.len()).map(<[u16]>::to_vec);
+    let orders = [Some(file_order), known, Some(greedy)].into_iter().flatten();
+    let orders = orders.map(|order| (rows.total(&order), order));
+    let (start_steps, start) = orders.min_by_key(|(steps, _)| *steps).unwrap_or_default();
+    let left = (2 * effort.places).saturating_sub(swept);
+    let (order, steps, exchanged) = exchange(&rows, start, left, effort);
     (effort.progress)(1.0);
     let padding = Padding { file_order: padding(file_steps), greedy: padding(start_steps), packed: padding(steps) };
-    Grouping { order, padding }
+    Grouping { order, padding, swept: swept + exchanged }
 }
 
 /// Stands behind every row's inputs; no input, since these are below 65,535.
@@ -101,6 +115,16 @@ struct Rows {
     alignment: u16,
     inputs: Vec<u16>,
     starts: Vec<usize>,
+    /// Where windows begin at lines and are two long.
+    lines: Option<Lines>,
+}
+
+/// Rows that share windows.
+struct Group {
+    rows: Vec<u16>,
+    steps: usize,
+    /// Of [`Lines`]; empty without them.
+    columns: Columns,
 }
 
 impl Rows {
@@ -112,7 +136,14 @@ impl Rows {
             inputs.extend(row);
             inputs.push(END);
         }
-        Self { lanes, width, each, alignment, inputs, starts }
+        let by_lines = (lanes, width, alignment) == (lines::LANES, 2 * lines::LINE, lines::LINE);
+        let in_place: Vec<u16> = (0..edges.n_in()).map_while(|input| u16::try_from(input).ok()).collect();
+        let lines = by_lines.then(|| Lines::of(edges, each, &in_place));
+        Self { lanes, width, each, alignment, inputs, starts, lines }
+    }
+
+    fn file_order(&self) -> Vec<u16> {
+        (0..self.starts.len()).map_while(|row| u16::try_from(row).ok()).collect()
     }
 
     fn row(&self, row: u16) -> &[u16] {
@@ -121,8 +152,43 @@ impl Rows {
         self.inputs.get(start..end).unwrap_or_default()
     }
 
-    /// Steps that a group of these rows takes.
-    fn steps(&self, group: &[u16]) -> usize {
+    fn group(&self, rows: Vec<u16>) -> Group {
+        let columns = self.lines.as_ref().map_or_else(Vec::new, |lines| lines.columns(&rows));
+        let mut group = Group { rows, steps: 0, columns };
+        group.steps = self.steps(&group);
+        group
+    }
+
+    /// Steps that a group takes.
+    fn steps(&self, group: &Group) -> usize {
+        match &self.lines {
+            Some(lines) => lines.steps(&group.columns),
+            None => self.sweep_rows(&group.rows),
+        }
+    }
+
+    /// Steps that it would take with one more row.
+    fn steps_with(&self, group: &Group, row: u16) -> usize {
+        match &self.lines {
+            Some(lines) => {
+                let mut columns = group.columns.clone();
+                lines.put(&mut columns, group.rows.len(), row);
+                lines.steps(&columns)
+            }
+            None => {
+                let mut rows = group.rows.clone();
+                rows.push(row);
+                self.sweep_rows(&rows)
+            }
+        }
+    }
+
+    /// Places that sweeping a group of so many steps takes.
+    fn places(&self, steps: usize) -> usize {
+        self.lines.as_ref().map_or(steps * self.lanes, |lines| lines.lines * lines::PLACES)
+    }
+
+    fn sweep_rows(&self, group: &[u16]) -> usize {
         match self.lanes {
             0..=4 => self.sweep::<4>(group),
             5..=8 => self.sweep::<8>(group),
@@ -157,64 +223,78 @@ impl Rows {
     }
 
     fn total(&self, order: &[u16]) -> usize {
-        order.par_chunks(self.lanes).map(|group| self.steps(group)).sum()
+        self.groups(order).iter().map(|group| group.steps).sum()
+    }
+
+    fn groups(&self, order: &[u16]) -> Vec<Group> {
+        order.par_chunks(self.lanes).map(|rows| self.group(rows.to_vec())).collect()
     }
 }
 
-fn greedy(rows: &Rows, file_steps: usize, effort: &Effort<'_>) -> Vec<u16> {
-    let mut left: Vec<u16> = (0..rows.starts.len()).map_while(|row| u16::try_from(row).ok()).collect();
+/// The order, and the places swept.
+fn greedy(rows: &Rows, file_steps: usize, effort: &Effort<'_>) -> (Vec<u16>, usize) {
+    let mut left = rows.file_order();
     // Rows of like length waste the fewest steps, and rows of the same inputs none.
     left.sort_by(|a, b| {
         let (a, b) = (rows.row(*a), rows.row(*b));
         b.len().cmp(&a.len()).then_with(|| a.cmp(b))
     });
-    let candidates = effort.places / (file_steps * rows.lanes * rows.lanes).max(1);
     let all = left.len();
-    let mut order = Vec::with_capacity(all);
+    // A row's share; every candidate for it is one sweep.
+    let share = effort.places / all.max(1);
+    let a_group = rows.places(file_steps / all.div_ceil(rows.lanes).max(1));
+    let (mut order, mut swept) = (Vec::with_capacity(all), 0);
     while !left.is_empty() {
-        let mut group = vec![left.remove(0)];
-        while group.len() < rows.lanes && !left.is_empty() {
-            let cost = |candidate: &u16| {
-                let mut members = group.clone();
-                members.push(*candidate);
-                rows.steps(&members)
-            };
-            let looked_at = left.get(..candidates.min(left.len())).unwrap_or_default();
-            let costs = looked_at.par_iter().enumerate().map(|(at, candidate)| (cost(candidate), at));
-            group.push(left.remove(costs.min().map_or(0, |(_, at)| at)));
+        let mut group = rows.group(vec![left.remove(0)]);
+        while group.rows.len() < rows.lanes && !left.is_empty() {
+            let candidates = (share / rows.places(group.steps).max(a_group).max(1)).min(left.len());
+            let looked_at = left.get(..candidates).unwrap_or_default();
+            let costs = looked_at.par_iter().enumerate().map(|(at, row)| (rows.steps_with(&group, *row), at));
+            let costs = costs.map(|found| (found, rows.places(found.0)));
+            let best = costs.reduce_with(|(a, swept_a), (b, swept_b)| (a.min(b), swept_a + swept_b));
+            let ((_, at), places) = best.unwrap_or_default();
+            swept += places;
+            group.rows.push(left.remove(at));
+            group = rows.group(group.rows);
         }
-        order.append(&mut group);
+        order.append(&mut group.rows);
         (effort.progress)(0.5 * order.len() as f64 / all as f64);
     }
-    order
+    (order, swept)
 }
 
-/// Swaps that a pair of groups tries in a round.
-const TRIES: usize = 32;
 /// Rounds, at most, and rounds in a row without a step less after which no more are tried.
 const ROUNDS: usize = 400;
 const FRUITLESS: usize = 24;
 
-/// A group and its steps.
-type Group = (Vec<u16>, usize);
-
-fn exchange(rows: &Rows, order: Vec<u16>, effort: &Effort<'_>) -> (Vec<u16>, usize) {
-    let mut groups: Vec<Group> =
-        order.par_chunks(rows.lanes).map(|group| (group.to_vec(), rows.steps(group))).collect();
-    let total = |groups: &[Group]| groups.iter().map(|(_, steps)| steps).sum::<usize>();
+/// The order, its steps, and the places swept, which are at most `places`.
+fn exchange(rows: &Rows, order: Vec<u16>, places: usize, effort: &Effort<'_>) -> (Vec<u16>, usize, usize) {
+    let mut groups = rows.groups(&order);
+    let total = |groups: &[Group]| groups.iter().map(|group| group.steps).sum::<usize>();
     let mut steps = total(&groups);
-    let rounds = (effort.places / (TRIES * steps * rows.lanes).max(1)).min(ROUNDS);
-    let mut fruitless = 0;
+    // Swaps that a pair of groups tries in a round; it does not take much where lines are counted.
+    let tries = if rows.lines.is_some() { 256 } else { 32 };
+    let all_groups = |groups: &[Group]| groups.iter().map(|group| rows.places(group.steps)).sum::<usize>();
+    let mut a_round = tries * all_groups(&groups);
+    let rounds = (places / a_round.max(1)).min(ROUNDS);
+    let (mut fruitless, mut swept) = (0, 0);
     for round in 0..if groups.len() > 1 { rounds } else { 0 } {
+        // Swaps that are taken back took a few steps more.
+        if swept + a_round + a_round / 8 > places {
+            break;
+        }
         let mut random = ChaCha8Rng::seed_from_u64(round as u64);
         // The last group may be ragged: it keeps its place, and its number of rows.
         let mut pairs: Vec<(usize, Group)> = groups.drain(..).enumerate().collect();
         shuffle(&mut pairs, &mut random);
-        pairs.par_chunks_mut(2).enumerate().for_each(|(at, pair)| {
-            if let [(_, a), (_, b)] = pair {
-                swap_rows(rows, a, b, &mut ChaCha8Rng::seed_from_u64((round << 32 | at << 1 | 1) as u64));
+        let swapped = pairs.par_chunks_mut(2).enumerate().map(|(at, pair)| match pair {
+            [(_, a), (_, b)] => {
+                swap_rows(rows, a, b, tries, &mut ChaCha8Rng::seed_from_u64((round << 32 | at << 1 | 1) as u64))
             }
+            _ => 0,
         });
+        a_round = swapped.sum();
+        swept += a_round;
         pairs.sort_by_key(|(place, _)| *place);
         groups.extend(pairs.into_iter().map(|(_, group)| group));
         let now = total(&groups);
@@ -225,7 +305,7 @@ fn exchange(rows: &Rows, order: Vec<u16>, effort: &Effort<'_>) -> (Vec<u16>, usi
         }
         (effort.progress)(0.5 + 0.5 * (round + 1) as f64 / rounds as f64);
     }
-    (groups.into_iter().flat_map(|(group, _)| group).collect(), steps)
+    (groups.into_iter().flat_map(|group| group.rows).collect(), steps, swept)
 }
 
 /// A number below `limit`, which is at most 2³²; close enough to even for a search.
@@ -239,24 +319,28 @@ fn shuffle<T>(all: &mut [T], random: &mut ChaCha8Rng) {
     }
 }
 
-/// Swaps a row of `a` with one of `b`, a few times, where both together then take no more steps.
-fn swap_rows(rows: &Rows, (a, a_steps): &mut Group, (b, b_steps): &mut Group, random: &mut ChaCha8Rng) {
-    for _ in 0..TRIES {
-        let (i, j) = (below(random, a.len()), below(random, b.len()));
+/// Swaps a row of `a` with one of `b`, a few times, where both together then take no more steps. The places swept.
+fn swap_rows(rows: &Rows, a: &mut Group, b: &mut Group, tries: usize, random: &mut ChaCha8Rng) -> usize {
+    let mut swept = 0;
+    for _ in 0..tries {
+        let (i, j) = (below(random, a.rows.len()), below(random, b.rows.len()));
         swap(a, i, b, j);
         let (a_now, b_now) = (rows.steps(a), rows.steps(b));
-        if a_now + b_now <= *a_steps + *b_steps {
-            (*a_steps, *b_steps) = (a_now, b_now);
+        swept += rows.places(a_now) + rows.places(b_now);
+        if a_now + b_now <= a.steps + b.steps {
+            (a.steps, b.steps) = (a_now, b_now);
         } else {
             swap(a, i, b, j);
         }
     }
+    swept
 }
 
-fn swap(a: &mut [u16], i: usize, b: &mut [u16], j: usize) {
-    if let (Some(a), Some(b)) = (a.get_mut(i), b.get_mut(j)) {
+fn swap(a: &mut Group, i: usize, b: &mut Group, j: usize) {
+    if let (Some(a), Some(b)) = (a.rows.get_mut(i), b.rows.get_mut(j)) {
         core::mem::swap(a, b);
     }
+    lines::swap(&mut a.columns, i, &mut b.columns, j);
 }
 
 #[cfg(test)]
@@ -268,7 +352,7 @@ mod tests {
         Edges::from_dense(n_in, rows.len() as u16, &dense, |o, i, _| rows[o].contains(&(i as u16))).unwrap()
     }
 
-    fn random_edges(n_in: u16, n_out: u16, one_in: usize) -> Edges {
+    pub(super) fn random_edges(n_in: u16, n_out: u16, one_in: usize) -> Edges {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let dense = vec![1.0; usize::from(n_in) * usize::from(n_out)];
         Edges::from_dense(n_in, n_out, &dense, |_, _, _| below(&mut random, one_in) == 0).unwrap()
@@ -286,7 +370,7 @@ mod tests {
     #[test]
     fn steps_are_as_many_as_the_fullest_window_needs() {
         let of = |rows: &[&[u16]], each| {
-            Rows::of(&edges(20, rows), 8, 8, each).steps(&(0..rows.len() as u16).collect::<Vec<_>>())
+            Rows::of(&edges(20, rows), 8, 8, each).sweep_rows(&(0..rows.len() as u16).collect::<Vec<_>>())
         };
         let steps = |rows| of(rows, 1);
         // One window holds all; three edges of one row take three steps.
@@ -298,7 +382,7 @@ mod tests {
         // Two steps a window: the second window is begun for 2 alone.
         assert_eq!((of(&[&[0, 1, 2], &[7]], 2), of(&[&[9], &[11]], 2)), (4, 2));
         // One of 32 begins at a line: 33 is in the window of 15, but not in that of 0.
-        let wide = |rows: &[&[u16]], each| Rows::of(&edges(64, rows), 8, 32, each).steps(&[0, 1]);
+        let wide = |rows: &[&[u16]], each| Rows::of(&edges(64, rows), 8, 32, each).sweep_rows(&[0, 1]);
         assert_eq!((wide(&[&[15], &[33]], 1), wide(&[&[15], &[33]], 2)), (1, 4));
     }
 
@@ -317,7 +401,7 @@ mod tests {
     #[test]
     fn each_search_takes_padding_away_and_the_number_of_threads_changes_nothing() {
         let edges = random_edges(300, 70, 6);
-        let effort = Effort { places: 3_000_000, progress: &|_| {} };
+        let effort = Effort { places: 3_000_000, ..Effort::FULL };
         let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
         let found = [1, 3].map(|n| threads(n).install(|| group(&edges, (8, 8, 1), &effort)));
         assert_eq!(found[0], found[1]);
@@ -328,11 +412,56 @@ mod tests {
         assert_eq!((plain.padding.file_order, plain.padding.packed), (file_order, file_order));
     }
 
+    /// Lines say the same as looking at each edge, whole and ragged, empty rows too.
+    #[test]
+    fn lines_count_the_steps_that_edges_take() {
+        for (n_in, n_out, one_in) in [(32, 16, 1), (32, 5, 3), (100, 40, 4), (333, 33, 2), (800, 47, 12), (50, 20, 60)]
+        {
+            for each in [2, 4] {
+                let rows = Rows::of(&random_edges(n_in, n_out, one_in), 16, 32, each);
+                assert!(rows.lines.is_some());
+                for group in rows.groups(&rows.file_order()) {
+                    assert_eq!(group.steps, rows.sweep_rows(&group.rows), "{n_in}×{n_out}, one in {one_in}");
+                    let (last, others) = group.rows.split_last().unwrap();
+                    assert_eq!(rows.steps_with(&rows.group(others.to_vec()), *last), group.steps);
+                }
+            }
+        }
+    }
+
+    /// What bounds the time: both searches together sweep no more places than twice the effort, whatever the shape.
+    #[test]
+    fn no_more_is_swept_than_was_asked_for() {
+        for (n_in, n_out, one_in) in [(60, 200, 2), (300, 70, 6), (1000, 90, 20), (40, 3, 2)] {
+            let edges = random_edges(n_in, n_out, one_in);
+            for windows in [(8, 8, 1), (16, 16, 1), (16, 32, 2)] {
+                for places in [0, 20_000, 1_000_000] {
+                    let found = group(&edges, windows, &Effort { places, ..Effort::FULL });
+                    assert!(found.swept <= 2 * places, "{n_in}×{n_out}, {windows:?}: {} of {places}", found.swept);
+                    assert!(places < 1_000_000 || n_out == 3 || found.swept > 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_known_order_is_not_lost() {
+        let edges = random_edges(200, 48, 5);
+        let [all, few] = [20_000_000, 1].map(|places| Effort { places, ..Effort::FULL });
+        let best = group(&edges, (16, 32, 2), &all);
+        let again = group(&edges, (16, 32, 2), &Effort { known: Some(&best.order), ..few });
+        assert_eq!((again.padding.packed, &again.order), (best.padding.packed, &best.order));
+        assert!(group(&edges, (16, 32, 2), &few).padding.packed > best.padding.packed);
+        // One of another length is passed over.
+        assert_eq!(group(&edges, (16, 32, 2), &Effort { known: Some(&[0]), ..few }).order.len(), 48);
+    }
+
     #[test]
     fn progress_rises_to_one() {
         let seen = std::sync::Mutex::new(vec![0.0]);
         let progress = |share| seen.lock().unwrap().push(share);
-        let found = group(&random_edges(100, 40, 4), (4, 16, 1), &Effort { places: 1_000_000, progress: &progress });
+        let effort = Effort { places: 1_000_000, progress: &progress, known: None };
+        let found = group(&random_edges(100, 40, 4), (4, 16, 1), &effort);
         assert_eq!(found.order.len(), 40);
         let seen = seen.into_inner().unwrap();
         assert!(seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");

@@ -35,6 +35,7 @@ pub mod export;
 mod fastest;
 pub mod find;
 pub mod grouping;
+mod hidden;
 pub mod import;
 pub mod inspect;
 pub mod inspect_source;

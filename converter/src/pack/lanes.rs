@@ -49,7 +49,7 @@ impl Sections {
             return Err(self.misfit(0));
         }
         let rows: Vec<_> = edges.rows().collect();
-        let Grouping { order, padding } = grouping::group(edges, (lanes, width, each), effort);
+        let Grouping { order, padding, .. } = grouping::group(edges, (lanes, width, each), effort);
         self.padding = Some(padding);
         let (mut starts, mut words) = (Vec::new(), Vec::new());
         for (group, members) in order.chunks(usize::from(lanes)).enumerate() {
