@@ -1,4 +1,5 @@
-//! Every packing and kernel of a junction beside the best dense: a table of ratios, then criterion's groups.
+//! Every packing and kernel of a junction beside the best dense: a table of ratios, then criterion's groups, one for each family of
+//! kernels and `batch` for those that run sixteen samples at a time.
 //!
 //! `cargo bench --bench junction` measures all shapes of `converter/shapes/junctions.txt`; `LACEWING_BENCH_SHAPES` names another
 //! file.
@@ -8,11 +9,13 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use lacewing_converter::bench::contender::{Contender, Kernels};
+use lacewing_benches::way::{Member, Way, families};
+use lacewing_converter::bench::contender::Kernels;
 use lacewing_converter::bench::draw::draw;
 use lacewing_converter::bench::measure::Effort;
-use lacewing_converter::bench::shapes::{self, Shape};
+use lacewing_converter::bench::shapes;
 use lacewing_converter::bench::{SHAPES, junction};
+use lacewing_kernels::BATCH;
 
 type Failure = Box<dyn core::error::Error>;
 
@@ -32,26 +35,29 @@ fn main() -> Result<(), Failure> {
             .warm_up_time(Duration::from_millis(100))
             .measurement_time(Duration::from_millis(400))
             .configure_from_args();
-        for shape in &shapes {
-            group(shape, &mut criterion)?;
+        let junctions = shapes.into_iter().map(|shape| draw(&shape, 1).map(|drawn| (shape, drawn)));
+        let junctions = junctions.collect::<Result<Vec<_>, _>>()?;
+        for (family, members) in families(&junctions, Kernels::All)? {
+            group(family, members, &mut criterion);
         }
         criterion.final_summary();
     }
     Ok(())
 }
 
-fn group(shape: &Shape, criterion: &mut Criterion) -> Result<(), Failure> {
-    let drawn = draw(shape, 1)?;
-    let contenders = Contender::all(&drawn, Kernels::All)?;
-    let mut group = criterion.benchmark_group(&shape.name);
-    // Dense-equivalent multiply-adds.
-    group.throughput(Throughput::Elements(drawn.dense.len() as u64));
-    let mut y = vec![0.0; drawn.edges.n_out()];
-    for contender in contenders {
-        group.bench_function(BenchmarkId::from_parameter(contender.name()), |bench| {
-            bench.iter(|| contender.run(black_box(&drawn.x), black_box(&mut y)));
+/// A family of kernels on all junctions; `dense`, `dense_input_major` and `peers` are what to hold the others to.
+fn group(family: &str, members: Vec<Member<'_>>, criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group(family);
+    for Member { drawn, mut way, panel } in members {
+        let samples = if matches!(way, Way::Batch(_)) { BATCH } else { 1 };
+        // Dense-equivalent multiply-adds.
+        group.throughput(Throughput::Elements((drawn.dense.len() * samples) as u64));
+        group.bench_function(BenchmarkId::new(way.name(), &drawn.name), |bench| {
+            bench.iter(|| {
+                way.run(black_box(&drawn.x), black_box(&panel));
+                black_box(&way);
+            });
         });
     }
     group.finish();
-    Ok(())
 }

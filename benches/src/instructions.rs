@@ -1,18 +1,21 @@
 //! Instructions that a kernel executes for one junction, counted by callgrind: what noise hides, a count shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lacewing_converter::bench::BenchError;
-use lacewing_converter::bench::contender::{Contender, Kernels};
+use lacewing_converter::bench::batch::panels;
+use lacewing_converter::bench::contender::Kernels;
 use lacewing_converter::bench::draw::{Drawn, draw_with};
 use lacewing_converter::bench::shapes::{self, Shape, ShapeError};
 use lacewing_converter::grouping::Effort;
-use lacewing_kernels::Isa;
+use lacewing_kernels::{BATCH, Isa};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::way::Way;
 
 /// What is on record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,11 +76,9 @@ fn drawn(shape: &Shape) -> Result<Drawn, CountError> {
 pub fn run(shape: usize, name: &str, runs: usize) -> Result<(), CountError> {
     let shapes = shapes()?;
     let drawn = drawn(shapes.get(shape).ok_or_else(|| CountError::Unknown(name.into()))?)?;
-    let contenders = Contender::all(&drawn, Kernels::Vector)?;
-    let contender = contenders.iter().find(|contender| contender.name() == name);
-    let contender = contender.ok_or_else(|| CountError::Unknown(name.into()))?;
-    let mut y = vec![0.0; drawn.edges.n_out()];
-    watched(contender, &drawn.x, &mut y, runs);
+    let way = Way::all(&drawn, Kernels::Vector)?.into_iter().find(|way| way.name() == name);
+    let mut way = way.ok_or_else(|| CountError::Unknown(name.into()))?;
+    watched(&mut way, &drawn.x, &panels(&drawn, 1), runs);
     Ok(())
 }
 
@@ -85,30 +86,35 @@ pub fn run(shape: usize, name: &str, runs: usize) -> Result<(), CountError> {
 const WATCHED: &str = "lacewing_benches::instructions::watched";
 
 #[inline(never)]
-fn watched(contender: &Contender<'_>, x: &[f32], y: &mut [f32], runs: usize) {
-    for _ in 0..runs {
-        // Lengths are the junction's own.
-        let ran = contender.run(core::hint::black_box(x), y);
-        debug_assert!(ran.is_ok());
-    }
+fn watched(way: &mut Way<'_>, x: &[f32], panel: &[[f32; BATCH]], runs: usize) {
+    (0..runs).for_each(|_| way.run(x, panel));
 }
 
 /// The widest that valgrind's processor has, whatever this one has.
 const WIDEST: Isa = Isa::Avx2;
+
+/// The ways of a junction that are counted, of batched kernels the first for every packing: `batched` has the packings there were.
+fn counted<'d>(drawn: &'d Drawn, batched: &mut BTreeSet<&'static str>) -> Result<Vec<Way<'d>>, CountError> {
+    let mut ways = Way::all(drawn, Kernels::Vector)?;
+    ways.retain(|way| match way {
+        _ if way.kernel().is_none_or(|kernel| kernel.isa() > WIDEST) => false,
+        Way::One(..) => true,
+        Way::Batch(way) => batched.insert(way.packing().name()),
+    });
+    Ok(ways)
+}
 
 /// Counts every kernel of every shape; `program` is asked to [`run`] them by `--one SHAPE NAME RUNS`.
 ///
 /// # Errors
 /// valgrind is not there or fails.
 pub fn count(program: &Path, progress: &mut dyn FnMut(&str, u64)) -> Result<Record, CountError> {
-    let mut instructions = BTreeMap::new();
+    let (mut instructions, mut batched) = (BTreeMap::new(), BTreeSet::new());
     for (at, shape) in shapes()?.iter().enumerate() {
         let drawn = drawn(shape)?;
-        let counted = |one: &&Contender<'_>| one.kernel().is_some_and(|kernel| kernel.isa() <= WIDEST);
-        for contender in Contender::all(&drawn, Kernels::Vector)?.iter().filter(counted) {
-            let name = contender.name();
+        for name in counted(&drawn, &mut batched)?.iter().map(Way::name) {
             // What a first run does besides is the same in both.
-            let (one, three) = (collected(program, at, name, 1)?, collected(program, at, name, 3)?);
+            let (one, three) = (collected(program, at, &name, 1)?, collected(program, at, &name, 3)?);
             let each = three.saturating_sub(one) / 2;
             progress(&format!("{}: {name}", shape.name), each);
             instructions.insert(format!("{}: {name}", shape.name), each);
@@ -143,6 +149,23 @@ pub fn compiler() -> Result<String, CountError> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// The environment variable that makes a record of another compiler a failure: ci.sh sets it, so that no comparison is left out
+/// unseen.
+pub const COMPARABLE: &str = "LACEWING_COMPARABLE";
+
+/// Whether a record can be compared with what `compiler` builds: that is, it is of the same one. `required` makes another one an
+/// error.
+///
+/// # Errors
+/// What to say where it cannot be compared and has to.
+pub fn comparable(recorded: &str, compiler: &str, required: bool) -> Result<Result<(), String>, String> {
+    if recorded == compiler {
+        return Ok(Ok(()));
+    }
+    let said = format!("not comparable: the record is of {recorded}, this is {compiler}");
+    if required { Err(format!("{said}; build with that one, or record anew")) } else { Ok(Err(said)) }
+}
+
 /// Where the record lies.
 #[must_use]
 pub fn record_path() -> PathBuf {
@@ -169,6 +192,8 @@ pub fn differences(recorded: &Record, counted: &Record) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use lacewing_kernels::{Element, kernel_list};
+
     use super::*;
 
     #[test]
@@ -182,6 +207,35 @@ mod tests {
         let lines = differences(&recorded, &counted);
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("b: 989") && lines[1].starts_with("c:") && lines[2].starts_with("d:"));
+    }
+
+    #[test]
+    fn another_compiler_is_told_or_refused() {
+        assert_eq!(comparable("rustc 1", "rustc 1", true), Ok(Ok(())));
+        assert!(comparable("rustc 1", "rustc 2", false).unwrap().unwrap_err().starts_with("not comparable"));
+        assert!(comparable("rustc 1", "rustc 2", true).unwrap_err().contains("record anew"));
+    }
+
+    /// Every kernel of f32 that valgrind's processor runs, and the batched one for every packing.
+    #[test]
+    fn every_kernel_is_counted() {
+        let recorded: Record = toml::from_str(&std::fs::read_to_string(record_path()).unwrap()).unwrap();
+        let (mut kernels, mut batched, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for shape in shapes().unwrap() {
+            let drawn = drawn(&shape).unwrap();
+            for way in counted(&drawn, &mut batched).unwrap() {
+                kernels.insert(way.kernel().unwrap().to_string());
+                names.insert(format!("{}: {}", shape.name, way.name()));
+            }
+        }
+        let of_f32 = kernel_list().iter().filter(|kernel| kernel.element() == Element::F32);
+        let of_f32 =
+            of_f32.filter(|kernel| kernel.isa() > Isa::Scalar && kernel.isa() <= WIDEST && kernel.ready().is_some());
+        let missing: Vec<String> = of_f32.map(ToString::to_string).filter(|name| !kernels.contains(name)).collect();
+        assert_eq!(missing, [""; 0], "no shape has edges for them");
+        if Isa::Avx2.is_available() {
+            assert!(recorded.instructions.keys().eq(&names), "record it anew");
+        }
     }
 
     #[test]

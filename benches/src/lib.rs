@@ -7,3 +7,4 @@ pub mod cortex_m4;
 pub mod exits;
 pub mod instructions;
 pub mod int8;
+pub mod way;

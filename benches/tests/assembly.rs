@@ -1,15 +1,16 @@
 //! The inner loops of the hottest kernels, as the compiler makes them, beside those on record: a test that says what changed.
 //!
 //! `cargo test --release -p lacewing-benches --test assembly`; with `LACEWING_RECORD=1` it writes the record. The loops are one
-//! compiler's: another one is told apart, and nothing compared.
+//! compiler's: of another one nothing is compared, which the test says, and with `LACEWING_COMPARABLE` set, as in ci.sh, fails for.
 #![cfg(target_arch = "x86_64")]
 
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use lacewing_benches::instructions::compiler;
+use lacewing_benches::instructions::{COMPARABLE, comparable, compiler};
 
 /// Functions, by the ends of their names, and where their loops are on record. Those of one source for several shapes have one name
 /// and are on record together.
@@ -151,6 +152,7 @@ fn the_hottest_loops_are_as_on_record() {
     let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("record/x86_64-assembly");
     let recording = std::env::var_os("LACEWING_RECORD").is_some();
     let compiler = compiler().expect("it built this");
+    let required = std::env::var_os(COMPARABLE).is_some();
     let functions = functions(env!("CARGO_BIN_EXE_timed-network"));
     let mut changed = String::new();
     for (name, kernel) in KERNELS {
@@ -171,7 +173,9 @@ fn the_hottest_loops_are_as_on_record() {
         let mut was = text.lines().map(str::to_owned);
         let of = was.next().unwrap_or_default();
         let was: Vec<String> = was.collect();
-        if of == compiler && was != is {
+        if let Err(said) = comparable(&of, &compiler, required).unwrap_or_else(|error| panic!("{kernel}: {error}")) {
+            writeln!(std::io::stderr(), "{kernel}: {said}").expect("it can be said");
+        } else if was != is {
             writeln!(
                 changed,
                 "{kernel}: {} instructions, {} on record; {}",

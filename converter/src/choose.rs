@@ -84,7 +84,7 @@ pub fn candidates(edges: &Edges, structure: &Structure) -> Vec<(Packing, usize)>
 pub(crate) const fn pages(element: Element) -> &'static [(u8, u8)] {
     match element {
         Element::I8 => &[(8, 16), (16, 64)],
-        _ => &[(4, 16), (8, 16), (16, 32)],
+        _ => &[(4, 32), (8, 16), (16, 32)],
     }
 }
 

@@ -90,8 +90,8 @@ pub struct Structure {
     pub clash_free: Option<usize>,
 }
 
-/// Block shapes looked for.
-const BLOCK_SHAPES: [(u8, u8); 19] = [
+/// Block shapes looked for, and measured.
+pub(crate) const BLOCK_SHAPES: [(u8, u8); 19] = [
     (4, 1),
     (8, 1),
     (16, 1),

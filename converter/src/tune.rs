@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::choose::{pages, windows};
 use crate::edges::{Edges, EdgesBuilder};
+use crate::find::BLOCK_SHAPES;
 use crate::grouping::Effort;
 use crate::pack::{DoesNotFit, Packed, PackedInt8, pack_int8, pack_with};
 use crate::profile::{Int8Times, Measured, Point, Profile, family};
@@ -26,8 +27,6 @@ use crate::settled::SettleError;
 const SHAPES: [(usize, usize); 5] = [(32, 32), (256, 10), (128, 64), (800, 128), (1024, 1024)];
 /// One edge in so many places.
 const ONE_IN: [usize; 5] = [2, 4, 8, 16, 32];
-const BLOCKS: [(usize, usize); 10] =
-    [(4, 1), (8, 1), (16, 1), (32, 1), (4, 4), (8, 4), (16, 4), (32, 4), (1, 8), (1, 16)];
 const PAGES: [usize; 5] = [4, 8, 16, 32, 64];
 
 /// Turns that every packing gets; the fastest counts.
@@ -206,10 +205,12 @@ fn draw(n_in: usize, n_out: usize, element: Element) -> Result<Vec<Drawn>, TuneE
             let (random, in_degree) = (edges(&mask)?, n_in * (n_out / one_in) / n_out);
             all.extend(any_mask(in_degree, n_out / one_in, element).into_iter().filter_map(|p| new(&random, p)));
         }
-        for (rows, cols) in BLOCKS {
-            let mask = Pattern::Block { rows, cols, density: 1.0 / one_in as f64 }.mask(n_in, n_out, 1)?;
-            let packing = Packing::Block { rows: rows as u8, cols: cols as u8, blocks: 0 };
-            all.extend(new(&edges(&mask)?, packing));
+        // All that are looked for in masks: one that is not measured is never chosen.
+        for (rows, cols) in BLOCK_SHAPES {
+            let density = 1.0 / one_in as f64;
+            let pattern = Pattern::Block { rows: usize::from(rows), cols: usize::from(cols), density };
+            let mask = pattern.mask(n_in, n_out, 1)?;
+            all.extend(new(&edges(&mask)?, Packing::Block { rows, cols, blocks: 0 }));
         }
         for m in PAGES.into_iter().filter(|m| m / one_in > 0) {
             let mask = edges(&Pattern::NM { n: m / one_in, m }.mask(n_in, n_out, 1)?)?;

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use lacewing_benches::instructions::{Record, compiler, count, differences, record_path, run};
+use lacewing_benches::instructions::{COMPARABLE, Record, comparable, compiler, count, differences, record_path, run};
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,8 +35,8 @@ fn counted(out: &mut dyn Write) -> Result<Record, Box<dyn core::error::Error>> {
 fn compare(out: &mut dyn Write) -> Result<(), Box<dyn core::error::Error>> {
     let recorded: Record = toml::from_str(&std::fs::read_to_string(record_path())?)?;
     let compiler = compiler()?;
-    if recorded.compiler != compiler {
-        writeln!(out, "not comparable: the record is of {}, this is {compiler}", recorded.compiler)?;
+    if let Err(said) = comparable(&recorded.compiler, &compiler, std::env::var_os(COMPARABLE).is_some())? {
+        writeln!(out, "{said}")?;
         return Ok(());
     }
     let lines = differences(&recorded, &counted(out)?);

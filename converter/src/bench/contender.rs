@@ -1,6 +1,6 @@
 //! What takes part in a comparison: every kernel for every packing of a junction, and the peers.
 
-use lacewing_kernels::{Isa, Junction, Kernel, KernelSet, Packing, ReadyKernel, RunError, kernel_list};
+use lacewing_kernels::{Isa, IsaError, Junction, Kernel, KernelSet, Packing, ReadyKernel, RunError, kernel_list};
 
 use super::draw::Drawn;
 use super::{BenchError, peers};
@@ -12,6 +12,14 @@ pub enum Kernels {
     All,
     /// The same without the scalar ones, where there are others.
     Vector,
+}
+
+impl Kernels {
+    /// The narrowest and the widest instruction set.
+    pub(super) fn range(self) -> Result<(Isa, Isa), IsaError> {
+        let dense = KernelSet::ALL.choose(&Packing::Dense)?.map_or(Isa::Scalar, |ready| ready.kernel().isa());
+        Ok((if self == Self::All { Isa::Scalar } else { dense.min(Isa::Avx2) }, Isa::widest()?))
+    }
 }
 
 /// One way to compute `y = W·x`.
@@ -35,9 +43,7 @@ impl<'d> Contender<'d> {
     /// # Errors
     /// `LACEWING_ISA` asks for what cannot be had; a junction is refused, none that was drawn is.
     pub fn all(drawn: &'d Drawn, kernels: Kernels) -> Result<Vec<Self>, BenchError> {
-        let widest = Isa::widest()?;
-        let dense = KernelSet::ALL.choose(&Packing::Dense)?.map_or(Isa::Scalar, |ready| ready.kernel().isa());
-        let narrowest = if kernels == Kernels::All { Isa::Scalar } else { dense.min(Isa::Avx2) };
+        let (narrowest, widest) = kernels.range()?;
         let mut all = Vec::new();
         for packed in &drawn.packed {
             let junction = packed.junction()?;
@@ -84,6 +90,15 @@ impl<'d> Contender<'d> {
         }
     }
 
+    /// The packing, where it is one of ours.
+    #[must_use]
+    pub fn packing(&self) -> Option<&Packing> {
+        match &self.way {
+            Way::Kernel(_, junction) => Some(junction.packing()),
+            _ => None,
+        }
+    }
+
     /// Bytes of weights and index.
     #[must_use]
     pub const fn bytes(&self) -> usize {
@@ -106,7 +121,7 @@ impl<'d> Contender<'d> {
 }
 
 /// Whether a packing stores every weight.
-pub(super) const fn is_dense(packing: &Packing) -> bool {
+pub const fn is_dense(packing: &Packing) -> bool {
     matches!(packing, Packing::Dense | Packing::DenseInputMajor)
 }
 

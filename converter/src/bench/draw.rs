@@ -154,6 +154,7 @@ fn draw_mask(shape: &Shape, seed: u64, random: &mut ChaCha8Rng) -> Result<Mask, 
     let pattern = match shape.edges {
         ShapeEdges::Dense => Pattern::Dense,
         ShapeEdges::Random { out_degree } => Pattern::Random { out_degree },
+        ShapeEdges::Any { density } => Pattern::RandomDensity { density },
         ShapeEdges::Block { rows, cols, density } => Pattern::Block { rows, cols, density },
         ShapeEdges::NM { n, m } => Pattern::NM { n, m },
         ShapeEdges::Rows { density } => {

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn every_contender_answers_every_pattern_rightly() {
-        let file = "100 37 dense\n100 37 rows 1/4\n400 20 rows 1/20\n100 37 block 8x1 1/4\n96 37 block 1x8 1/4\n100 37 nm 2:8\n100 50 random 5 x 1/5";
+        let file = "100 37 dense\n100 37 rows 1/4\n400 20 rows 1/20\n100 37 block 8x1 1/4\n96 37 block 1x8 1/4\n100 37 nm 2:8\n100 50 random 5 x 1/5\n100 37 any 1/4";
         for shape in shapes::parse(file).unwrap() {
             let compared = compare(&shape, Kernels::All, Effort::TEST).unwrap();
             assert_eq!(compared.rows.iter().filter(|row| row.best_dense).count(), 1);

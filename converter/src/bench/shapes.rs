@@ -17,6 +17,11 @@ pub enum ShapeEdges {
         /// Outputs that each input reaches.
         out_degree: usize,
     },
+    /// Anywhere, in rows of any length.
+    Any {
+        /// Share of the weights that is there.
+        density: f64,
+    },
     /// Blocks of outputs and inputs, equally many in each row block.
     Block {
         /// Outputs a block.
@@ -65,7 +70,7 @@ pub struct Shape {
 /// A line of a shape file that says nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "line {line}, `{text}`: expected `N_IN N_OUT`, one of `dense`, `rows RHO`, `random OUT_DEGREE`, `block RxC RHO`, `nm N:M`, and perhaps `x SHARE` or `x mnist`"
+    "line {line}, `{text}`: expected `N_IN N_OUT`, one of `dense`, `rows RHO`, `random OUT_DEGREE`, `any RHO`, `block RxC RHO`, `nm N:M`, and perhaps `x SHARE` or `x mnist`"
 )]
 pub struct ShapeError {
     line: usize,
@@ -94,6 +99,7 @@ fn parse_line(text: &str) -> Option<Shape> {
         ["dense"] => ShapeEdges::Dense,
         ["rows", density] => ShapeEdges::Rows { density: fraction(density)? },
         ["random", out_degree] => ShapeEdges::Random { out_degree: out_degree.parse().ok()? },
+        ["any", density] => ShapeEdges::Any { density: fraction(density)? },
         ["block", size, density] => {
             let (rows, cols) = pair(size, 'x')?;
             ShapeEdges::Block { rows, cols, density: fraction(density)? }
@@ -133,7 +139,8 @@ mod tests {
         assert_eq!(shapes[0].edges, ShapeEdges::Rows { density: 0.25 });
         assert_eq!(shapes[2].edges, ShapeEdges::Block { rows: 4, cols: 1, density: 0.5 });
         assert_eq!((shapes[3].edges, shapes[3].name.as_str()), (ShapeEdges::NM { n: 2, m: 8 }, "16 16 nm 2:8"));
-        let shapes = parse("8 8 dense x 0.5\n800 8 random 2 x mnist").unwrap();
+        let shapes = parse("8 8 dense x 0.5\n800 8 random 2 x mnist\n9 8 any 1/3").unwrap();
+        assert_eq!(shapes[2].edges, ShapeEdges::Any { density: 1.0 / 3.0 });
         assert_eq!((shapes[0].edges, shapes[0].input), (ShapeEdges::Dense, ShapeInput::Random { nonzero: 0.5 }));
         assert_eq!((shapes[1].edges, shapes[1].input), (ShapeEdges::Random { out_degree: 2 }, ShapeInput::Mnist));
     }
