@@ -6,7 +6,7 @@
 //!
 //! Input-major: four inputs that are the zero point cost one comparison, and what of an edge depends on the index is known when the loop is
 //! compiled. Pseudo-code: for each four inputs, unless all are the zero point: for each that is not: for each of its edges:
-//! sum[output] += weight · (x − zero). An edge is two loads (weight, index), a multiplication and an addition to a sum in memory: about
+//! `sum[output] += weight · (x − zero)`. An edge is two loads (weight, index), a multiplication and an addition to a sum in memory: about
 //! the five or six instructions that one costs in rows, of which only those of inputs that are not zero remain.
 
 use crate::deltas::DeltaCode;
