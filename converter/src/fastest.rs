@@ -132,16 +132,12 @@ impl Target<'_> {
         packed.parts().weights.len() / bytes
     }
 
-    fn skips(packing: Packing) -> bool {
-        matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. })
-    }
-
     /// What fits and stores as many weights as can be told beforehand.
     fn packings(&self) -> impl Iterator<Item = Packing> {
         let canonical = candidates(self.edges, self.structure).into_iter().map(|(packing, _)| packing);
         let deployment = deployment_candidates(self.edges, self.structure, self.element).into_iter();
         let deployment = deployment.filter(|packing| !Self::is_grouped(packing));
-        canonical.chain(deployment).filter(|packing| self.inputs.is_some() || !Self::skips(*packing))
+        canonical.chain(deployment).filter(|packing| self.inputs.is_some() || !packing.skips_zero_inputs())
     }
 
     /// What has to be packed before its time is known.
@@ -209,7 +205,7 @@ impl Target<'_> {
         if let Some(inputs) = self.inputs {
             reason.push_str(&format!("; {inputs}"));
             let worst = self.time_at(packed.packing(), self.weights(packed), inputs.worst);
-            if let Some(worst) = worst.filter(|_| Self::skips(packed.packing())) {
+            if let Some(worst) = worst.filter(|_| packed.packing().skips_zero_inputs()) {
                 reason.push_str(&format!(", which takes {}", micros(worst)));
             }
         }

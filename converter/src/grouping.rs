@@ -69,8 +69,10 @@ pub struct Grouping {
 
 /// Windows begin at multiples of this, but for the last ones. A load that begins anywhere crosses a cache line, and costs two:
 /// windows of two lines that serve more than one step begin at lines, for a few steps more.
-pub(crate) const fn alignment(width: u8, each: u8) -> u16 {
-    if width >= 32 && each > 1 { 16 } else { 1 }
+/// An input has `bytes`.
+pub(crate) const fn alignment((width, each): (u8, u8), bytes: u16) -> u16 {
+    let line = 64 / bytes;
+    if width as u16 >= 2 * line && each > 1 { line } else { 1 }
 }
 
 /// The first input of the window of the next step, or `None` where no row has an edge left.
@@ -129,7 +131,7 @@ struct Group {
 
 impl Rows {
     fn of(edges: &Edges, lanes: usize, width: u16, each: usize) -> Self {
-        let alignment = alignment(width as u8, each as u8);
+        let alignment = alignment((width as u8, each as u8), 4);
         let (mut inputs, mut starts) = (Vec::with_capacity(edges.nnz() + edges.n_out()), Vec::new());
         for (row, _) in edges.rows() {
             starts.push(inputs.len());

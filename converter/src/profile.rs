@@ -176,8 +176,7 @@ pub struct Load {
 /// Where a junction lies among those measured: the logarithms of its edges, which say what level of the caches holds them, and
 /// of its in-degree, or out-degree where the packing goes input by input, which says how often a loop begins.
 fn place(packing: &Packing, inputs: f64, outputs: f64, density: f64) -> (f64, f64) {
-    let of_a_loop =
-        if matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. }) { outputs } else { inputs };
+    let of_a_loop = if packing.skips_zero_inputs() { outputs } else { inputs };
     ((inputs * outputs * density).max(1.0).ln(), (of_a_loop * density).max(1.0).ln())
 }
 

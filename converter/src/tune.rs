@@ -267,7 +267,7 @@ impl<'d> Contender<'d> {
             Some(int8) => Junction::new_i8(parts, int8.int8())?,
             None => Junction::new(parts)?,
         };
-        let skips = matches!(parts.packing, Packing::DenseInputMajor | Packing::InputMajor { .. });
+        let skips = parts.packing.skips_zero_inputs();
         Ok(Self { drawn, junction, skips, best: [f64::INFINITY; 2] })
     }
 

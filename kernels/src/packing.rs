@@ -147,6 +147,12 @@ impl Packing {
         }
     }
 
+    /// Whether it goes input by input, and passes over those that mean zero.
+    #[must_use]
+    pub const fn skips_zero_inputs(&self) -> bool {
+        matches!(self, Self::DenseInputMajor | Self::InputMajor { .. })
+    }
+
     /// Bits of a position in a page or window of `inputs`, and how many of them a 32-bit word of N:M for registers or windows
     /// holds: 8 of four bits up to 16 inputs, 6 of five for 32.
     #[must_use]

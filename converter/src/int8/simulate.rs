@@ -2,7 +2,7 @@
 //! engine is held to it bit for bit.
 
 use lacewing_engine::Quantisation;
-use lacewing_kernels::{Junction, KernelSet, Packing, ReadyKernel, bytes::groups_of_4, requantise};
+use lacewing_kernels::{Junction, KernelSet, ReadyKernel, bytes::groups_of_4, requantise};
 
 use crate::edges::{Edges, put_row};
 use crate::network::Network;
@@ -51,7 +51,7 @@ impl<'p> Simulation<'p> {
                     let bias =
                         groups_of_4(junction.parts().bias).iter().map(|bias| i32::from_le_bytes(*bias)).collect();
                     // Elsewhere the zero point is in the biases.
-                    let unfolded = matches!(junction.packing(), Packing::DenseInputMajor | Packing::InputMajor { .. });
+                    let unfolded = junction.packing().skips_zero_inputs();
                     Layer::I8 { edges, bias, zero: if unfolded { int8.input.zero } else { 0 }, int8 }
                 }
                 None if edges.same_nonzeros(&trained.edges) => {

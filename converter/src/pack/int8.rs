@@ -6,6 +6,7 @@ use lacewing_kernels::{Activation, DeltaCode, Deltas, Element, IndexWidth, Int8,
 
 use super::{DoesNotFit, Packed, Sections, pack};
 use crate::edges::{Edges, EdgesBuilder};
+use crate::grouping::alignment;
 use crate::settled::Settling;
 
 /// What an int8 junction has beside its parts.
@@ -54,8 +55,8 @@ pub fn pack_int8(
         Packing::Coded { in_degree, code } => (Packing::Rows { in_degree, index }, Some(code)),
         other => (other, None),
     };
-    let unfolded = matches!(packing, Packing::DenseInputMajor | Packing::InputMajor { .. });
-    let biases = if unfolded { &*without_zero_point(edges, biases, int8.input.zero) } else { biases };
+    let biases =
+        if packing.skips_zero_inputs() { &*without_zero_point(edges, biases, int8.input.zero) } else { biases };
     let packed = pack(edges, &[], activation, rows)?.narrowed(biases, int8.clone())?;
     match code {
         Some(code) => packed.coded(edges, code),
@@ -177,11 +178,6 @@ impl Bits {
     }
 }
 
-/// Windows begin at multiples of this, but for the last ones: those of two cache lines that serve more than one step at lines.
-const fn alignment(width: u8, each: u8) -> u16 {
-    if width >= 128 && each > 1 { 64 } else { 1 }
-}
-
 /// Rows in file order, `lanes` a group; each window begins at the least input that is left, or at its line, and in each step each lane
 /// takes up to four.
 fn windows(
@@ -203,7 +199,7 @@ fn windows(
         rows.resize(usize::from(lanes), &[]);
         let (mut steps, mut positions) = (0usize, Vec::new());
         while let Some(least) = rows.iter().filter_map(|row| row.first()).map(|(input, _)| *input).min() {
-            let start = (least - least % alignment(width, each)).min(sections.n_in - u16::from(width));
+            let start = (least - least % alignment((width, each), 1)).min(sections.n_in - u16::from(width));
             starts.extend(start.to_le_bytes());
             steps += usize::from(each);
             for row in core::iter::repeat_n(0..usize::from(lanes), usize::from(each)).flatten() {

@@ -56,7 +56,7 @@ impl Sections {
             let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();
             let mut columns = vec![Lane::default(); usize::from(lanes)];
             let before = starts.len();
-            let windows = (width, grouping::alignment(width, each), usize::from(each));
+            let windows = (width, grouping::alignment((width, each), 4), usize::from(each));
             put_steps(&rows, self.n_in, windows, &mut columns, &mut starts);
             let steps = (starts.len() - before) * usize::from(each);
             let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;

@@ -129,7 +129,7 @@ pub(super) const fn prove(p: &Parts<'_>, int8: &Int8<'_>) -> Result<bool, Juncti
     check!(prove_products(p));
     let products = if matches!(p.packing, Packing::Block { .. }) { MAX_PRODUCTS } else { p.n_in as usize };
     // Zero points of inputs are taken off one by one where inputs are passed over.
-    let furthest = if matches!(p.packing, Packing::DenseInputMajor | Packing::InputMajor { .. }) { 255 } else { 128 };
+    let furthest = if p.packing.skips_zero_inputs() { 255 } else { 128 };
     Ok(usual && products as u64 * 127 * furthest + (largest as u64) < 1 << 30)
 }
 
