@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let out = &mut io::stdout().lock();
     writeln!(
         out,
-        "junction     density  windows         file order  greedy  packed  any inputs  bytes/nonzero  seconds"
+        "junction     density  windows         file order  greedy  packed  spilled  any inputs  bytes/nonzero  seconds"
     )?;
     for (n_in, n_out) in [(100, 100), (112, 112), (256, 256), (800, 112), (1024, 1024), (4096, 1024)] {
         for density in [0.5, 0.25, 0.1, 0.05] {
@@ -40,12 +40,13 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
                 let ordered = ordered.map_or_else(|| "-".into(), |ordered| shown(ordered.steps));
                 writeln!(
                     out,
-                    "{:12} {density:7}  {:14}  {:10.3}  {:6.3}  {:6.3}  {ordered:>10}  {bytes:13.2}  {seconds:7.1}",
+                    "{:12} {density:7}  {:14}  {:10.3}  {:6.3}  {:6.3}  {:7}  {ordered:>10}  {bytes:13.2}  {seconds:7.1}",
                     format!("{n_in}x{n_out}"),
                     packing.to_string(),
                     padding.file_order,
                     padding.greedy,
-                    padding.packed
+                    padding.packed,
+                    padding.spilled
                 )?;
             }
         }

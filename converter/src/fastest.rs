@@ -201,6 +201,9 @@ impl Target<'_> {
                 "; padding {:.2}, {:.2} in file order, {:.2} after the first search",
                 padding.packed, padding.file_order, padding.greedy
             ));
+            if padding.spilled > 0 {
+                reason.push_str(&format!(", {} edges beside the windows", padding.spilled));
+            }
         }
         if let Some(inputs) = self.inputs {
             reason.push_str(&format!("; {inputs}"));

@@ -22,10 +22,12 @@ use crate::edges::Edges;
 
 mod inputs;
 mod lines;
+mod spilled;
 
 pub(crate) use inputs::places;
 pub use inputs::{Ordered, order_inputs};
 use lines::{Columns, Lines};
+pub(crate) use spilled::{Shape, spilled};
 
 /// How much is done to find an order, and who is told how far it is.
 #[derive(Clone, Copy)]
@@ -52,8 +54,10 @@ pub struct Padding {
     pub file_order: f64,
     /// After the greedy search.
     pub greedy: f64,
-    /// After the exchange: what is packed.
+    /// After the exchange, and with what is spilled counted: what is packed.
     pub packed: f64,
+    /// Edges that stand beside the windows, spilled.
+    pub spilled: usize,
 }
 
 /// An order of rows, `lanes` of them a group, and its padding.
@@ -90,7 +94,7 @@ pub fn group(edges: &Edges, (lanes, width, each): (u8, u8, u8), effort: &Effort<
     let file_steps = rows.total(&file_order);
     if effort.places == 0 {
         let file = padding(file_steps);
-        let padding = Padding { file_order: file, greedy: file, packed: file };
+        let padding = Padding { file_order: file, greedy: file, packed: file, spilled: 0 };
         return Grouping { order: file_order, padding, swept: 0 };
     }
     let (greedy, swept) = greedy(&rows, file_steps, effort);
@@ -101,7 +105,8 @@ pub fn group(edges: &Edges, (lanes, width, each): (u8, u8, u8), effort: &Effort<
     let left = (2 * effort.places).saturating_sub(swept);
     let (order, steps, exchanged) = exchange(&rows, start, left, effort);
     (effort.progress)(1.0);
-    let padding = Padding { file_order: padding(file_steps), greedy: padding(start_steps), packed: padding(steps) };
+    let [file_order, greedy, packed] = [file_steps, start_steps, steps].map(padding);
+    let padding = Padding { file_order, greedy, packed, spilled: 0 };
     Grouping { order, padding, swept: swept + exchanged }
 }
 
@@ -392,7 +397,7 @@ mod tests {
     fn rows_that_share_windows_come_together() {
         let (a, b): (&[u16], &[u16]) = (&[0, 30], &[15, 45]);
         let found = group(&edges(60, &[a, b, a, b, a, b, a, b]), (4, 8, 1), &Effort::FULL);
-        assert_eq!(found.padding, Padding { file_order: 2.0, greedy: 1.0, packed: 1.0 });
+        assert_eq!(found.padding, Padding { file_order: 2.0, greedy: 1.0, packed: 1.0, spilled: 0 });
         // Every row once, the last group ragged, empty rows too.
         let mut ragged = group(&edges(60, &[a, b, &[], b, a]), (4, 8, 1), &Effort::FULL).order;
         ragged.sort_unstable();
@@ -407,7 +412,7 @@ mod tests {
         let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
         let found = [1, 3].map(|n| threads(n).install(|| group(&edges, (8, 8, 1), &effort)));
         assert_eq!(found[0], found[1]);
-        let Padding { file_order, greedy, packed } = found[0].padding;
+        let Padding { file_order, greedy, packed, .. } = found[0].padding;
         assert!(packed < greedy && greedy < 0.97 * file_order, "{:?}", found[0].padding);
         let plain = group(&edges, (8, 8, 1), &Effort::NONE);
         assert_eq!(plain.order, (0..70).collect::<Vec<_>>());

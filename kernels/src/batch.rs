@@ -20,6 +20,7 @@ use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::spilled;
 
 /// Samples a batch.
 pub const BATCH: usize = 16;
@@ -431,6 +432,8 @@ unsafe fn windows<C: Columns, const R: usize>(
         first_step += steps;
         first_word += steps.div_ceil(per_word);
     }
+    // SAFETY: the caller's.
+    unsafe { spilled::add_batch::<C>(j, x, y) };
 }
 
 /// # Safety

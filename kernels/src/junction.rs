@@ -37,6 +37,8 @@ pub struct Junction<'m> {
     nnz: u32,
     int8: Option<Int8<'m>>,
     usual: bool,
+    /// Edges of windows that stand beside them.
+    spilled: u32,
 }
 
 /// What a junction's weights, inputs and outputs are.
@@ -167,7 +169,6 @@ mod windows_i8;
 
 pub use int8::Int8;
 pub(crate) use int8::{INPUT_MAJOR_OUTPUTS, Quads, quads_a_word};
-pub(crate) use lanes::WindowsIndex;
 pub(crate) use windows_i8::QuadLane;
 
 impl<'m> Junction<'m> {
@@ -179,6 +180,7 @@ impl<'m> Junction<'m> {
         if parts.n_in == 0 || parts.n_out == 0 {
             return Err(JunctionError::ZeroWidth);
         }
+        let mut spilled = 0;
         let nnz = match parts.packing {
             Packing::Dense => check!(prove_dense::<F32>(&parts)),
             Packing::Rows { in_degree, index } => check!(prove_rows::<F32>(&parts, in_degree, index)),
@@ -187,7 +189,11 @@ impl<'m> Junction<'m> {
             Packing::NM { n, m } => check!(prove_nm::<F32>(&parts, n, m)),
             Packing::NMLanes { n, m, lanes } => check!(lanes::prove_nm(&parts, n, m, lanes)),
             Packing::Coded { .. } => return Err(JunctionError::BadPacking),
-            Packing::Windows { lanes, width, steps } => check!(lanes::prove_windows(&parts, lanes, width, steps)),
+            Packing::Windows { lanes, width, steps } => {
+                let (nnz, beside) = check!(lanes::prove_windows(&parts, lanes, width, steps));
+                spilled = beside;
+                nnz
+            }
             Packing::DenseInputMajor => check!(prove_dense::<F32>(&parts)),
             Packing::InputMajor { out_degree, index } => {
                 // The rows of the transposed junction.
@@ -202,7 +208,7 @@ impl<'m> Junction<'m> {
         if !parts.activation.is_finite() {
             return Err(JunctionError::NotFinite { section: Section::Weights });
         }
-        Ok(Self { parts, nnz: nnz as u32, int8: None, usual: false })
+        Ok(Self { parts, nnz: nnz as u32, int8: None, usual: false, spilled: spilled as u32 })
     }
 
     /// Proves the parts of an int8 junction: `weights` one byte each, −127 to 127, `bias` one i32 an output, `activation` what
@@ -233,7 +239,7 @@ impl<'m> Junction<'m> {
             }
         };
         let usual = check!(int8::prove(&parts, &int8));
-        Ok(Self { parts, nnz: nnz as u32, int8: Some(int8), usual })
+        Ok(Self { parts, nnz: nnz as u32, int8: Some(int8), usual, spilled: 0 })
     }
 
     /// What it computes with.
@@ -328,16 +334,6 @@ impl<'m> Junction<'m> {
     /// The index of a packing that stores words of 32 bits.
     pub(crate) const fn index32(&self) -> &'m [[u8; 4]] {
         groups_of_4(self.parts.index)
-    }
-
-    /// The index of a junction packed in windows; meaningless for others.
-    pub(crate) const fn windows_index(&self) -> WindowsIndex<'m> {
-        // One row of `lanes` f32, or of as many fours of int8, a step.
-        let (lanes, steps) = match self.parts.packing {
-            Packing::Windows { lanes, steps, .. } => (lanes as usize, steps as usize),
-            _ => (1, 1),
-        };
-        WindowsIndex::new(self.parts.index, self.n_out(), self.weights().len() / (lanes * steps))
     }
 
     /// The bias of output `o`, 0 where there is none.

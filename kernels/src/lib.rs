@@ -32,6 +32,7 @@ pub mod portable_i8;
 mod requantise;
 pub mod scalar;
 pub mod scalar_i8;
+mod spilled;
 #[cfg(feature = "std")]
 pub mod training;
 

@@ -99,7 +99,10 @@ pub enum Packing {
     /// windows can share a group), the first input of every window, both two bytes little-endian, and words of positions as for
     /// N:M for registers, each group from fresh words.
     ///
-    /// Of int8 junctions a step has four edges a lane: four weights, 0 for no edge, and in a word the positions of two steps, those
+    /// Edges that too few lanes would share a window for may stand beside the windows, *spilled*: behind the weights a weight each,
+    /// behind the index input and output each, two bytes little-endian, row after row in the order of the rows, inputs ascending.
+    ///
+    /// Of int8 junctions no edge is spilled, and a step has four edges a lane: four weights, 0 for no edge, and in a word the positions of two steps, those
     /// of the first in the low halves of its bytes; of windows of more than 16 inputs those of one step, a byte each.
     ///
     /// The window's first input is multiplied by zero where a lane has no edge: one that is NaN or infinite may reach outputs

@@ -10,6 +10,7 @@ use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::spilled;
 
 /// `dense_f32_1x1`
 pub static DENSE: Kernel = Kernel::new("dense_f32_1x1", Isa::Scalar, Accepts::Dense, dense);
@@ -200,12 +201,15 @@ unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
                 }
             }
             if let Some(y) = y.get_mut(output) {
-                *y = j.activation().of(sum);
+                *y = sum;
             }
         }
         first_step += steps;
         first_word += steps.div_ceil(per_word);
     }
+    // SAFETY: the caller's.
+    unsafe { spilled::add(j, x, y) };
+    j.activation().apply(y);
 }
 
 /// # Safety

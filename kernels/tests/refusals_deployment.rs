@@ -73,6 +73,13 @@ fn paired() -> Bytes {
     Bytes { packing, shorts: vec![1, 0, 2], words: vec![0x31, 0x00, 0, 0], ..windows() }
 }
 
+/// The same; beside the window row 0 has input 4, and row 1 inputs 0 and 5.
+fn spilled() -> Bytes {
+    let weights = [&paired().weights[..], &[5.0, 6.0, 0.0]].concat();
+    let words = [&paired().words[..], &[0x0001_0004, 0x0000_0000, 0x0000_0005]].concat();
+    Bytes { weights, words, ..paired() }
+}
+
 /// Both inputs of 2 reach outputs 0 and 2 of 3.
 fn input_major(index: IndexWidth) -> Bytes {
     let shorts = if index == IndexWidth::Delta8 { vec![0x0200, 0x0200] } else { vec![0, 2, 0, 2] };
@@ -106,6 +113,7 @@ fn the_sound_ones_are_taken() {
     // The edge whose weight is +0 counts, padding of −0 does not.
     assert_eq!(windows().prove(), Ok((3, 0.25)));
     assert_eq!(paired().prove(), Ok((3, 0.25)));
+    assert_eq!(spilled().prove(), Ok((6, 0.5)));
     for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
         assert_eq!(input_major(index).prove(), Ok((4, 4.0 / 6.0)));
     }
@@ -144,6 +152,9 @@ fn lengths() {
     assert_eq!(windows().refused(|b| b.counts[0] = 3), wrong(Section::Weights, 48, 32));
     assert_eq!(windows().refused(|b| b.words.truncate(3)), wrong(Section::Index, 24, 20));
     assert_eq!(paired().refused(|b| b.shorts.push(0)), wrong(Section::Index, 22, 24));
+    assert_eq!(paired().refused(|b| b.weights.push(1.0)), wrong(Section::Index, 26, 22));
+    assert_eq!(spilled().refused(|b| b.weights.truncate(10)), wrong(Section::Index, 30, 34));
+    assert_eq!(spilled().refused(|b| b.words.truncate(6)), wrong(Section::Index, 34, 30));
     assert_eq!(dense_input_major().refused(|b| b.weights.truncate(5)), wrong(Section::Weights, 24, 20));
     assert_eq!(input_major(IndexWidth::Delta8).refused(|b| b.shorts.truncate(1)), wrong(Section::Index, 4, 2));
 }
@@ -156,6 +167,8 @@ fn inputs_and_outputs_out_of_range() {
     assert_eq!(pages().refused(|b| b.words[1] = 0x04), out_of_range(1));
     assert_eq!(windows().refused(|b| b.shorts[3] = 3), out_of_range(0));
     assert_eq!(windows().refused(|b| b.words[0] = 0x34), out_of_range(0));
+    assert_eq!(spilled().refused(|b| b.words[4] = 0x0001_0006), out_of_range(1));
+    assert_eq!(spilled().refused(|b| b.words[6] = 0x0000_ffff), out_of_range(0));
     assert_eq!(input_major(IndexWidth::Delta8).refused(|b| b.shorts[1] = 0x0300), out_of_range(1));
     assert_eq!(input_major(IndexWidth::Absolute16).refused(|b| b.shorts[3] = 3), out_of_range(1));
 }
@@ -171,6 +184,16 @@ fn inputs_not_ascending() {
     // Input 3 twice, and 2 after 3.
     assert_eq!(windows().refused(|b| b.words[0] = 0x13), not_ascending(0));
     assert_eq!(windows().refused(|b| b.words[0] = 0x03), not_ascending(0));
+    // The spilled: what is in the row's window too, the same twice, descending, rows in another order than the windows', and an
+    // output that is not there.
+    assert_eq!(spilled().refused(|b| b.words[4] = 0x0001_0003), not_ascending(0));
+    assert_eq!(spilled().refused(|b| b.words[4] = 0x0001_0005), not_ascending(0));
+    assert_eq!(spilled().refused(|b| b.words[5] = 0x0000_0002), not_ascending(1));
+    assert_eq!(spilled().refused(|b| b.words[5] = 0x0000_0005), not_ascending(1));
+    assert_eq!(spilled().refused(|b| b.words.swap(5, 6)), not_ascending(1));
+    assert_eq!(spilled().refused(|b| b.words.swap(4, 6)), not_ascending(1));
+    assert_eq!(spilled().refused(|b| b.words[6] = 0x0002_0005), not_ascending(2));
+    assert_eq!(spilled().refused(|b| b.words[6] = 0xffff_0005), not_ascending(0xffff));
     assert_eq!(input_major(IndexWidth::Absolute16).refused(|b| b.shorts[3] = 0), not_ascending(1));
 }
 
@@ -189,6 +212,7 @@ fn padding_not_zero() {
     for weight in [1.0, 0.0] {
         assert_eq!(windows().refused(|b| b.weights[6] = weight), JunctionError::PaddingNotZero);
     }
+    assert_eq!(spilled().refused(|b| b.weights[9] = -0.0), JunctionError::PaddingNotZero);
 }
 
 #[test]

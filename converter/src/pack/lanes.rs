@@ -4,7 +4,7 @@ use lacewing_kernels::{IndexWidth, Packing};
 
 use super::{DoesNotFit, Sections};
 use crate::edges::Edges;
-use crate::grouping::{self, Effort, Grouping};
+use crate::grouping::{self, Effort, Grouping, Padding};
 
 /// Rows a group at most.
 const MAX_LANES: usize = 16;
@@ -50,14 +50,15 @@ impl Sections {
         }
         let rows: Vec<_> = edges.rows().collect();
         let Grouping { order, padding, .. } = grouping::group(edges, (lanes, width, each), effort);
-        self.padding = Some(padding);
-        let (mut starts, mut words) = (Vec::new(), Vec::new());
+        let (mut starts, mut words, mut spilled) = (Vec::new(), Vec::new(), Vec::new());
         for (group, members) in order.chunks(usize::from(lanes)).enumerate() {
             let rows: Vec<_> = members.iter().filter_map(|row| rows.get(usize::from(*row)).copied()).collect();
             let mut columns = vec![Lane::default(); usize::from(lanes)];
             let before = starts.len();
             let windows = (width, grouping::alignment((width, each), 4), usize::from(each));
-            put_steps(&rows, self.n_in, windows, &mut columns, &mut starts);
+            let beside = put_steps(&rows, self.n_in, windows, &mut columns, &mut starts);
+            let output = |lane: usize| members.get(lane).copied().unwrap_or_default();
+            spilled.extend(beside.into_iter().map(|(lane, input, weight)| (input, output(lane), weight)));
             let steps = (starts.len() - before) * usize::from(each);
             let count = u16::try_from(steps).map_err(|_| self.misfit(group))?;
             self.counts.extend(&count.to_le_bytes());
@@ -66,6 +67,13 @@ impl Sections {
         }
         order.iter().chain(&starts).for_each(|number| self.index.extend(&number.to_le_bytes()));
         self.index.extend(&words);
+        let places = starts.len() * usize::from(each) * usize::from(lanes) + spilled.len();
+        let packed = places as f64 / edges.nnz().max(1) as f64;
+        self.padding = Some(Padding { packed, spilled: spilled.len(), ..padding });
+        for (input, output, weight) in spilled {
+            self.put_weights(&[weight]);
+            [input, output].into_iter().for_each(|number| self.index.extend(&number.to_le_bytes()));
+        }
         Ok(())
     }
 
@@ -125,19 +133,29 @@ impl Sections {
 }
 
 /// Runs one group's rows through their windows of `each` steps: a weight and a position a lane and step, −0 and 0 where it has
-/// no edge, and the window's first input.
+/// no edge, and the window's first input. What is spilled instead: lane, input and weight, lane after lane.
 fn put_steps(
     rows: &[(&[u16], &[f32])],
     n_in: u16,
     (width, alignment, each): (u8, u16, usize),
     columns: &mut [Lane],
     starts: &mut Vec<u16>,
-) {
+) -> Vec<(usize, u16, f32)> {
+    let mut spilled = Vec::new();
+    let shape = grouping::Shape { n_in, width, alignment, each };
     let mut inputs: [&[u16]; MAX_LANES] = [&[]; MAX_LANES];
     inputs.iter_mut().zip(rows).for_each(|(inputs, row)| *inputs = row.0);
     let mut weights: [&[f32]; MAX_LANES] = [&[]; MAX_LANES];
     weights.iter_mut().zip(rows).for_each(|(weights, row)| *weights = row.1);
     while let Some(start) = grouping::next_window(&inputs, n_in, width, alignment) {
+        if let Some(edges) = grouping::spilled(&inputs, start, shape) {
+            for (lane, ((inputs, weights), edges)) in inputs.iter_mut().zip(&mut weights).zip(edges).enumerate() {
+                spilled.extend(inputs.iter().zip(*weights).take(edges).map(|(input, weight)| (lane, *input, *weight)));
+                *inputs = inputs.get(edges..).unwrap_or_default();
+                *weights = weights.get(edges..).unwrap_or_default();
+            }
+            continue;
+        }
         starts.push(start);
         for ((inputs, weights), column) in inputs.iter_mut().zip(&mut weights).zip(&mut *columns) {
             for _ in 0..each {
@@ -153,6 +171,8 @@ fn put_steps(
             }
         }
     }
+    spilled.sort_by_key(|(lane, input, _)| (*lane, *input));
+    spilled
 }
 
 /// The words of a group's positions, one a lane at a time.

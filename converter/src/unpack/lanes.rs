@@ -18,6 +18,12 @@ impl Rows {
         self.0.get_mut(usize::from(output)).into_iter().for_each(|row| row.push((input, weight)));
     }
 
+    /// An edge that was met behind those of its row.
+    fn spill(&mut self, output: u16, input: u16, weight: f32) {
+        let Some(row) = self.0.get_mut(usize::from(output)) else { return };
+        row.insert(row.partition_point(|(before, _)| *before < input), (input, weight));
+    }
+
     fn into_edges(self, n_in: u16) -> Option<Edges> {
         let mut edges = EdgesBuilder::new(n_in);
         for row in self.0 {
@@ -74,7 +80,7 @@ pub(super) fn windows(junction: &Junction<'_>, (lanes, width, each): (u8, u8, u8
     let number = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
     let mut weights = groups_of_4(parts.weights);
     let each = usize::from(each).max(1);
-    let windows = weights.len() / (usize::from(lanes) * each);
+    let windows = groups_of_2(parts.counts).iter().map(|count| usize::from(number(count))).sum::<usize>() / each;
     let (order, rest) = parts.index.split_at_checked(junction.n_out() * 2).unwrap_or_default();
     let (starts, words) = rest.split_at_checked(windows * 2).unwrap_or_default();
     let (order, mut starts, mut words) = (groups_of_2(order), groups_of_2(starts), groups_of_4(words));
@@ -90,6 +96,10 @@ pub(super) fn windows(junction: &Junction<'_>, (lanes, width, each): (u8, u8, u8
         weights = weights.get(steps * usize::from(lanes)..).unwrap_or_default();
         starts = starts.get(steps / each..).unwrap_or_default();
         words = words.get(steps.div_ceil(Packing::slots(width).1) * usize::from(lanes)..).unwrap_or_default();
+    }
+    // What is left of weights and words is spilled.
+    for (weight, [a, b, c, d]) in weights.iter().zip(words) {
+        rows.spill(u16::from_le_bytes([*c, *d]), u16::from_le_bytes([*a, *b]), f32::from_le_bytes(*weight));
     }
     rows.into_edges(parts.n_in)
 }

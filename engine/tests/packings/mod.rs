@@ -128,6 +128,9 @@ pub fn larger() -> Vec<(&'static str, File)> {
     let steps = [1.0, -0.0, -0.0, -0.0, 3.0, 0.0, -0.0, -0.0];
     // Outputs 1 and 0; windows from 0 and from 2; row 0 has inputs 3 and 5, row 1 has input 2.
     let windows = [1, 0, 0, 0, 0, 0, 2, 0, 0x33, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    // Beside them row 0 has input 4 and row 1 input 5.
+    let spilled_weights = [&steps[..], &[5.0, 6.0]].concat();
+    let spilled = [&windows[..], &[4, 0, 1, 0, 5, 0, 0, 0]].concat();
     // Inputs 0 and 3, 1 and 3 in the low and high halves of the bytes of the first word of each lane.
     let quads = [0, 3, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let quad_weights = [1, 2, 0, 0, 3, -4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -146,6 +149,7 @@ pub fn larger() -> Vec<(&'static str, File)> {
             of_f32(4, (64, 2, 4, 4), &lanes, &[], &[0x31, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         ),
         ("two windows", of_f32(6, (65, 4, 4, 0), &steps, &[2, 0], &windows)),
+        ("spilled windows", of_f32(6, (65, 4, 4, 0), &spilled_weights, &[2, 0], &spilled)),
         ("full input_major8", of_f32(2, (67, 0, 0, 2), &four, &[], &[0, 1, 0, 1])),
         ("full input_major16", of_f32(2, (67, 1, 0, 2), &four, &[], &[0, 0, 1, 0, 0, 0, 1, 0])),
         ("nm_lanes 2:4 of int8", of_i8(4, (64, 2, 4, 4), &quad_weights, &[], &quads)),
@@ -252,7 +256,7 @@ fn windows() -> Vec<Broken> {
         ("windows-far-past-end", "two windows", |op| op.index[5] = 0xff, out_of_range(0)),
         ("windows-position", "two windows", |op| op.index[8] = 0x34, out_of_range(0)),
         ("windows-counts-short", "two windows", |op| op.counts.truncate(1), wrong(Section::Counts, 2, 1)),
-        ("windows-steps-1", "two windows", |op| op.counts[0] = 1, wrong(Section::Weights, 16, 32)),
+        ("windows-steps-1", "two windows", |op| op.counts[0] = 1, wrong(Section::Index, 38, 24)),
         ("windows-steps-3", "two windows", |op| op.counts[0] = 3, wrong(Section::Weights, 48, 32)),
         ("windows-steps-65535", "two windows", |op| op.counts.fill(255), wrong(Section::Weights, 65_535 * 16, 32)),
         ("windows-words-short", "two windows", |op| op.index.truncate(20), wrong(Section::Index, 24, 20)),
@@ -262,6 +266,13 @@ fn windows() -> Vec<Broken> {
         ("windows-position-of-none", "two windows", |op| op.index[12] = 1, PaddingNotZero),
         ("windows-lane-of-none", "two windows", |op| op.weights[6] = 1.0, PaddingNotZero),
         ("windows-lane-of-plus-0", "two windows", |op| op.weights[6] = 0.0, PaddingNotZero),
+        ("windows-spilled-no-entry", "two windows", |op| op.weights.push(1.0), wrong(Section::Index, 28, 24)),
+        ("windows-spilled-no-weight", "two windows", |op| op.index.extend([4, 0, 1, 0]), wrong(Section::Index, 24, 28)),
+        ("windows-spilled-input", "spilled windows", |op| op.index[24] = 6, out_of_range(1)),
+        ("windows-spilled-output", "spilled windows", |op| op.index[31] = 1, not_ascending(256)),
+        ("windows-spilled-in-window", "spilled windows", |op| op.index[24] = 3, not_ascending(0)),
+        ("windows-spilled-order", "spilled windows", |op| op.index[24..].rotate_left(4), not_ascending(1)),
+        ("windows-spilled-none", "spilled windows", |op| op.weights[8] = -0.0, PaddingNotZero),
     ]
 }
 

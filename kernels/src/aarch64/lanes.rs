@@ -21,6 +21,7 @@ use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
 use crate::packing::{NMRow, Packing};
+use crate::spilled;
 
 /// `nm_lanes4_f32_4x4`: pages of 4, four rows a group.
 pub static NM_LANES4: Kernel =
@@ -245,5 +246,7 @@ unsafe fn windows<const M: usize>(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             }
         }
     }
+    // SAFETY: the caller's.
+    unsafe { spilled::add(j, x, y) };
     j.activation().apply(y);
 }

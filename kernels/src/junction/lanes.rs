@@ -1,6 +1,6 @@
 //! The proofs of packings that have one row a lane.
 
-use super::{JunctionError, Parts, Section, bytes_of, length};
+use super::{Junction, JunctionError, Parts, Section, bytes_of, length};
 use crate::bytes::{groups_of_2, groups_of_4};
 use crate::packing::{NMRow, Packing};
 
@@ -135,7 +135,7 @@ const fn prove_nm_lane(lane: &Lane<'_>, output: u16, n: usize, m: usize, row: &N
     if lane.rest_is_zero() { Ok(()) } else { Err(JunctionError::PaddingNotZero) }
 }
 
-/// The three parts of a windows index.
+/// The parts of a windows index.
 #[derive(Clone, Copy)]
 pub(crate) struct WindowsIndex<'m> {
     /// The output of every row.
@@ -144,14 +144,31 @@ pub(crate) struct WindowsIndex<'m> {
     pub starts: &'m [[u8; 2]],
     /// The words of positions.
     pub words: &'m [u8],
+    /// Of every spilled edge its input, two bytes, and its output.
+    pub spilled: &'m [[u8; 4]],
 }
 
 impl<'m> WindowsIndex<'m> {
     /// Cuts `index`, whose length is proven; of a shorter one, the parts that lie past its end are empty.
-    pub(crate) const fn new(index: &'m [u8], outputs: usize, windows: usize) -> Self {
+    pub(crate) const fn new(index: &'m [u8], outputs: usize, windows: usize, spilled: usize) -> Self {
         let (order, rest) = split(index, outputs * 2);
-        let (starts, words) = split(rest, windows * 2);
-        Self { order: groups_of_2(order), starts: groups_of_2(starts), words }
+        let (starts, rest) = split(rest, windows * 2);
+        let (words, spilled) = split(rest, rest.len().saturating_sub(spilled * 4));
+        Self { order: groups_of_2(order), starts: groups_of_2(starts), words, spilled: groups_of_4(spilled) }
+    }
+}
+
+impl<'m> Junction<'m> {
+    /// The index of a junction packed in windows; meaningless for others.
+    pub(crate) const fn windows_index(&self) -> WindowsIndex<'m> {
+        // One row of `lanes` f32, or of as many fours of int8, a step.
+        let (lanes, steps) = match self.parts.packing {
+            Packing::Windows { lanes, steps, .. } => (lanes as usize, steps as usize),
+            _ => (1, 1),
+        };
+        let spilled = self.spilled as usize;
+        let windows = self.weights().len().saturating_sub(spilled) / (lanes * steps);
+        WindowsIndex::new(self.parts.index, self.n_out(), windows, spilled)
     }
 }
 
@@ -177,7 +194,13 @@ pub(super) const fn windows_steps(counts: &[u8], steps: u8, per_word: usize) -> 
     Ok((all, words))
 }
 
-pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8, each: u8) -> Result<usize, JunctionError> {
+/// Proves windows and gives their edges, the spilled ones counted, and how many of them are spilled.
+pub(super) const fn prove_windows(
+    p: &Parts<'_>,
+    lanes: u8,
+    width: u8,
+    each: u8,
+) -> Result<(usize, usize), JunctionError> {
     let sound = matches!(lanes, 4 | 8 | 16) && matches!(width, 4 | 8 | 16 | 32) && matches!(each, 1 | 2 | 4);
     if !sound || width as u16 > p.n_in {
         return Err(JunctionError::BadPacking);
@@ -187,12 +210,18 @@ pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8, each: u8)
     let groups = outputs.div_ceil(lanes);
     check!(length(Section::Counts, p.counts, groups * 2));
     let (steps, words) = check!(windows_steps(p.counts, each, per_word));
-    check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * 4)));
+    // What stands behind the lanes' weights is spilled: a weight each, and as many entries behind the index.
+    let in_lanes = bytes_of(steps, lanes * 4);
+    if p.weights.len() < in_lanes || !p.weights.len().is_multiple_of(4) {
+        return Err(JunctionError::WrongLength { section: Section::Weights, needed: in_lanes, found: p.weights.len() });
+    }
+    let spilled = (p.weights.len() - in_lanes) / 4;
     let windows = steps / each as usize;
-    let index_bytes = bytes_of(words, lanes * 4).saturating_add(windows * 2 + outputs * 2);
+    let index_bytes = bytes_of(words, lanes * 4).saturating_add(windows * 2 + outputs * 2 + spilled * 4);
     check!(length(Section::Index, p.index, index_bytes));
-    let index = WindowsIndex::new(p.index, outputs, windows);
+    let index = WindowsIndex::new(p.index, outputs, windows, spilled);
     check!(prove_order(index.order));
+    let mut spills = Spilled { entries: index.spilled, at: 0 };
     let (mut nnz, mut first_step, mut first_word) = (0, 0, 0);
     let mut row = 0;
     while row < groups * lanes {
@@ -215,7 +244,8 @@ pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8, each: u8)
             }
         } else {
             let window = Window { starts: index.starts, width: width as u32, steps: each as usize };
-            nnz += check!(prove_windows_lane(p, &lane, &window, row as u16, group as u16));
+            let output = number_at(index.order, row);
+            nnz += check!(prove_windows_lane(p, &lane, &window, &mut spills, (row as u16, group as u16, output)));
         }
         row += 1;
         if row % lanes == 0 {
@@ -223,7 +253,63 @@ pub(super) const fn prove_windows(p: &Parts<'_>, lanes: u8, width: u8, each: u8)
             first_word += steps.div_ceil(per_word);
         }
     }
-    Ok(nnz)
+    check!(spills.prove(p, steps * lanes));
+    Ok((nnz + spilled, spilled))
+}
+
+/// The spilled edges, row after row in the order of the rows, and where the proof stands in them.
+struct Spilled<'m> {
+    entries: &'m [[u8; 4]],
+    at: usize,
+}
+
+impl Spilled<'_> {
+    /// The input and the output of the `at`-th.
+    const fn entry(&self, at: usize) -> Option<(u32, u16)> {
+        match self.entries.split_at_checked(at) {
+            Some((_, [[a, b, c, d], ..])) => Some((u16::from_le_bytes([*a, *b]) as u32, u16::from_le_bytes([*c, *d]))),
+            _ => None,
+        }
+    }
+
+    /// Passes over those of `output` whose inputs lie below `input`. Whether they ascend, and none is `input` itself.
+    const fn pass(&mut self, output: u16, input: u32) -> bool {
+        while let Some((mine, of)) = self.entry(self.at) {
+            if of != output || mine > input {
+                return true;
+            }
+            let ascends = match self.at.checked_sub(1) {
+                Some(before) => match self.entry(before) {
+                    Some((previous, of)) => of != output || previous < mine,
+                    None => true,
+                },
+                None => true,
+            };
+            if mine == input || !ascends {
+                return false;
+            }
+            self.at += 1;
+        }
+        true
+    }
+
+    /// Proves that all were passed, and that each has an input and a weight; `first` is where the first weight stands.
+    const fn prove(&self, p: &Parts<'_>, first: usize) -> Result<(), JunctionError> {
+        let mut at = 0;
+        while let Some((input, output)) = self.entry(at) {
+            if at >= self.at {
+                return Err(JunctionError::InputsNotAscending { row: output });
+            }
+            if input >= p.n_in as u32 {
+                return Err(JunctionError::InputOutOfRange { row: output });
+            }
+            if u32_at(p.weights, first + at) == NEGATIVE_ZERO {
+                return Err(JunctionError::PaddingNotZero);
+            }
+            at += 1;
+        }
+        Ok(())
+    }
 }
 
 /// The windows of all groups.
@@ -234,13 +320,13 @@ struct Window<'m> {
     steps: usize,
 }
 
-/// Proves one row and gives its edges.
+/// Proves one row, and that what it spilled is other edges, and gives those of the windows.
 const fn prove_windows_lane(
     p: &Parts<'_>,
     lane: &Lane<'_>,
     windows: &Window<'_>,
-    row: u16,
-    group: u16,
+    spilled: &mut Spilled<'_>,
+    (row, group, output): (u16, u16, u16),
 ) -> Result<usize, JunctionError> {
     let (mut step, mut edges, mut next) = (0, 0, 0);
     while step < lane.steps {
@@ -254,13 +340,16 @@ const fn prove_windows_lane(
                 return Err(JunctionError::PaddingNotZero);
             }
         } else {
-            if start + position < next {
+            if start + position < next || !spilled.pass(output, start + position) {
                 return Err(JunctionError::InputsNotAscending { row });
             }
             next = start + position + 1;
             edges += 1;
         }
         step += 1;
+    }
+    if !spilled.pass(output, u32::MAX) {
+        return Err(JunctionError::InputsNotAscending { row });
     }
     if lane.rest_is_zero() { Ok(edges) } else { Err(JunctionError::PaddingNotZero) }
 }

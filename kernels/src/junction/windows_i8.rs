@@ -44,7 +44,7 @@ pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8, each: u8) -> Resu
     let windows = steps / each as usize;
     let index_bytes = bytes_of(words, lanes * QUAD).saturating_add(windows * 2 + outputs * 2);
     check!(length(Section::Index, p.index, index_bytes));
-    let index = WindowsIndex::new(p.index, outputs, windows);
+    let index = WindowsIndex::new(p.index, outputs, windows, 0);
     check!(prove_order(index.order));
     let (mut nnz, mut row) = (0, 0);
     let mut at = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };

@@ -284,6 +284,24 @@ impl Case {
         }
         self.index.extend(starts);
         self.index.extend(words);
+        if random.below(2) == 0 {
+            self.push_spilled(&order, random);
+        }
+    }
+
+    /// Some rows have an edge or two beside their windows.
+    fn push_spilled(&mut self, order: &[usize], random: &mut Random) {
+        for output in order {
+            for input in 0..usize::from(self.n_in) {
+                let in_window = self.edges.iter().any(|(row, at, _)| (row, at) == (output, &input));
+                if random.below(usize::from(self.n_in)) == 0 && !in_window {
+                    let weight = random.unit();
+                    self.weights.extend(weight.to_le_bytes());
+                    self.index.extend([input, *output].iter().flat_map(|number| (*number as u16).to_le_bytes()));
+                    self.edges.push((*output, input, weight));
+                }
+            }
+        }
     }
 
     pub fn junction(&self) -> Junction<'_> {

@@ -17,6 +17,7 @@ use core::arch::x86_64::*;
 
 use super::{four, part};
 use crate::junction::Junction;
+use crate::spilled;
 
 /// Steps a word of positions.
 const WORD: usize = 8;
@@ -72,5 +73,7 @@ pub(super) unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             }
         }
     }
+    // SAFETY: the caller's.
+    unsafe { spilled::add(j, x, y) };
     j.activation().apply(y);
 }

@@ -21,6 +21,7 @@ use core::arch::x86_64::*;
 use super::page::{Page, next_positions, word_of};
 use super::total;
 use crate::junction::Junction;
+use crate::spilled;
 
 /// Inputs a window, and steps.
 const M: usize = 32;
@@ -77,6 +78,8 @@ pub(super) unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
             }
         }
     }
+    // SAFETY: the caller's.
+    unsafe { spilled::add(j, x, y) };
     j.activation().apply(y);
 }
 
