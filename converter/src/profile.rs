@@ -9,6 +9,10 @@ use lacewing_kernels::{Element, KernelSet, Packing};
 use serde::Deserialize;
 use thiserror::Error;
 
+mod break_even;
+
+pub use break_even::BreakEven;
+
 /// The profiles that come with the program, by name.
 const BUILT_IN: [(&str, &str); 3] = [
     ("x86-64-avx2", include_str!("../profiles/x86-64-avx2.toml")),
@@ -80,6 +84,9 @@ pub struct Measured {
     pub family: String,
     /// Where it was measured.
     pub points: Vec<Point>,
+    /// Up to which density it is faster than dense, for each shape measured; told from the points.
+    #[serde(default)]
+    pub break_even: Vec<BreakEven>,
 }
 
 /// A time measured: of one junction.
@@ -303,7 +310,10 @@ impl Times<'_> {
             }
             _ => {}
         }
-        for Measured { family, points } in self.packings {
+        for Measured { family, points, break_even } in self.packings {
+            if let Some(even) = break_even.iter().find(|even| !(0.0..=1.0).contains(&even.density)) {
+                return Err(format!("{family} has a break_even that is no density: {even:?}"));
+            }
             if points.is_empty() {
                 return Err(format!("{family} has no points"));
             }
@@ -332,11 +342,18 @@ impl Times<'_> {
         }
         if !self.packings.is_empty() {
             text.push_str(
-                "\n# Points: inputs, outputs, density, ns a stored weight, the same where every input is zero.\n",
+                "\n# Points: inputs, outputs, density, ns a stored weight, the same where every input is zero. Break-evens: inputs, outputs,\n\
+                 # weights stored over all places where the packing takes as long as the fastest dense.\n",
             );
         }
-        for Measured { family, points } in self.packings {
-            text.push_str(&format!("[[{within}packing]]\nfamily = {}\npoints = [\n", quoted(family)));
+        for Measured { family, points, break_even } in self.packings {
+            text.push_str(&format!("[[{within}packing]]\nfamily = {}\n", quoted(family)));
+            if !break_even.is_empty() {
+                let shape = |even: &BreakEven| format!("[{}, {}, {}]", even.inputs, even.outputs, even.density);
+                let evens = break_even.iter().map(shape).collect::<Vec<_>>().join(", ");
+                text.push_str(&format!("break_even = [{evens}]\n"));
+            }
+            text.push_str("points = [\n");
             for Point { inputs, outputs, density, ns, idle_ns } in points {
                 text.push_str(&format!("    [{inputs}, {outputs}, {density:.4}, {ns:.4}, {idle_ns:.4}],\n"));
             }

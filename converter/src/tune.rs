@@ -74,7 +74,7 @@ pub fn tune(name: &str, processor: &str, quick: bool, progress: &dyn Fn(f64)) ->
     let told = |element: usize, share: f64| progress((element as f64 + share) / 2.0);
     let f32s = times(Element::F32, rounds, &|share| told(0, share))?;
     let int8 = times(Element::I8, rounds, &|share| told(1, share))?;
-    Ok(Profile {
+    let profile = Profile {
         name: name.into(),
         isa: isa()?.name().into(),
         processor: processor.into(),
@@ -88,7 +88,8 @@ pub fn tune(name: &str, processor: &str, quick: bool, progress: &dyn Fn(f64)) ->
             cautious: None,
             packings: int8,
         }),
-    })
+    };
+    Ok(profile.with_break_evens())
 }
 
 /// Those of one element, over all shapes.
@@ -312,7 +313,7 @@ impl<'d> Contender<'d> {
         let family = family(&parts.packing);
         match packings.iter_mut().find(|measured| measured.family == family) {
             Some(measured) => measured.points.push(point),
-            None => packings.push(Measured { family, points: vec![point] }),
+            None => packings.push(Measured { family, points: vec![point], break_even: Vec::new() }),
         }
     }
 }

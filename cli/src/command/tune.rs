@@ -26,7 +26,7 @@ pub fn run(args: &Tune, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many times as fast as dense each packing is, where it was measured, padding left out.
+/// How many times as fast as dense each packing is, where it was measured, padding left out, and where it breaks even.
 fn show(packings: &[Measured], out: &mut dyn Write) -> Result<(), Failure> {
     let mut times = table(&["packing", "inputs", "outputs", "density", "ns a weight", "dense / packing"]);
     let dense = packings.iter().find(|measured| measured.family == "dense");
@@ -46,5 +46,13 @@ fn show(packings: &[Measured], out: &mut dyn Write) -> Result<(), Failure> {
         }
     }
     writeln!(out, "{times}")?;
+    let mut evens = table(&["packing", "inputs", "outputs", "faster than dense below a density of"]);
+    for measured in packings {
+        for even in &measured.break_even {
+            let shape = [even.inputs, even.outputs].map(|width| width.to_string());
+            evens.add_row([measured.family.clone()].into_iter().chain(shape).chain([format!("{:.3}", even.density)]));
+        }
+    }
+    writeln!(out, "{evens}")?;
     Ok(())
 }
