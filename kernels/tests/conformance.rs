@@ -203,6 +203,19 @@ fn unreached(packings: &[Packing]) -> Vec<String> {
     missed.map(ToString::to_string).collect()
 }
 
+/// Cortex-M's rows take an index for a signed half, and have another way for more inputs than that.
+#[test]
+fn more_inputs_than_signed_halves_count() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let (index, mut random) = (IndexWidth::Absolute16, Random::new(3));
+    for n_in in [32_768, 32_769, 65_535] {
+        for packing in [Packing::Rows { in_degree: 21, index }, Packing::Csr { index }] {
+            let ran = Case::draw(n_in, 3, packing, Activation::None, true, &mut random).check_all(widest);
+            assert!(ran.iter().any(|kernel| kernel.isa() == Isa::Scalar), "{packing} of {n_in}");
+        }
+    }
+}
+
 /// By the packings that the sweeps have, whatever this machine can run of them.
 #[test]
 fn every_kernel_is_reached() {

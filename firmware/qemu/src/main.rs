@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kernel block_f32_8x1/fpu
-//! kernel dense_f32_4x8/fpu
+//! kernel dense_f32_4x12/fpu
 //! 0 answer 7 exit 1
 //! 1 offload 112 fallback 4
 //! ```

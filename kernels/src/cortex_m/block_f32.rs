@@ -10,6 +10,7 @@
 
 use core::arch::asm;
 
+use super::apply;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
@@ -68,9 +69,10 @@ unsafe fn block<const R: usize>(
             unsafe { inputs(&mut sums, &mut at, x.as_ptr(), count) };
         }
         for (y, sum) in y.iter_mut().zip(sums) {
-            *y = j.activation().of(sum);
+            *y = sum;
         }
     }
+    apply(j.activation(), y);
 }
 
 /// # Safety

@@ -318,19 +318,35 @@ impl Case {
         .unwrap_or_else(|error| panic!("{} {}x{}: {error}", self.packing, self.n_in, self.n_out))
     }
 
-    /// The weights at an address that is a multiple of 16.
+    /// The sections one behind the other, each at an address that is a multiple of 16, as in a file.
     pub fn aligned(&self) -> Vec<u128> {
-        let mut place = vec![0u128; self.weights.len().div_ceil(16)];
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
-        bytes[..self.weights.len() - 1].copy_from_slice(&self.weights[1..]);
+        let sections = self.sections();
+        let length = sections.iter().map(|section| section.len().div_ceil(16)).sum();
+        let mut place = vec![0u128; length];
+        let mut free: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
+        for section in sections {
+            let (bytes, rest) = free.split_at_mut(section.len().next_multiple_of(16));
+            bytes[..section.len()].copy_from_slice(section);
+            free = rest;
+        }
         place
     }
 
-    /// The junction with its weights there.
+    /// The junction with its sections there.
     pub fn junction_on<'c>(&'c self, place: &'c [u128]) -> Junction<'c> {
-        let bytes: &[u8] = bytemuck::cast_slice(place);
-        let weights = &bytes[..self.weights.len() - 1];
-        Junction::new(Parts { weights, ..*self.junction().parts() }).expect("the same junction")
+        let mut rest: &[u8] = bytemuck::cast_slice(place);
+        let [weights, counts, index, bias] = self.sections().map(|section| {
+            let (bytes, after) = rest.split_at(section.len().next_multiple_of(16));
+            rest = after;
+            &bytes[..section.len()]
+        });
+        let parts = *self.junction().parts();
+        Junction::new(Parts { weights, counts, index, bias, ..parts }).expect("the same junction")
+    }
+
+    /// Weights, counts, index and biases.
+    fn sections(&self) -> [&[u8]; 4] {
+        [&self.weights[1..], &self.counts[1..], &self.index[1..], &self.bias[1..]]
     }
 
     fn reference(&self, x: &[f32]) -> Vec<f32> {

@@ -104,6 +104,15 @@ fn main() -> ! {
             drawn += 1;
         }
     }
+    // Inputs that signed halves cannot count, the first of them among them.
+    for n_in in [32_768, 32_769, 40_000] {
+        let index = IndexWidth::Absolute16;
+        for packing in [Packing::Rows { in_degree: 21, index }, Packing::Csr { index }] {
+            Case::draw(n_in, 3, packing, Activation::None, true, &mut random).check_all(Isa::Avx512);
+            support_i8::Case::draw(n_in, 3, packing, support_i8::Extreme::None, &mut random).check_all(Isa::Avx512);
+            drawn += 2;
+        }
+    }
     let mut missed = 0;
     for (count, kernel) in reached.iter().zip(kernel_list()) {
         println!("{kernel}: {count}");
