@@ -1,5 +1,4 @@
-//! Lays the memory map of the emulated board where the start-up crate's linker script finds it; `LACEWING_MACHINE` names the board. Lists
-//! the model files in the folder that `LACEWING_GOLDENS` names, and their inputs, for the program that runs them all.
+//! Lays the memory map of the emulated board where the start-up crate's linker script finds it; `LACEWING_MACHINE` names the board.
 
 use std::path::PathBuf;
 use std::{env, fs, io};
@@ -32,29 +31,7 @@ fn main() -> io::Result<()> {
         fs::write(out.join("memory.x"), map)?;
         println!("cargo:rustc-link-arg-bins=--nmagic");
     }
-    fs::write(out.join("goldens.rs"), goldens()?)?;
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     Ok(())
-}
-
-/// A Rust array of name, model and inputs, by name; empty without the variable.
-fn goldens() -> io::Result<String> {
-    println!("cargo:rerun-if-env-changed=LACEWING_GOLDENS");
-    let mut models = Vec::new();
-    if let Some(folder) = env::var_os("LACEWING_GOLDENS").map(PathBuf::from) {
-        println!("cargo:rerun-if-changed={}", folder.display());
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "lace") {
-                models.push(path);
-            }
-        }
-    }
-    models.sort_by_key(|model| model.file_stem().unwrap_or_default().to_owned());
-    let entries = models.iter().map(|model| {
-        let (inputs, name) = (model.with_extension("inputs"), model.file_stem().unwrap_or_default());
-        format!("    (\"{}\", include_bytes!({model:?}), include_bytes!({inputs:?})),\n", name.display())
-    });
-    Ok(format!("&[\n{}]\n", entries.collect::<String>()))
 }

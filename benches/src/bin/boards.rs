@@ -8,12 +8,11 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 use clap::Parser;
-use lacewing_benches::boards::goldens::{Golden, Line, goldens};
+use lacewing_benches::boards::goldens::{Golden, IMAGES, Line, goldens, lay_out};
 use lacewing_benches::boards::junctions::{JunctionRecord, counts};
-use lacewing_benches::boards::machine::{MACHINES, Machine};
+use lacewing_benches::boards::machine::{LINUX, MACHINES, Machine};
 use lacewing_benches::cortex_m4::board::regions;
 use lacewing_benches::cortex_m4::record::{differs, read};
-use lacewing_benches::cortex_m4::subject::INPUTS;
 use lacewing_converter::write::write_all;
 
 /// Runs kernels and models on emulated boards and compares them with the host and the records.
@@ -22,7 +21,7 @@ struct Arguments {
     /// Writes the record of junctions anew instead of comparing with it.
     #[arg(long)]
     record: bool,
-    /// This core only, as in `Cortex-M33`; all without it.
+    /// This core or Linux target only, as in `Cortex-M33`; all without it.
     #[arg(long)]
     core: Option<String>,
 }
@@ -49,59 +48,57 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("benches lies in the workspace")?.to_path_buf();
     let target_dir = env::current_exe()?.with_file_name("firmware");
     let mut complaints = Vec::new();
-    for machine in MACHINES {
-        if arguments.core.as_ref().is_some_and(|core| core != machine.core) {
-            continue;
-        }
-        let sweep = machine.run(&machine.build(&root, &target_dir, "conformance", None)?, None)?;
+    let asked = |core: &str| arguments.core.as_ref().is_none_or(|asked| asked == core);
+    let (models, folder) = (goldens(&root, IMAGES)?, target_dir.join("goldens"));
+    lay_out(&models, &folder)?;
+    let expected = models.iter().map(Golden::expected).collect::<Result<Vec<_>, _>>()?;
+    for machine in MACHINES.into_iter().filter(|machine| asked(machine.core)) {
+        let ran = |program| machine.run(&machine.build(&root, &target_dir, program)?, &folder, None);
+        let sweep = ran("conformance")?;
         let summary = sweep.lines().last().unwrap_or_default();
-        let (same, all) = answers(&machine, &root, &target_dir, &mut complaints)?;
-        let (core, board) = (machine.core, machine.board);
-        writeln!(io::stdout(), "{core} ({board}): {summary}; {same} of {all} answers are the host's")?;
+        let same = compare_answers(machine.core, &ran("goldens")?, &models, &expected, &mut complaints);
+        writeln!(io::stdout(), "{} ({}): {summary}; {same}", machine.core, machine.board)?;
         if machine == MACHINES[0] {
             complaints.extend(junctions(&machine, &root, &target_dir, arguments.record)?);
         }
     }
+    for linux in LINUX.into_iter().filter(|linux| asked(linux.target)) {
+        let name = format!("{} ({})", linux.target, linux.isa);
+        let same = compare_answers(&name, &linux.run(&root, &folder)?, &models, &expected, &mut complaints);
+        writeln!(io::stdout(), "{name}: {same}")?;
+    }
     Ok(complaints)
 }
 
-/// Runs the models on a board; how many of its answers are the host's.
-fn answers(
-    machine: &Machine,
-    root: &Path,
-    target_dir: &Path,
+/// Holds a target's lines against the host's; in words how many agree.
+fn compare_answers(
+    target: &str,
+    lines: &str,
+    models: &[Golden],
+    expected: &[Vec<Line>],
     complaints: &mut Vec<String>,
-) -> Result<(usize, usize), Box<dyn Error>> {
-    let models = goldens(root, if machine.soft_float { 1 } else { INPUTS })?;
-    let folder = target_dir.join("goldens");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    for Golden { name, model, inputs } in &models {
-        fs::write(folder.join(name).with_added_extension("lace"), model)?;
-        fs::write(folder.join(name).with_added_extension("inputs"), inputs)?;
-    }
-    let found = machine.run(&machine.build(root, target_dir, "goldens", Some(&folder))?, None)?;
-    let mut found = found.lines().map(Line::read);
+) -> String {
+    let mut lines = lines.lines().map(Line::read);
     let (mut same, mut all) = (0, 0);
-    for model in &models {
-        for host in model.expected()? {
-            let board = found.next().unwrap_or(Line { words: "nothing".into(), confidence: None });
+    for (model, expected) in models.iter().zip(expected) {
+        for host in expected {
+            let found = lines.next().unwrap_or(Line { words: "nothing".into(), confidence: None });
             all += 1;
-            if board.agrees(&host, model.is_exact()) {
+            if found.agrees(host, model.is_exact()) {
                 same += 1;
             } else {
-                complaints.push(format!("{}: the board says {board:?}, the host {host:?}", machine.core));
+                complaints.push(format!("{target} says {found:?}, the host {host:?}"));
             }
         }
     }
-    Ok((same, all))
+    format!("{same} of {all} answers of {} models are the host's", models.len())
 }
 
 /// Counts the junctions, prints them, and compares them with the record or writes it.
 fn junctions(machine: &Machine, root: &Path, target_dir: &Path, record: bool) -> Result<Vec<String>, Box<dyn Error>> {
     let counter = env::var_os("ROICOUNT").map_or_else(|| "/usr/local/lib/qemu-roicount.so".into(), PathBuf::from);
     let report = target_dir.join("junction-counts");
-    let lines = machine.run(&machine.build(root, target_dir, "junctions", None)?, Some((&counter, &report)))?;
+    let lines = machine.run(&machine.build(root, target_dir, "junctions")?, target_dir, Some((&counter, &report)))?;
     let junctions = counts(&lines, &regions(&fs::read_to_string(&report)?))
         .ok_or("the counter's regions are not the program's lines")?;
     let rustc = Command::new(root.join("scripts/cross")).args([machine.target, "--which"]).output()?.stdout;

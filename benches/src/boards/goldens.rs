@@ -1,11 +1,17 @@
 //! The bundled models and the engine's sound test models, and what the host answers.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
+use lacewing_converter::convert::{convert_network, convert_network_i8};
+use lacewing_converter::int8::Quantising;
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{Answer, AsTrained, Element, Engine, KernelSet, Model, Outcome};
 
-use crate::cortex_m4::subject::{Subject, SubjectError, trained_files};
+use crate::cortex_m4::subject::{Read, SubjectError, trained_files};
+
+/// Images that each bundled model answers on each target: the first of the test set.
+pub const IMAGES: usize = 64;
 
 /// Steps of 2⁻¹⁵ by which the confidence of an f32 model may differ between processors: sums are taken in another order.
 pub const CONFIDENCE_STEPS: u16 = 8;
@@ -52,18 +58,22 @@ impl Line {
     }
 }
 
-/// The bundled models with their first test images, and the engine's sound models with made-up inputs.
+/// The bundled models, in f32 and quantised to int8, with the first `images` of the test set, and the engine's sound models with as many made-up
+/// inputs.
 ///
 /// # Errors
 /// A file cannot be read or converted.
-pub fn goldens(root: &Path, inputs: usize) -> Result<Vec<Golden>, SubjectError> {
+pub fn goldens(root: &Path, images: usize) -> Result<Vec<Golden>, SubjectError> {
     let mut all = Vec::new();
     for file in trained_files(&root.join("models/weights"))? {
-        // What the device runs of it, the first.
-        let Some(subject) = Subject::trained(&file)?.into_iter().next() else { continue };
-        let mut bytes = subject.input_bytes();
-        bytes.truncate(bytes.len() / crate::cortex_m4::subject::INPUTS * inputs);
-        all.push(Golden { name: subject.name, model: subject.model, inputs: bytes });
+        let Read { name, network, inputs, calibration } = Read::of(&file, images)?;
+        let float = convert_network(&network, None)?.head;
+        let int8 = convert_network_i8(&network, &calibration, &Quantising::default())?.head;
+        for (name, model) in [(name.clone(), float), (format!("{name}-int8"), int8)] {
+            let model: Vec<u8> = model.into();
+            let inputs = taken(&name, &model, &inputs)?;
+            all.push(Golden { name, model, inputs });
+        }
     }
     let folder = root.join("engine/tests/hostile");
     let failed = |error| SubjectError::Io { path: folder.clone(), error };
@@ -74,9 +84,8 @@ pub fn goldens(root: &Path, inputs: usize) -> Result<Vec<Golden>, SubjectError> 
             continue;
         }
         let model = fs::read(&path).map_err(failed)?;
-        let parsed =
-            Model::parse(&model, &KernelSet::ALL).map_err(|error| SubjectError::Parse { name: name.clone(), error })?;
-        let numbers = (0..inputs * parsed.n_in()).map(|k| (k * 37 % 255) as i16 - 127);
+        let parsed = parse(&name, &model)?;
+        let numbers = (0..images * parsed.n_in()).map(|k| (k * 37 % 255) as i16 - 127);
         let inputs = match parsed.input() {
             Some(_) => numbers.map(|number| number as i8 as u8).collect(),
             None => numbers.flat_map(|number| (f32::from(number) / 128.0).to_le_bytes()).collect(),
@@ -85,6 +94,33 @@ pub fn goldens(root: &Path, inputs: usize) -> Result<Vec<Golden>, SubjectError> 
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
+}
+
+/// Inputs as a model takes them: int8, or little-endian f32.
+fn taken(name: &str, model: &[u8], inputs: &[f32]) -> Result<Vec<u8>, SubjectError> {
+    Ok(match parse(name, model)?.input() {
+        Some(quantisation) => inputs.iter().map(|value| quantisation.quantise(*value) as u8).collect(),
+        None => inputs.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    })
+}
+
+fn parse<'m>(name: &str, model: &'m [u8]) -> Result<Model<'m>, SubjectError> {
+    Model::parse(model, &KernelSet::ALL).map_err(|error| SubjectError::Parse { name: name.into(), error })
+}
+
+/// Lays the models, their inputs and a list of their names where the programs that run them look: in one folder.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn lay_out(goldens: &[Golden], folder: &Path) -> io::Result<()> {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder)?;
+    for Golden { name, model, inputs } in goldens {
+        fs::write(folder.join(name).with_added_extension("lace"), model)?;
+        fs::write(folder.join(name).with_added_extension("inputs"), inputs)?;
+    }
+    let names: String = goldens.iter().map(|golden| format!("{}\n", golden.name)).collect();
+    fs::write(folder.join("names"), names)
 }
 
 impl Golden {
@@ -99,10 +135,9 @@ impl Golden {
     /// # Errors
     /// The model is refused.
     pub fn expected(&self) -> Result<Vec<Line>, SubjectError> {
-        let model = Model::parse(&self.model, &KernelSet::ALL)
-            .map_err(|error| SubjectError::Parse { name: self.name.clone(), error })?;
-        let mut scratch = vec![0f32; model.scratch_len().div_ceil(size_of::<f32>())];
-        let scratch = bytemuck::cast_slice_mut(&mut scratch);
+        let model = parse(&self.name, &self.model)?;
+        let mut scratch = HeapScratch::new(model.scratch_len());
+        let scratch = scratch.bytes();
         let mut lines = Vec::new();
         if model.input().is_some() {
             let mut engine = Engine::new_i8(&model, scratch)?;

@@ -16,24 +16,16 @@ pub struct Machine {
     pub board: &'static str,
     /// The processor to build for, where the target leaves it open.
     pub cpu: Option<&'static str>,
-    /// Whether it computes f32 in software: it is then given fewer inputs.
-    pub soft_float: bool,
 }
 
 /// The boards.
 pub const MACHINES: [Machine; 5] = [
-    Machine { core: "Cortex-M4F", target: "thumbv7em-none-eabihf", board: "mps2-an386", cpu: None, soft_float: false },
-    Machine { core: "Cortex-M7", target: "thumbv7em-none-eabihf", board: "mps2-an500", cpu: None, soft_float: false },
-    Machine {
-        core: "Cortex-M33",
-        target: "thumbv8m.main-none-eabihf",
-        board: "mps2-an505",
-        cpu: Some("cortex-m33"),
-        soft_float: false,
-    },
+    Machine { core: "Cortex-M4F", target: "thumbv7em-none-eabihf", board: "mps2-an386", cpu: None },
+    Machine { core: "Cortex-M7", target: "thumbv7em-none-eabihf", board: "mps2-an500", cpu: None },
+    Machine { core: "Cortex-M33", target: "thumbv8m.main-none-eabihf", board: "mps2-an505", cpu: Some("cortex-m33") },
     // QEMU's only Cortex-M0 board has 16 KB of RAM; a Cortex-M3 executes the same instructions.
-    Machine { core: "Armv6-M", target: "thumbv6m-none-eabi", board: "mps2-an385", cpu: None, soft_float: true },
-    Machine { core: "RV32IMAC", target: "riscv32imac-unknown-none-elf", board: "virt", cpu: None, soft_float: true },
+    Machine { core: "Armv6-M", target: "thumbv6m-none-eabi", board: "mps2-an385", cpu: None },
+    Machine { core: "RV32IMAC", target: "riscv32imac-unknown-none-elf", board: "virt", cpu: None },
 ];
 
 impl Machine {
@@ -41,13 +33,7 @@ impl Machine {
     ///
     /// # Errors
     /// It does not build, or tools are missing.
-    pub fn build(
-        &self,
-        root: &Path,
-        target_dir: &Path,
-        program: &str,
-        goldens: Option<&Path>,
-    ) -> Result<PathBuf, BoardError> {
+    pub fn build(&self, root: &Path, target_dir: &Path, program: &str) -> Result<PathBuf, BoardError> {
         let mut cargo = Command::new(root.join("scripts/cross"));
         cargo.args([
             self.target,
@@ -63,18 +49,15 @@ impl Machine {
         if let Some(cpu) = self.cpu {
             cargo.env("RUSTFLAGS", format!("-C target-cpu={cpu}"));
         }
-        if let Some(goldens) = goldens {
-            cargo.env("LACEWING_GOLDENS", goldens);
-        }
         succeed("cargo", cargo.current_dir(root.join("firmware")))?;
         Ok(target_dir.join(self.target).join("release").join(program))
     }
 
-    /// Runs a program and gives what it prints; `counter` are the plugin and the file it writes.
+    /// Runs a program in a folder and gives what it prints; `counter` are the plugin and the file it writes.
     ///
     /// # Errors
     /// It does not end well within two minutes.
-    pub fn run(&self, program: &Path, counter: Option<(&Path, &Path)>) -> Result<String, BoardError> {
+    pub fn run(&self, program: &Path, folder: &Path, counter: Option<(&Path, &Path)>) -> Result<String, BoardError> {
         let qemu = if self.target.starts_with("riscv32") { "qemu-system-riscv32" } else { "qemu-system-arm" };
         let mut command = Command::new("timeout");
         command.args(["120", qemu, "-M", self.board, "-display", "none", "-semihosting"]);
@@ -85,7 +68,37 @@ impl Machine {
             command.args(["-icount", "shift=6"]);
             command.arg("-plugin").arg(format!("file={},out={}", plugin.display(), counts.display()));
         }
-        let output = succeed(qemu, command.arg("-kernel").arg(program))?;
+        let output = succeed(qemu, command.arg("-kernel").arg(program).current_dir(folder))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// A Linux target whose programs QEMU runs beside the host's, and the instruction set that they are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linux {
+    /// The target triple.
+    pub target: &'static str,
+    /// As `LACEWING_ISA` has it.
+    pub isa: &'static str,
+}
+
+/// The Linux targets. armv7 has the portable kernels alone.
+pub const LINUX: [Linux; 3] = [
+    Linux { target: "aarch64-unknown-linux-gnu", isa: "neondot" },
+    Linux { target: "aarch64-unknown-linux-gnu", isa: "neon" },
+    Linux { target: "armv7-unknown-linux-gnueabihf", isa: "scalar" },
+];
+
+impl Linux {
+    /// Builds the engine's program that answers a folder of models, runs it, and gives what it prints.
+    ///
+    /// # Errors
+    /// It does not build or run, or tools are missing.
+    pub fn run(&self, root: &Path, folder: &Path) -> Result<String, BoardError> {
+        let mut cargo = Command::new(root.join("scripts/cross"));
+        cargo.args([self.target, "run", "--quiet", "--release", "--locked", "-p", "lacewing-engine"]);
+        cargo.args(["--example", "goldens", "--"]).arg(folder).env("LACEWING_ISA", self.isa);
+        let output = succeed("cargo", cargo.current_dir(root))?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

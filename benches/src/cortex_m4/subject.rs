@@ -9,6 +9,7 @@ use lacewing_converter::import::{ImportError, embedded_recipe, import};
 use lacewing_converter::network::Network;
 use lacewing_converter::source::{Source, SourceError};
 use lacewing_engine::{AsTrained, Engine, EngineError, KernelSet, Model, Outcome, ParseError, Part};
+use lacewing_models::Dataset;
 use lacewing_models::data::{self, DataError, bundled_mnist};
 use thiserror::Error;
 
@@ -68,22 +69,26 @@ pub enum SubjectError {
     Engine(#[from] EngineError),
 }
 
-/// A trained network and inputs for it.
-struct Read {
-    name: String,
-    network: Network,
-    inputs: Vec<f32>,
+/// A trained network, inputs for it, and images to calibrate int8 on.
+pub(crate) struct Read {
+    pub(crate) name: String,
+    pub(crate) network: Network,
+    /// The first images of the test set.
+    pub(crate) inputs: Vec<f32>,
+    /// The validation part.
+    pub(crate) calibration: Dataset,
 }
 
 impl Read {
-    fn of(file: &Path) -> Result<Self, SubjectError> {
+    pub(crate) fn of(file: &Path, inputs: usize) -> Result<Self, SubjectError> {
         let mut source = Source::open(file)?;
         let recipe = embedded_recipe(&source)?.ok_or_else(|| SubjectError::NoRecipe(file.into()))?;
-        let images = data::load_for(bundled_mnist(), lacewing_models::Part::Test, &recipe)?;
+        let part = |part| data::load_for(bundled_mnist(), part, &recipe);
+        let (images, calibration) = (part(lacewing_models::Part::Test)?, part(lacewing_models::Part::Validation)?);
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let network = import(&mut source, recipe)?.network;
-        let inputs = images.iter().take(INPUTS).flat_map(|(input, _)| input.iter().copied()).collect();
-        Ok(Self { name, network, inputs })
+        let inputs = images.iter().take(inputs).flat_map(|(input, _)| input.iter().copied()).collect();
+        Ok(Self { name, network, inputs, calibration })
     }
 }
 
@@ -94,7 +99,7 @@ impl Subject {
     /// # Errors
     /// The file or the images cannot be read, or the network cannot be converted.
     pub fn trained(file: &Path) -> Result<Vec<Self>, SubjectError> {
-        let Read { name, mut network, inputs } = Read::of(file)?;
+        let Read { name, mut network, inputs, .. } = Read::of(file, INPUTS)?;
         let mut models = vec![convert_network(&network, None)?.head];
         if network.split.take().is_some() {
             network.exits.clear();
@@ -112,7 +117,7 @@ impl Subject {
     /// # Errors
     /// As [`trained`](Self::trained).
     pub fn deciding(file: &Path) -> Result<Vec<Self>, SubjectError> {
-        let Read { name, network, inputs } = Read::of(file)?;
+        let Read { name, network, inputs, .. } = Read::of(file, INPUTS)?;
         let Some(without) = exits::without_exit(&network) else { return Ok(Vec::new()) };
         let with = METRICS.map(|(metric, which)| (metric, exits::by(which, &network)));
         let subject = |(how, network): (&str, Network)| {

@@ -1,71 +1,55 @@
-//! Runs model files on their inputs, whatever their elements, and prints class, exit and confidence of each answer, or of the answer beside a
-//! hand-over: one line an input.
+//! Runs model files on their inputs, whatever their elements, and prints a line an answer. Both come from the host by semihosting, out of the folder
+//! that the emulator was started in: `names` lists the models, `NAME.lace` and `NAME.inputs`. No image lies in the board's flash.
 #![no_std]
 #![no_main]
 
-use lacewing_engine::{Answer, AsTrained, Element, Engine, KernelSet, Model, Outcome};
+#[path = "../../../../engine/examples/goldens/answers.rs"]
+mod answers;
+
+use answers::answers;
+use lacewing_engine::{KernelSet, Model};
+use lacewing_firmware_conformance::alloc::ffi::CString;
+use lacewing_firmware_conformance::alloc::format;
+use lacewing_firmware_conformance::alloc::string::{String, ToString};
 use lacewing_firmware_conformance::alloc::vec;
+use lacewing_firmware_conformance::alloc::vec::Vec;
 use lacewing_firmware_conformance::{entry, open_heap};
+use semihosting::fs::File;
+use semihosting::io::Read;
 use semihosting::{eprintln, println, process};
-
-/// Name, model file, and inputs: little-endian f32, or int8.
-type Golden = (&'static str, &'static [u8], &'static [u8]);
-
-static GOLDENS: &[Golden] = include!(concat!(env!("OUT_DIR"), "/goldens.rs"));
 
 #[entry]
 fn main() -> ! {
     open_heap();
-    for (name, file, inputs) in GOLDENS {
-        let model = match Model::parse(file, &KernelSet::ALL) {
-            Ok(model) => model,
-            Err(error) => give_up(name, &error),
-        };
+    match run() {
+        Ok(()) => process::exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            process::exit(1)
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    for name in String::from_utf8_lossy(&read("names")?).lines() {
+        let (file, inputs) = (read(&format!("{name}.lace"))?, read(&format!("{name}.inputs"))?);
+        let model = Model::parse(&file, &KernelSet::ALL).map_err(|error| format!("{name}: {error}"))?;
         // A multiple of 4 whatever the heap does.
         let mut scratch = vec![0u32; model.scratch_len().div_ceil(4)];
         let scratch = bytemuck::cast_slice_mut(&mut scratch);
-        if model.input().is_some() {
-            let mut engine = match Engine::new_i8(&model, scratch) {
-                Ok(engine) => engine,
-                Err(error) => give_up(name, &error),
-            };
-            for input in inputs.chunks_exact(model.n_in()) {
-                engine.input().copy_from_slice(bytemuck::cast_slice(input));
-                print(name, &engine.run(&mut AsTrained));
-            }
-        } else {
-            let mut engine = match Engine::new(&model, scratch) {
-                Ok(engine) => engine,
-                Err(error) => give_up(name, &error),
-            };
-            for input in inputs.chunks_exact(4 * model.n_in()) {
-                for (value, bytes) in engine.input().iter_mut().zip(input.as_chunks::<4>().0) {
-                    *value = f32::from_le_bytes(*bytes);
-                }
-                print(name, &engine.run(&mut AsTrained));
-            }
-        }
+        answers(name, &model, scratch, &inputs, &mut |line| println!("{line}"))
+            .map_err(|error| format!("{name}: {error}"))?;
     }
-    process::exit(0)
+    Ok(())
 }
 
-fn print<T: Element>(name: &str, outcome: &Outcome<'_, T>) {
-    match outcome {
-        Outcome::Answer(answer) => println!("{name} answer {}", Words(*answer)),
-        Outcome::Offload { fallback: Some(answer), .. } => println!("{name} offload {}", Words(*answer)),
-        Outcome::Offload { fallback: None, .. } => println!("{name} offload"),
-    }
-}
-
-struct Words(Answer);
-
-impl core::fmt::Display for Words {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {} {}", self.0.class, self.0.exit.0, self.0.confidence.steps())
-    }
-}
-
-fn give_up(name: &str, error: &dyn core::fmt::Display) -> ! {
-    eprintln!("{name}: {error}");
-    process::exit(1)
+/// A file of the host.
+fn read(name: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: semihosting::io::Error| format!("{name}: {error}");
+    let path = CString::new(name).map_err(|error| error.to_string())?;
+    let mut file = File::open(&*path).map_err(failed)?;
+    let length = usize::try_from(file.metadata().map_err(failed)?.len()).map_err(|error| error.to_string())?;
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
