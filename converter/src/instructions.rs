@@ -95,14 +95,14 @@ pub fn block(rows: u8, blocks: usize, row_blocks: usize) -> Option<usize> {
 #[must_use]
 pub fn rows(in_degree: usize, n_out: usize) -> usize {
     // Of an odd number of edges every second row begins beside a word of indices, and has its first edge before the loop.
-    let second = if in_degree % 2 == 0 { row(in_degree) } else { 7 + row(in_degree - 1) };
+    let second = if in_degree.is_multiple_of(2) { row(in_degree) } else { 7 + row(in_degree - 1) };
     junction_of(n_out) + n_out.div_ceil(2) * row(in_degree) + n_out / 2 * second
 }
 
 /// A row of so many edges, from a word of indices on.
 fn row(edges: usize) -> usize {
     let left = |bit: usize, instructions: usize| if edges & bit == 0 { 0 } else { instructions };
-    let fewer_than_8 = if edges % 8 == 0 { 0 } else { 4 + left(4, 14) + left(2, 8) + left(1, 5) };
+    let fewer_than_8 = if edges.is_multiple_of(8) { 0 } else { 4 + left(4, 14) + left(2, 8) + left(1, 5) };
     12 + 54 * (edges / 16) + left(8, 26) + fewer_than_8
 }
 
