@@ -36,6 +36,8 @@ pub enum Command {
     Prune(Prune),
     /// Give a trained network an exit: train a small branch on its frozen features.
     FitExit(FitExit),
+    /// Train a network on with the rounding of int8 in its passes, so that int8 answers as f32 did.
+    FitInt8(FitInt8),
     /// Turn a trained network (Keras, PyTorch, ONNX, TensorFlow Lite, safetensors, NumPy) into head.lace and, where it is split, tail.lace.
     Convert(Convert),
     /// Measure junctions and the bundled networks beside the fastest dense, on one thread of this machine.
@@ -197,6 +199,14 @@ pub struct FitExit {
     pub tuning: Tuning,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct FitInt8 {
+    /// The trained network, any file that convert takes, of activations none, relu and relu6.
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
 /// How a network from elsewhere is trained on.
 #[derive(Debug, clap::Args)]
 pub struct Tuning {
@@ -253,12 +263,13 @@ pub struct Convert {
     /// target zero inputs are counted, so that packings that pass over them take part.
     #[arg(long, value_name = "DIR")]
     pub calibrate: Option<PathBuf>,
-    /// What junctions compute in; i8 needs --calibrate.
-    #[arg(long, value_enum, default_value_t = Dtype::F32, requires_if("i8", "calibrate"))]
+    /// What junctions compute in; i8 needs --calibrate, unless the network was trained for int8.
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
-    /// How int8 ranges are chosen from what is met on the data.
-    #[arg(long, value_enum, default_value_t = CalibrationName::MinMax)]
-    pub calibration: CalibrationName,
+    /// How int8 ranges are chosen from what is met on the data; where left out they are those that the network was trained with,
+    /// else min-max.
+    #[arg(long, value_enum, requires = "calibrate")]
+    pub calibration: Option<CalibrationName>,
     /// Junctions that stay f32 beside int8 ones: K of the trunk, E.K of exit E's branch.
     #[arg(long, value_name = "K|E.K", value_delimiter = ',', value_parser = junction)]
     pub keep_f32: Option<Vec<JunctionId>>,

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod eval;
 pub mod export;
 pub mod fit_exit;
+pub mod fit_int8;
 pub mod inspect;
 mod loopback;
 pub mod mask;

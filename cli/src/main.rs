@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => command::sweep::run(&args, out),
         Command::Prune(args) => command::prune::run(&args, out),
         Command::FitExit(args) => command::fit_exit::run(&args, out),
+        Command::FitInt8(args) => command::fit_int8::run(&args, out),
         Command::Convert(args) => command::convert::run(&args, out),
         Command::Bench(args) => command::bench::run(&args, out),
         Command::Tune(args) => command::tune::run(&args, out),

@@ -16,6 +16,7 @@ use crate::grouping::Padding;
 use crate::hidden;
 use crate::import::{ImportError, Imported, import_reading_with};
 use crate::int8::given::{self, GivenError, Scales};
+use crate::int8::trained;
 use crate::int8::{self, Int8Error, Quantising};
 use crate::network::Network;
 use crate::plan::{Goal, PlanError, PlannedJunction, plan};
@@ -45,7 +46,8 @@ pub struct Options<'d> {
     /// Data set (a folder of IDX files or an .npz file) whose validation part tells which junctions meet zero inputs, so that
     /// packings that pass over them can be chosen. Of use with a profile only.
     pub calibrate: Option<&'d Path>,
-    /// What junctions compute in; a network that was quantised elsewhere stays int8. int8 needs `calibrate`, whose validation part then tells the range of every number as well.
+    /// What junctions compute in; a network that was quantised elsewhere stays int8. int8 needs `calibrate`, whose validation part then tells the
+    /// range of every number as well, unless the network was trained for int8.
     pub dtype: Dtype,
     /// How int8 ranges are chosen, and what stays f32; its goal is not looked at, since `profile` says it.
     pub quantising: Quantising<'d>,
@@ -233,18 +235,18 @@ pub fn convert_network_for(
 /// # Errors
 /// The data does not serve; the network has what int8 cannot hold, exceeds the format's limits, or comes out wrong.
 pub fn convert_network_i8(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Converted, ConvertError> {
-    quantised(network, data, how, &|_, _| {})
+    quantised(network, Some(data), how, &|_, _| {})
 }
 
 fn quantised(
     network: &Network,
-    data: &Dataset,
+    data: Option<&Dataset>,
     how: &Quantising<'_>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
     progress(Step::Calibrating, 0.0);
     let junctions = int8::plan(network, data, how, &|junction, share| progress(Step::Packing(junction), share))?;
-    finish_i8(network, junctions, Some(data), progress)
+    finish_i8(network, junctions, data, progress)
 }
 
 /// As [`convert_network_i8`], of a network that was quantised elsewhere.
@@ -323,14 +325,18 @@ pub fn convert(
         nonzero_inputs(&network, data)
     });
     let scales = given::read(&mut source, &recipe)?;
+    let trained = if scales.is_none() { trained::read(&mut source, &recipe)? } else { None };
     drop(source);
     let goal = options.profile.map_or(Goal::Size, |profile| Goal::Speed { profile, inputs: &inputs });
     let converted = match (&scales, options.dtype) {
         (Some(scales), _) => kept(&network, scales, goal, progress)?,
         (None, Dtype::F32) => convert_network_for(&network, goal, options.data, progress)?,
         (None, Dtype::I8) => {
-            let data = calibration.as_ref().ok_or(Int8Error::NoData)?;
-            quantised(&network, data, &Quantising { goal, ..options.quantising }, progress)?
+            if trained.is_some() && options.quantising.calibration.is_none() {
+                warnings.push("ranges of int8 are those that the network was trained with".to_owned());
+            }
+            let how = Quantising { goal, trained: trained.as_ref(), ..options.quantising };
+            quantised(&network, calibration.as_ref(), &how, progress)?
         }
     };
     let mut files = vec![(HEAD, &*converted.head)];

@@ -56,7 +56,7 @@ fn every_calibration_and_goal_comes_out() {
         profiles.iter().map(|profile| Goal::Speed { profile, inputs: &[] }).chain([Goal::Size]).collect();
     for calibration in [Calibration::MinMax, Calibration::Percentile, Calibration::Mse] {
         for goal in goals.iter().copied() {
-            let how = Quantising { calibration, goal, ..Quantising::default() };
+            let how = Quantising { calibration: Some(calibration), goal, ..Quantising::default() };
             let converted = quantised(&recipe, &samples(40, 50), &how).unwrap();
             let head = Model::parse(&converted.head, &KernelSet::ALL).unwrap();
             let tail = Model::parse(converted.tail.as_ref().unwrap(), &KernelSet::ALL).unwrap();

@@ -36,7 +36,11 @@ fn accuracy_is_kept() {
         let (validation, test) = (load(Part::Validation), load(Part::Test));
         let f32s = convert_network(&network, None).unwrap();
         let calibration = Calibration::MinMax;
-        let int8 = convert_network_i8(&network, &validation, &Quantising { calibration, ..Quantising::default() });
+        let int8 = convert_network_i8(
+            &network,
+            &validation,
+            &Quantising { calibration: Some(calibration), ..Quantising::default() },
+        );
         let found = compared(&f32s, &int8.unwrap(), &test);
         let (one, other) = (found.one, found.other);
         assert_eq!((one.element, other.element, other.evaluation.samples), ("f32", "i8", 10_000), "{name}");

@@ -1,13 +1,12 @@
 //! What inputs and features are: f32 or int8.
 
-use lacewing_kernels::ReadyKernel;
 use lacewing_kernels::bytes::{as_f32, as_f32_mut, as_i8, as_i8_mut};
+use lacewing_kernels::{Quantisation, ReadyKernel};
 
 use crate::features::Features;
 use crate::model::{Exit, Model, Operation};
 use crate::packet::Payload;
 use crate::policy::ExitView;
-use crate::quantisation::Quantisation;
 
 /// An element type of inputs and features: `f32`, or `i8` for models that compute in int8 throughout.
 pub trait Element: sealed::Element {}

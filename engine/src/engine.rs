@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
-use lacewing_kernels::ReadyKernel;
 use lacewing_kernels::bytes::as_f32;
+use lacewing_kernels::{Quantisation, ReadyKernel};
 
 use crate::answer::{Answer, Outcome, Step};
 use crate::element::Element;
@@ -13,7 +13,6 @@ use crate::layout::Region;
 use crate::model::{Exit, MAX_OPERATIONS, Model, Operation, Part};
 use crate::packet::Packet;
 use crate::policy::{Decision, ExitPolicy};
-use crate::quantisation::Quantisation;
 
 /// A model, its kernels chosen and its scratch lent. [`Engine::new`] is the last call that can fail: a run is total.
 ///

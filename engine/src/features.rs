@@ -1,9 +1,10 @@
 //! What a head hands over.
 
+use lacewing_kernels::Quantisation;
+
 use crate::answer::Q15;
 use crate::element::Element;
 use crate::packet::{self, Encoding, Form, PacketError};
-use crate::quantisation::Quantisation;
 
 /// The activations at the split point, in the trainer's order.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -108,7 +108,6 @@ mod model;
 mod packet;
 mod parse;
 mod policy;
-mod quantisation;
 mod read;
 mod reply;
 mod scratch;
@@ -124,14 +123,13 @@ pub use features::Features;
 pub use include::Aligned;
 #[doc(hidden)]
 pub use include::{needed_kernel_count, needed_kernels};
-pub use lacewing_kernels::{BATCH, IsaError, JunctionError, Kernel, KernelSet};
+pub use lacewing_kernels::{BATCH, IsaError, JunctionError, Kernel, KernelSet, Quantisation};
 pub use model::{
     Calibration, CalibrationTarget, Exit, ExitId, IntegerExit, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation,
     Part, Scaling,
 };
 pub use packet::{Encoding, Packet, PacketError};
 pub use policy::{AsTrained, Confidence, Decision, ExitPolicy, ExitView, Never, Threshold};
-pub use quantisation::Quantisation;
 pub use reply::{Logits, Refusal, Reply, Verdict};
 pub use scratch::Scratch;
 pub use stream::{Drift, DriftMonitor, Expected, TemporalPatience};

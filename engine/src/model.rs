@@ -1,11 +1,10 @@
 //! A model: proven bytes.
 
-use lacewing_kernels::{Junction, KernelSet};
+use lacewing_kernels::{Junction, KernelSet, Quantisation};
 
 use crate::answer::Q15;
 use crate::error::{ResumeError, WrongLength};
 use crate::layout::Layout;
-use crate::quantisation::Quantisation;
 
 /// Operations a model may have.
 pub const MAX_OPERATIONS: usize = 16;

@@ -1,7 +1,8 @@
 //! The packet that features travel in (PACKET.md).
 
+use lacewing_kernels::Quantisation;
+
 use crate::answer::Q15;
-use crate::quantisation::{PACKED, Quantisation};
 use crate::read::{Record, array, slice};
 use crate::{crc, half};
 
@@ -13,6 +14,8 @@ const MAGIC: [u8; 2] = *b"LF";
 const VERSION: u8 = 1;
 const HEADER: usize = 16;
 const CONFIDENCE: usize = 2;
+/// Bytes of a quantisation.
+const SCALING: usize = 4;
 const CHECKSUM: usize = 4;
 
 const DROPPED_ZEROS: u8 = 1;
@@ -63,7 +66,7 @@ impl Encoding {
     const fn packed(self) -> usize {
         match self {
             Self::F32 | Self::F16 => 0,
-            Self::I8 => PACKED,
+            Self::I8 => SCALING,
         }
     }
 }
@@ -400,7 +403,7 @@ impl<'p> Packet<'p> {
     /// Bytes of a packet of `count` int8 values, none of them dropped, without a confidence.
     #[must_use]
     pub const fn len_for_i8(count: usize) -> usize {
-        HEADER + PACKED + count + CHECKSUM
+        HEADER + SCALING + count + CHECKSUM
     }
 }
 
@@ -414,7 +417,7 @@ fn ones(map: &[u8]) -> usize {
 struct Values<'p> {
     encoding: Encoding,
     /// What int8 values stand for.
-    packed: [u8; PACKED],
+    packed: [u8; SCALING],
     /// A bit a value, from the lowest of the first byte: 0 for a zero that was left out.
     map: Option<&'p [u8]>,
     data: &'p [u8],

@@ -2,13 +2,12 @@
 //!
 //! `?`, `for` and slicing by ranges are not const; hence `check!`, `while let` and split.
 
-use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Junction, KernelSet, Packing, Parts};
+use lacewing_kernels::{Activation, DeltaCode, IndexWidth, Junction, KernelSet, Packing, Parts, Quantisation};
 
 use crate::crc;
 use crate::error::{ParseError, Rule};
 use crate::layout::{Layout, Region};
 use crate::model::{Exit, ExitId, MAX_EXITS, MAX_OPERATIONS, Metric, Model, Operation, Part, Scaling};
-use crate::quantisation::Quantisation;
 use crate::read::{Record, all_zero, slice};
 
 const HEADER: usize = 64;

@@ -35,6 +35,18 @@ impl JunctionId {
         self.tensor("mask")
     }
 
+    /// Name of what int8 has it read, `[scale, zero point]`: `junction.K.input` or `exit.E.junction.K.input`.
+    #[must_use]
+    pub fn input(self) -> String {
+        self.tensor("input")
+    }
+
+    /// Name of what int8 has it write, `[scale, zero point]`: `junction.K.output` or `exit.E.junction.K.output`.
+    #[must_use]
+    pub fn output(self) -> String {
+        self.tensor("output")
+    }
+
     /// The seed of this junction's mask in a network trained with `seed`: `1000·seed + K` in the trunk,
     /// `1000·seed + 100·E + K` in the branch of exit E (modulo 2⁶⁴).
     #[must_use]

@@ -103,6 +103,7 @@ fn bad_grids_say_what_is_possible() {
         ("two-networks", "../elsewhere", &["../elsewhere", "a-z"]),
         ("epochs = 4", "epoch = 4", &["800-40-40-10", "unknown field `epoch`"]),
         ("epochs = 4", "epochs = 0", &["800-40-40-10", "epochs = 0"]),
+        ("epochs = 4", "epochs = 4\nint8 = { epochs = 2 }", &["800-40-40-10", "leave [training.int8] out"]),
         ("epochs = 9", "epoch = 9", &["800-40-40-10", "unknown field `epoch`"]),
         ("seed = 7", "seed = 9223372036854775806", &["seed = 9223372036854775808"]),
         ("name = \"pooled\"", "name = \"800-40-40-10\"", &["two networks are called 800-40-40-10"]),

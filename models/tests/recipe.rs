@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use lacewing_kernels::Activation;
-use lacewing_models::recipe::{Layout, Metric, Schedule};
+use lacewing_models::recipe::{Int8Training, Layout, Metric, Schedule};
 use lacewing_models::{JunctionId, Pattern, Recipe};
 
 const GOOD: &str = r#"
@@ -81,6 +81,30 @@ fn junctions_are_placed_in_running_order() {
     assert_eq!(names[4], "exit.2.junction.2.weight");
     let mask = recipe.placed_junctions()[0].mask(1).unwrap();
     assert_eq!((mask.n_in(), mask.n_out(), mask.nnz()), (800, 100, 40_000));
+}
+
+#[test]
+fn training_for_int8() {
+    let text = GOOD.replace("activation = \"leaky_relu\"\nslope = 0.01", "activation = \"relu6\"");
+    let with = |table: &str| Recipe::parse(&text.replace("[tensors]", &format!("[training.int8]\n{table}\n[tensors]")));
+    let recipe = with("").unwrap();
+    assert_eq!(recipe.training.int8, Some(Int8Training::default()));
+    assert_eq!(recipe.training.all_epochs(), 3 + Int8Training::default().epochs);
+    let recipe = with("epochs = 2\nlearning_rate = 0.01").unwrap();
+    assert_eq!(recipe.training.int8, Some(Int8Training { epochs: 2, learning_rate: 0.01 }));
+    assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+    for (table, says) in [
+        ("epochs = 0", "[training.int8]: epochs = 0 must be 1 to 100000"),
+        ("learning_rate = 0.0", "[training.int8]: learning_rate = 0 must be above 0"),
+        ("learning_rate = inf", "above 0 and finite"),
+        ("learning_rate = nan", "above 0 and finite"),
+        ("epoch = 2", "unknown field `epoch`"),
+    ] {
+        let error = with(table).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let error = Recipe::parse(&GOOD.replace("[tensors]", "[training.int8]\n[tensors]")).unwrap_err();
+    assert!(error.to_string().starts_with("junction 2: its activation has no int8 form"), "{error}");
 }
 
 #[test]
@@ -251,7 +275,7 @@ fn documented() -> Vec<String> {
 #[test]
 fn documented_recipes_are_good() {
     let blocks = documented();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 4);
     for block in blocks {
         Recipe::parse(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
     }

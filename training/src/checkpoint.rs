@@ -7,14 +7,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use lacewing_kernels::Quantisation;
 use lacewing_models::{Dataset, Recipe, write_file};
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::error::CheckpointError;
+use crate::int8::{Range, Ranges};
 use crate::optimiser::Optimiser;
 use crate::parameters::Parameters;
 
 const VERSION: &str = "1";
+/// Metadata entry: epochs before those for int8.
+const INT8_AFTER: &str = "int8-after";
+/// Tensor: scale and zero point of the input, then least and greatest output of every node.
+const RANGES: &str = "int8.ranges";
 
 /// Where a training stands at the end of an epoch.
 #[derive(Clone, Debug)]
@@ -24,6 +30,16 @@ pub(crate) struct State {
     pub(crate) parameters: Vec<Parameters>,
     pub(crate) optimiser: Optimiser,
     pub(crate) best: Option<Best>,
+    /// Where it trains for int8.
+    pub(crate) int8: Option<Int8State>,
+}
+
+/// What training for int8 adds.
+#[derive(Clone, Debug)]
+pub(crate) struct Int8State {
+    /// Epochs done before it.
+    pub(crate) after: usize,
+    pub(crate) ranges: Ranges,
 }
 
 /// The epoch with the best validation accuracy so far.
@@ -71,6 +87,12 @@ impl State {
                 }
             }
         }
+        let ranges = self.int8.as_ref().map(|int8| {
+            let input = int8.ranges.scales.input;
+            let ends = int8.ranges.outputs.iter().flat_map(|range| [range.low, range.high]);
+            [input.scale, f32::from(input.zero)].into_iter().chain(ends).collect::<Vec<_>>()
+        });
+        tensors.extend(ranges.iter().map(|ranges| (RANGES.to_owned(), Floats(ranges, [ranges.len()]))));
         let mut entries = vec![
             ("lacewing-checkpoint", VERSION.to_owned()),
             ("recipe", recipe.to_toml()),
@@ -82,6 +104,7 @@ impl State {
         if let Some(best) = &self.best {
             entries.extend([("best-epoch", best.epoch.to_string()), ("best-accuracy", bits(best.accuracy))]);
         }
+        entries.extend(self.int8.iter().map(|int8| (INT8_AFTER, int8.after.to_string())));
         let metadata: HashMap<String, String> =
             entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let bytes = safetensors::serialize(tensors, Some(metadata))
@@ -109,7 +132,7 @@ impl State {
         reader.same("recipe", &recipe.to_toml(), "another recipe or seed")?;
         reader.same("data", &fingerprint(data), "other training data")?;
         self.epoch = reader.number("epoch")?;
-        if self.epoch > recipe.training.epochs {
+        if self.epoch > recipe.training.all_epochs() {
             return Err(reader.damaged("epoch"));
         }
         self.optimiser.powers = (reader.float("power1")?, reader.float("power2")?);
@@ -121,6 +144,13 @@ impl State {
             reader.fill("best", &mut parameters)?;
             let (epoch, accuracy) = (reader.number("best-epoch")?, reader.float("best-accuracy")?);
             self.best = Some(Best { epoch, accuracy, parameters });
+        }
+        if reader.entry(INT8_AFTER).is_some() {
+            let after = reader.number(INT8_AFTER)?;
+            if after > self.epoch {
+                return Err(reader.damaged(INT8_AFTER));
+            }
+            self.int8 = Some(Int8State { after, ranges: reader.ranges(self.parameters.len())? });
         }
         Ok(Some(self))
     }
@@ -158,13 +188,32 @@ impl Reader<'_> {
         for (node, Parameters { weights, biases }) in nodes.iter_mut().enumerate() {
             for (kind, to) in [("weights", weights), ("biases", biases)] {
                 let name = name(set, node, kind);
-                let tensor = self.tensors.tensor(&name).ok().filter(|tensor| tensor.dtype() == Dtype::F32);
-                let values = tensor.as_ref().map(|tensor| tensor.data().as_chunks().0);
-                let values = values.filter(|values| values.len() == to.len()).ok_or_else(|| self.damaged(&name))?;
-                to.iter_mut().zip(values).for_each(|(to, &bytes)| *to = f32::from_le_bytes(bytes));
+                self.floats(&name, to)?;
             }
         }
         Ok(())
+    }
+
+    fn floats(&self, name: &str, to: &mut [f32]) -> Result<(), CheckpointError> {
+        let tensor = self.tensors.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::F32);
+        let values = tensor.as_ref().map(|tensor| tensor.data().as_chunks().0);
+        let values = values.filter(|values| values.len() == to.len()).ok_or_else(|| self.damaged(name))?;
+        to.iter_mut().zip(values).for_each(|(to, &bytes)| *to = f32::from_le_bytes(bytes));
+        Ok(())
+    }
+
+    fn ranges(&self, nodes: usize) -> Result<Ranges, CheckpointError> {
+        let mut values = vec![0.0; 2 + 2 * nodes];
+        self.floats(RANGES, &mut values)?;
+        let ranges = match values.as_chunks().0 {
+            [[scale, zero], ends @ ..] => {
+                let input = Quantisation { scale: *scale, zero: *zero as i8 };
+                let outputs = ends.iter().map(|[low, high]| Range { low: *low, high: *high }).collect();
+                input.is_sound().then(|| Ranges::new(input, outputs).ok()).flatten()
+            }
+            [] => None,
+        };
+        ranges.ok_or_else(|| self.damaged(RANGES))
     }
 
     fn damaged(&self, what: &str) -> CheckpointError {

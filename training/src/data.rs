@@ -4,6 +4,7 @@ use lacewing_models::Dataset;
 use rayon::prelude::*;
 
 use crate::error::DatasetError;
+use crate::int8::Scales;
 use crate::loss;
 use crate::network::{Network, Shard};
 use crate::parameters::Parameters;
@@ -26,26 +27,34 @@ pub(crate) fn check(dataset: &Dataset, width: usize, classes: usize) -> Result<(
     }
 }
 
-/// What `read` makes of each shard of `dataset` after a forward pass, in order.
+/// What `read` makes of each shard of every `every`-th sample of `dataset` after a forward pass, in order; the parameters are rounded
+/// already where the pass is for int8.
 pub(crate) fn map_shards<T: Send>(
     network: &Network,
     parameters: &[Parameters],
-    dataset: &Dataset,
+    int8: Option<&Scales>,
+    (dataset, every): (&Dataset, usize),
     read: impl Fn(&Shard) -> T + Sync,
 ) -> Vec<T> {
-    let n_shards = dataset.len().div_ceil(SHARD);
+    let every = every.max(1);
+    let samples = dataset.len().div_ceil(every);
     let passes = network.passes();
     let work = |shard: &mut Shard, k: usize| {
-        let samples = k * SHARD..dataset.len().min((k + 1) * SHARD);
+        let samples = (k * SHARD..samples.min((k + 1) * SHARD)).map(|at| at * every);
         passes.fill(shard, samples.map(|sample| (dataset.sample(sample), dataset.label(sample))));
-        passes.forward(parameters, shard);
+        passes.forward(parameters, int8, shard);
         read(shard)
     };
-    (0..n_shards).into_par_iter().map_init(|| network.shard(SHARD, false), work).collect()
+    (0..samples.div_ceil(SHARD)).into_par_iter().map_init(|| network.shard(SHARD, false), work).collect()
 }
 
 /// The share of samples that each exit alone classifies correctly. The data set is not empty.
-pub(crate) fn accuracies(network: &Network, parameters: &[Parameters], dataset: &Dataset) -> Vec<f64> {
+pub(crate) fn accuracies(
+    network: &Network,
+    parameters: &[Parameters],
+    int8: Option<&Scales>,
+    dataset: &Dataset,
+) -> Vec<f64> {
     let correct = |shard: &Shard| -> Vec<usize> {
         let count = |logits| {
             let classes = loss::classes(logits, shard.width(), shard.labels().len());
@@ -54,7 +63,7 @@ pub(crate) fn accuracies(network: &Network, parameters: &[Parameters], dataset: 
         network.exits().iter().map(|&exit| count(shard.logits(exit))).collect()
     };
     let mut totals = vec![0; network.exits().len()];
-    for counts in map_shards(network, parameters, dataset, correct) {
+    for counts in map_shards(network, parameters, int8, (dataset, 1), correct) {
         totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
     }
     totals.into_iter().map(|correct| correct as f64 / dataset.len() as f64).collect()

@@ -42,10 +42,23 @@ pub enum TrainError {
     /// The checkpoint.
     #[error("checkpoint {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// Nothing can be rounded to steps of nothing.
+    #[error(
+        "int8: {place} is 0 on all of the training data, which makes no scale: is the network trained, and is this its data?"
+    )]
+    Dead {
+        /// The input, or a junction.
+        place: String,
+    },
+    /// Nor to infinite ones.
+    #[error(
+        "int8: the network computes numbers of 2^120 and more, which no scale stands for: is the network trained, and is this its data?"
+    )]
+    TooLarge,
     /// The loss or a parameter became infinite or not a number.
     #[error(
         "training diverged in epoch {epoch}, batch {batch}: the loss or a weight is no longer finite; \
-         lower `learning_rate` (now {learning_rate}){}",
+         lower `learning_rate` of [{table}] (now {learning_rate:?}){}",
         if *saved { "; the checkpoint is that of the epoch before" } else { "" }
     )]
     Diverged {
@@ -53,6 +66,8 @@ pub enum TrainError {
         epoch: usize,
         /// The batch, from 1.
         batch: usize,
+        /// The recipe's table that says the learning rate.
+        table: &'static str,
         /// The learning rate that the recipe asks for.
         learning_rate: f32,
         /// Whether there is a checkpoint of the epoch before.

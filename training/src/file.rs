@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
+use lacewing_kernels::Quantisation;
 use lacewing_models::recipe::PlacedJunction;
 use lacewing_models::{JunctionId, Mask, Recipe, names};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::error::FileError;
+use crate::int8::Scales;
 use crate::junction::Junction;
 use crate::network::Network;
 use crate::parameters::Parameters;
@@ -74,12 +76,51 @@ impl View for Tensor<'_> {
     }
 }
 
+/// A tensor, or what int8 numbers stand for: two numbers, scale and zero point.
+enum Entry<'a> {
+    Tensor(Tensor<'a>),
+    Scale(Quantisation),
+}
+
+impl View for Entry<'_> {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Tensor(tensor) => tensor.dtype(),
+            Self::Scale(_) => Dtype::F32,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Tensor(tensor) => tensor.shape(),
+            Self::Scale(_) => &[2],
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Tensor(tensor) => tensor.data(),
+            Self::Scale(Quantisation { scale, zero }) => {
+                [*scale, f32::from(*zero)].into_iter().flat_map(f32::to_le_bytes).collect()
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self {
+            Self::Tensor(tensor) => tensor.data_len(),
+            Self::Scale(_) => 8,
+        }
+    }
+}
+
 /// Streams the tensors into a temporary file, syncs it and renames it.
 pub(crate) fn save(
     path: &Path,
     recipe: &Recipe,
     network: &Network,
     parameters: &[Parameters],
+    scales: Option<&Scales>,
 ) -> Result<(), FileError> {
     let mut tensors = Vec::new();
     for ((placed, node), parameters) in recipe.placed_junctions().iter().zip(network.nodes()).zip(parameters) {
@@ -88,8 +129,13 @@ pub(crate) fn save(
             (placed.id.bias(), Content::Biases),
             (placed.id.mask(), Content::Mask),
         ] {
-            tensors.push((name, Tensor { junction: &node.junction, parameters, content }));
+            tensors.push((name, Entry::Tensor(Tensor { junction: &node.junction, parameters, content })));
         }
+    }
+    if let Some(scales) = scales {
+        tensors.push((JunctionId::Trunk(1).input(), Entry::Scale(scales.input)));
+        let outputs = recipe.placed_junctions().into_iter().zip(&scales.outputs);
+        tensors.extend(outputs.map(|(placed, scale)| (placed.id.output(), Entry::Scale(*scale))));
     }
     let entry = |key: &str, value: String| (key.to_owned(), value);
     let metadata = HashMap::from([
@@ -115,7 +161,10 @@ pub(crate) fn save(
     Ok(())
 }
 
-pub(crate) fn load(path: &Path) -> Result<(Recipe, Network, Vec<Parameters>), FileError> {
+/// A network as a file has it.
+pub(crate) type Loaded = (Recipe, Network, Vec<Parameters>, Option<Scales>);
+
+pub(crate) fn load(path: &Path) -> Result<Loaded, FileError> {
     let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
     let refused = |source| FileError::Safetensors { path: path.to_owned(), source };
     let tensors = SafeTensors::deserialize(&bytes).map_err(refused)?;
@@ -132,7 +181,8 @@ pub(crate) fn load(path: &Path) -> Result<(Recipe, Network, Vec<Parameters>), Fi
     for (placed, node) in recipe.placed_junctions().iter().zip(network.nodes()) {
         parameters.push(reader.parameters(placed.id, &node.junction)?);
     }
-    Ok((recipe, network, parameters))
+    let scales = reader.scales(&recipe)?;
+    Ok((recipe, network, parameters, scales))
 }
 
 struct Reader<'a> {
@@ -180,6 +230,31 @@ impl Reader<'_> {
             None => Ok(Parameters { weights, biases }),
             Some(at) => Err(self.refuse(&name, format!("has a weight outside the mask, number {at} from 0"))),
         }
+    }
+
+    /// Of the input and every junction's outputs; none where the file has none for the input.
+    fn scales(&self, recipe: &Recipe) -> Result<Option<Scales>, FileError> {
+        let input = JunctionId::Trunk(1).input();
+        if self.tensors.tensor(&input).is_err() {
+            return Ok(None);
+        }
+        let scale = |name: &str| match self.floats(name, &[2])?.as_slice() {
+            [scale, zero] if *scale > 0.0 && f32::from(*zero as i8) == *zero => {
+                Ok(Quantisation { scale: *scale, zero: *zero as i8 })
+            }
+            _ => Err(self.refuse(name, "is no scale above 0 and zero point from -128 to 127".into())),
+        };
+        let output = |placed: &PlacedJunction<'_>| {
+            let name = placed.id.output();
+            let output = scale(&name)?;
+            // As the model file has it.
+            let fits = output.packs().then_some(output);
+            fits.ok_or_else(|| {
+                self.refuse(&name, "has a scale that is none of training's: of 16 bits, below 2^120".into())
+            })
+        };
+        let outputs = recipe.placed_junctions().iter().map(output).collect::<Result<_, _>>()?;
+        Ok(Some(Scales { input: scale(&input)?, outputs }))
     }
 
     fn refuse(&self, tensor: &str, problem: String) -> FileError {

@@ -3,6 +3,7 @@
 use lacewing_kernels::Activation;
 use lacewing_kernels::training::{COLUMNS, ReadyTraining};
 
+use crate::int8::{self, Range, Scales};
 use crate::junction::{Gradient, Junction, Ready};
 use crate::parameters::Parameters;
 use crate::{activation, loss};
@@ -45,6 +46,8 @@ pub(crate) struct Shard {
     pub(crate) gradients: Vec<Parameters>,
     /// Per exit, the sum of the cross-entropies of the shard's samples.
     pub(crate) losses: Vec<f64>,
+    /// In a pass for int8, the range of every node's outputs before they were rounded.
+    met: Vec<Range>,
 }
 
 impl Network {
@@ -107,6 +110,7 @@ impl Network {
             deltas: buffers(training),
             gradients: if training { Parameters::zeros(self) } else { Vec::new() },
             losses: vec![0.0; self.exits.len()],
+            met: vec![Range::default(); self.nodes.len()],
         }
     }
 
@@ -141,8 +145,11 @@ impl Passes<'_> {
         self.kernels.to_columns(&rows, shard.width, &mut shard.x).expect("samples have the network's width");
     }
 
-    /// Fills `sums` and `outputs` of every node from the shard's samples.
-    pub(crate) fn forward(&self, parameters: &[Parameters], shard: &mut Shard) {
+    /// Fills `sums` and `outputs` of every node from the shard's samples; with `int8`, input and outputs are rounded to its scales.
+    pub(crate) fn forward(&self, parameters: &[Parameters], int8: Option<&Scales>, shard: &mut Shard) {
+        if let Some(scales) = int8 {
+            int8::round(&mut shard.x, scales.input);
+        }
         for (k, (node, parameters)) in self.network.nodes.iter().zip(parameters).enumerate() {
             let (before, rest) = shard.outputs.split_at_mut(k);
             let (x, outputs) = (node.source.map_or(&shard.x, |source| &before[source]), &mut rest[0]);
@@ -150,14 +157,18 @@ impl Passes<'_> {
             self.ready[k].forward(self.kernels, weights, x, shard.width, sums);
             outputs.copy_from_slice(sums);
             node.activation.apply(outputs);
+            if let Some(scales) = int8 {
+                shard.met[k] = range(outputs, shard.width, shard.labels.len());
+                int8::round(outputs, scales.outputs[k]);
+            }
         }
     }
 
     /// After [`Self::forward`]: the losses and gradients of the shard's samples, as part of a batch of `batch` samples, for the
-    /// nodes that are reached. `weights` are those of the exits' cross-entropies.
+    /// nodes that are reached. `weights` are those of the exits' cross-entropies; `int8` as in the forward pass.
     pub(crate) fn backward(
         &self,
-        parameters: &[Parameters],
+        (parameters, int8): (&[Parameters], Option<&Scales>),
         shard: &mut Shard,
         weights: &[f32],
         batch: usize,
@@ -166,13 +177,17 @@ impl Passes<'_> {
         let (nodes, exits) = (&self.network.nodes, &self.network.exits);
         shard.deltas.iter_mut().for_each(|delta| delta.fill(0.0));
         for ((exit, loss), &weight) in exits.iter().zip(&mut shard.losses).zip(weights) {
-            let (logits, delta) = (&shard.sums[exit.node], &mut shard.deltas[exit.node]);
+            let (logits, delta) = (&shard.outputs[exit.node], &mut shard.deltas[exit.node]);
             *loss = loss::cross_entropy(logits, &shard.labels, shard.width, weight, batch, delta);
         }
         let nodes = nodes.iter().zip(parameters).enumerate().rev().filter(|(k, _)| reached[*k]);
         for (k, (node, parameters)) in nodes {
             let (before, rest) = shard.deltas.split_at_mut(k);
             let delta = &mut rest[0];
+            if let Some(scales) = int8 {
+                // For the activations that int8 has, a sum is out of range where its output is, or passes nothing on.
+                int8::straight_through(&shard.sums[k], scales.outputs[k], delta);
+            }
             activation::backward(node.activation, &shard.sums[k], &shard.outputs[k], delta);
             let x = node.source.map_or(&shard.x, |source| &shard.outputs[source]);
             let Parameters { weights, biases } = &mut shard.gradients[k];
@@ -186,7 +201,17 @@ impl Passes<'_> {
 impl Shard {
     /// The logits of an exit, `classes × width`.
     pub(crate) fn logits(&self, exit: Exit) -> &[f32] {
-        &self.sums[exit.node]
+        &self.outputs[exit.node]
+    }
+
+    /// The ranges of every node's outputs in a pass for int8.
+    pub(crate) fn met(&self) -> &[Range] {
+        &self.met
+    }
+
+    /// The ranges of every node's outputs after a forward pass.
+    pub(crate) fn ranges(&self) -> Vec<Range> {
+        self.outputs.iter().map(|outputs| range(outputs, self.width, self.labels.len())).collect()
     }
 
     #[cfg(test)]
@@ -201,4 +226,10 @@ impl Shard {
     pub(crate) fn width(&self) -> usize {
         self.width
     }
+}
+
+/// Of the columns of samples, without those that fill the rows up.
+fn range(rows: &[f32], width: usize, samples: usize) -> Range {
+    let parts = rows.chunks_exact(width).filter_map(|row| row.get(..samples));
+    parts.fold(Range::default(), |all, row| all.with(Range::of(row)))
 }

@@ -39,11 +39,11 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<(), Failure> {
             args::Dtype::I8 => Dtype::I8,
         },
         quantising: Quantising {
-            calibration: match args.calibration {
+            calibration: args.calibration.map(|name| match name {
                 CalibrationName::MinMax => Calibration::MinMax,
                 CalibrationName::Percentile => Calibration::Percentile,
                 CalibrationName::Mse => Calibration::Mse,
-            },
+            }),
             keep_f32: args.keep_f32.as_deref().unwrap_or_default(),
             ..Quantising::default()
         },

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use lacewing_models::data::{self, Part};
+use lacewing_models::recipe::ExitRecipe;
 use lacewing_models::{Dataset, Recipe};
 use lacewing_training::{Control, Progress, Spread, train_with};
 use rayon::prelude::*;
@@ -33,7 +34,7 @@ pub fn run(args: &Train, out: &mut dyn Write) -> Result<(), Failure> {
     let log = args.log.as_deref().map(Log::open).transpose()?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
     let jobs: Vec<Job> = (0..args.seeds).map(|k| Job::new(&recipe, args, k)).collect();
-    let bar = progress::bar(&recipe.name, recipe.training.epochs as u64 * args.seeds);
+    let bar = progress::bar(&recipe.name, recipe.training.all_epochs() as u64 * args.seeds);
     let epochs = AtomicU64::new(0);
     let train = |job: &Job| job.run(args, &training, &validation, &bar, (log.as_ref(), &epochs));
     let results = jobs.par_iter().with_max_len(1).map(train).collect::<Result<Vec<_>, String>>();
@@ -55,7 +56,7 @@ impl Job {
         Self { recipe, out }
     }
 
-    /// The validation accuracies of every exit at the end.
+    /// The validation accuracies of every exit at the end, in int8 where it was trained for that.
     fn run(
         &self,
         args: &Train,
@@ -80,7 +81,11 @@ impl Job {
         let trained = trained.map_err(|error| text(&error))?;
         logged.map_err(|error| format!("the log: {error}"))?;
         trained.save(&self.out).map_err(|error| text(&error))?;
-        trained.accuracies(validation).map_err(|error| text(&error))
+        let accuracies = match trained.int8() {
+            Some(int8) => int8.accuracies(validation),
+            None => trained.accuracies(validation),
+        };
+        accuracies.map_err(|error| text(&error))
     }
 }
 
@@ -97,15 +102,18 @@ fn report(recipe: &Recipe, jobs: &[Job], results: &[Vec<f64>], out: &mut dyn Wri
     }
     for exit in 0..=recipe.exits.len() {
         let each: Vec<f64> = results.iter().filter_map(|accuracies| accuracies.get(exit).copied()).collect();
-        let place = match recipe.exits.get(exit) {
-            Some(exit) => format!("at the exit after junction {}", exit.after),
-            None => "at the end".to_owned(),
-        };
+        let place = place(recipe.exits.get(exit));
         let Spread { mean, deviation, .. } = Spread::of(&each);
         let spread = if each.len() > 1 { format!(" ± {:.2}", 100.0 * deviation) } else { String::new() };
-        writeln!(out, "validation accuracy {place}: {}{spread}", percent(mean))?;
+        let int8 = if recipe.training.int8.is_some() { " in int8" } else { "" };
+        writeln!(out, "validation accuracy {place}{int8}: {}{spread}", percent(mean))?;
     }
     Ok(())
+}
+
+/// Where an exit is, or the end of the trunk.
+pub fn place(exit: Option<&ExitRecipe>) -> String {
+    exit.map_or_else(|| "at the end".to_owned(), |exit| format!("at the exit after junction {}", exit.after))
 }
 
 /// One JSON object a line.
@@ -123,6 +131,7 @@ impl Log {
             "seed": recipe.training.seed,
             "epoch": now.epoch,
             "epochs": now.epochs,
+            "int8": now.int8,
             "loss": now.loss,
             "validation": now.validation,
             "samples_per_second": now.samples_per_second,
@@ -137,8 +146,9 @@ pub fn show(now: &Progress, bar: &indicatif::ProgressBar) {
     if let Some(validation) = &now.validation {
         let accuracies: Vec<String> = validation.iter().map(|accuracy| percent(*accuracy)).collect();
         bar.set_position(now.epoch as u64);
+        let int8 = if now.int8 { "int8, " } else { "" };
         bar.set_message(format!(
-            "loss {:.4}, validation {}, {:.0} images/s",
+            "{int8}loss {:.4}, validation {}, {:.0} images/s",
             now.loss,
             accuracies.join(" / "),
             now.samples_per_second

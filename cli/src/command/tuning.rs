@@ -1,4 +1,4 @@
-//! What `prune` and `fit-exit` share: a network from elsewhere, brought to the trainer and trained on.
+//! What `prune`, `fit-exit` and `fit-int8` share: a network from elsewhere, brought to the trainer and trained on.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub fn hand_over(network: &Network, like: &Recipe) -> Result<Trained, Failure> {
 
 /// What is trained on, and what tells how it went.
 pub struct Data {
-    training: Dataset,
+    pub training: Dataset,
     pub validation: Dataset,
 }
 
@@ -57,7 +57,17 @@ impl Data {
         args: &Tuning,
         learns: impl Fn(JunctionId) -> bool,
     ) -> Result<Trained, Failure> {
-        let settings = Training {
+        let settings = self.settings(args);
+        let bar = progress::bar(&trained.recipe().name, args.epochs as u64);
+        let tuned =
+            fine_tune(trained, &settings, learns, &self.training, &self.validation, |now| train::show(now, &bar));
+        bar.finish_and_clear();
+        Ok(tuned?)
+    }
+
+    /// How it is trained on.
+    pub fn settings(&self, args: &Tuning) -> Training {
+        Training {
             epochs: args.epochs,
             batch: args.batch.min(self.training.len()),
             learning_rate: args.learning_rate,
@@ -65,11 +75,6 @@ impl Data {
             seed: args.seed,
             schedule: Schedule::Cosine,
             ..Training::default()
-        };
-        let bar = progress::bar(&trained.recipe().name, args.epochs as u64);
-        let tuned =
-            fine_tune(trained, &settings, learns, &self.training, &self.validation, |now| train::show(now, &bar));
-        bar.finish_and_clear();
-        Ok(tuned?)
+        }
     }
 }

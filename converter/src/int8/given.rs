@@ -54,18 +54,14 @@ pub fn read(source: &mut Source, recipe: &Recipe) -> Result<Option<Vec<Scales>>,
             Err(_) if all.is_empty() => return Ok(None),
             Err(name) => return Err(GivenError::Missing(name)),
         };
-        let mut quantisation = |what| match tensor(what, 2)?.map_err(GivenError::Missing)?.as_slice() {
-            [scale, zero] if *scale > 0.0 && scale.is_finite() && f32::from(*zero as i8) == *zero => {
-                Ok(Quantisation { scale: *scale, zero: *zero as i8 })
-            }
-            _ => Err(GivenError::Scale(format!("{stem}{what}"))),
-        };
+        let rounds = tensor("rounds", 1)?;
+        let mut quantisation = |what| quantisation_at(source, &format!("{stem}{what}"));
         let (input, output) = (quantisation("input")?, quantisation("output")?);
         // As the model file and packets have it.
         if !output.rounded().packs() {
             return Err(GivenError::Scale(format!("{stem}output")));
         }
-        let rounding = match tensor("rounds", 1)?.as_deref() {
+        let rounding = match rounds.as_deref() {
             Ok([1.0]) => Rounding::Once,
             Ok([2.0]) | Err(_) => Rounding::Twice,
             Ok(_) => return Err(GivenError::Rounds(format!("{stem}rounds"))),
@@ -75,8 +71,19 @@ pub fn read(source: &mut Source, recipe: &Recipe) -> Result<Option<Vec<Scales>>,
     Ok(Some(all))
 }
 
+/// Scale and zero point in the array `name`.
+pub(super) fn quantisation_at(source: &mut Source, name: &str) -> Result<Quantisation, GivenError> {
+    let tensor = source.tensor(name, 2)?.ok_or_else(|| GivenError::Missing(name.to_owned()))?;
+    match tensor.values.as_slice() {
+        [scale, zero] if *scale > 0.0 && scale.is_finite() && f32::from(*zero as i8) == *zero => {
+            Ok(Quantisation { scale: *scale, zero: *zero as i8 })
+        }
+        _ => Err(GivenError::Scale(name.to_owned())),
+    }
+}
+
 /// What the names of a junction's arrays begin with.
-fn stem(placed: &PlacedJunction<'_>) -> String {
+pub(super) fn stem(placed: &PlacedJunction<'_>) -> String {
     const WEIGHT: &str = "weight";
     let (given, placed) = (placed.weight_name(), placed.id.weight());
     let stem = given.strip_suffix(WEIGHT).or_else(|| placed.strip_suffix(WEIGHT));
@@ -91,7 +98,7 @@ pub enum GivenError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// An array that the others call for.
-    #[error("the file holds a quantised network, and no array {0}")]
+    #[error("the file holds a network in int8, or trained for it, and no array {0}")]
     Missing(
         /// Its name.
         String,

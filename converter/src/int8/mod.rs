@@ -5,6 +5,7 @@ mod packer;
 mod quantise;
 mod ranges;
 mod simulate;
+pub mod trained;
 mod verify;
 
 use lacewing_kernels::Element;
@@ -17,14 +18,17 @@ use crate::plan::{Goal, PlanError, PlannedJunction, Progress, plan_junction};
 
 pub use quantise::{Rounding, quantised_multiplier};
 pub use ranges::Calibration;
+use trained::TrainedScales;
 pub(crate) use verify::verify;
 
 /// A network could not be quantised.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Int8Error {
-    /// No calibration data.
-    #[error("int8 needs data to calibrate with: give a data set with --calibrate")]
+    /// No calibration data, and no scales from training.
+    #[error(
+        "int8 needs data to calibrate with: give a data set with --calibrate, or train for int8 with lacewing fit-int8"
+    )]
     NoData,
     /// No samples.
     #[error("the data to calibrate with is empty")]
@@ -138,8 +142,10 @@ pub enum Int8Error {
 /// How a network is quantised.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quantising<'q> {
-    /// How ranges are chosen.
-    pub calibration: Calibration,
+    /// How ranges are chosen; `None` for the scales that the network was trained with, else min-max.
+    pub calibration: Option<Calibration>,
+    /// The scales that the network was trained with.
+    pub trained: Option<&'q TrainedScales>,
     /// Junctions that stay f32; values are converted where they meet int8 ones.
     pub keep_f32: &'q [JunctionId],
     /// What packings are chosen for: the fewest bytes, or the least time by what a target's profile says of int8.
@@ -163,13 +169,14 @@ fn check_goal(goal: Goal<'_>) -> Result<(), Int8Error> {
     }
 }
 
-/// Quantises a network after training, its ranges calibrated on `data`, and packs every junction; `progress` is told which.
+/// Quantises a network by the scales that it was trained with, or after training, its ranges calibrated on `data`, and packs every
+/// junction; `progress` is told which.
 ///
 /// # Errors
 /// The data does not serve, or the network has what int8 cannot hold.
 pub fn plan(
     network: &Network,
-    data: &Dataset,
+    data: Option<&Dataset>,
     how: &Quantising<'_>,
     progress: Progress<'_>,
 ) -> Result<Vec<PlannedJunction>, Int8Error> {
@@ -178,7 +185,12 @@ pub fn plan(
         return Err(Int8Error::NoSuchJunction(*missing));
     }
     check_goal(how.goal)?;
-    let ranges = ranges::Ranges::of(network, data, how)?;
+    let ranges = match (how.trained, how.calibration) {
+        (Some(TrainedScales(ranges)), None) => ranges.clone(),
+        (_, calibration) => {
+            ranges::Ranges::of(network, data.ok_or(Int8Error::NoData)?, calibration.unwrap_or_default())?
+        }
+    };
     let mut at = 0;
     let mut planned = Vec::new();
     let mut trunk = ranges.input;

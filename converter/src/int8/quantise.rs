@@ -1,7 +1,7 @@
 //! One junction's numbers in int8.
 
 use lacewing_engine::Quantisation;
-use lacewing_kernels::{Activation, ROUND_ONCE, SHIFTS};
+use lacewing_kernels::{Activation, ROUND_ONCE, SHIFTS, weight_step, weight_steps};
 
 use super::packer::Packer;
 use super::{Int8Error, JunctionGoal};
@@ -62,7 +62,7 @@ pub(super) fn plan(
     for (at, (inputs, weights)) in edges.rows().enumerate() {
         let scale = match energy {
             Some(energy) => least_error_scale(inputs, weights, energy),
-            None => largest(weights) / MOST,
+            None => weight_step(weights),
         };
         // A row of zeros may have any scale: one that rescales by 1.
         let scale = if scale > 0.0 { scale } else { f64::from(output.scale) / f64::from(input.scale) };
@@ -71,7 +71,7 @@ pub(super) fn plan(
             .ok_or(Int8Error::Overflow { junction: *id, output: at })?;
         let mut sum = 0.0;
         for (input, weight) in inputs.iter().zip(weights) {
-            let q = steps(*weight, scale);
+            let q = weight_steps(*weight, scale);
             sum += q;
             whole.push(*input, q as f32);
         }
@@ -86,19 +86,8 @@ pub(super) fn plan(
     Quantised { junction, whole, numbers, input, output }.packed(goal)
 }
 
-/// The largest number of steps that a weight has.
-const MOST: f64 = 127.0;
 /// Scales that are tried for a row, from that of its largest weight down to 1 / SCALES of it.
 const SCALES: usize = 50;
-
-fn largest(weights: &[f32]) -> f64 {
-    f64::from(weights.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs())))
-}
-
-/// A weight in whole steps.
-fn steps(weight: f32, scale: f64) -> f64 {
-    (f64::from(weight) / scale).round().clamp(-MOST, MOST)
-}
 
 /// The scale of a row's weights, `energy` the mean squares of the junction's inputs, under which the row's sum has the least mean
 /// square error, inputs taken for independent: weights of inputs that are zero, or nearly, may saturate. Of equals the largest, which is
@@ -109,14 +98,13 @@ fn least_error_scale(inputs: &[u16], weights: &[f32], energy: &[f64]) -> f64 {
         let terms = inputs
             .iter()
             .zip(weights)
-            .map(|(input, weight)| of(input) * (f64::from(*weight) - steps(*weight, *scale) * scale).powi(2));
+            .map(|(input, weight)| of(input) * (f64::from(*weight) - weight_steps(*weight, *scale) * scale).powi(2));
         terms.sum::<f64>()
     };
-    let top = largest(weights) / MOST;
+    let top = weight_step(weights);
     // The largest weight of an input that is not always zero: nothing saturates that matters.
-    let met: Vec<f32> =
-        inputs.iter().zip(weights).filter(|(input, _)| of(input) > 0.0).map(|(_, weight)| *weight).collect();
-    let tried = (0..SCALES).map(|k| top * (1.0 - k as f64 / SCALES as f64)).chain([largest(&met) / MOST]);
+    let met = inputs.iter().zip(weights).filter(|(input, _)| of(input) > 0.0).map(|(_, weight)| weight);
+    let tried = (0..SCALES).map(|k| top * (1.0 - k as f64 / SCALES as f64)).chain([weight_step(met)]);
     let tried = tried.filter(|scale| *scale > 0.0).map(|scale| (error(&scale), scale));
     tried.fold((f64::INFINITY, top), |best, this| if this.0 < best.0 { this } else { best }).1
 }

@@ -4,8 +4,7 @@ use lacewing_engine::Quantisation;
 use lacewing_models::Dataset;
 use rayon::prelude::*;
 
-use super::{Int8Error, Quantising};
-use crate::encode::BYTE_SCALE;
+use super::Int8Error;
 use crate::network::{Network, TrainedJunction};
 
 /// Samples that calibration takes, evenly over the data.
@@ -42,13 +41,13 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    pub fn of(network: &Network, data: &Dataset, how: &Quantising<'_>) -> Result<Self, Int8Error> {
+    pub fn of(network: &Network, data: &Dataset, calibration: Calibration) -> Result<Self, Int8Error> {
         check(network, data)?;
         let step = data.len().div_ceil(SAMPLES);
         let samples: Vec<&[f32]> = (0..data.len()).step_by(step).map(|at| data.sample(at)).collect();
         let traces: Vec<Vec<Vec<f32>>> = samples.par_iter().map(|sample| trace(network, sample)).collect();
         let input = input_quantisation(network, data)?;
-        let by_error = how.calibration == Calibration::Mse;
+        let by_error = calibration == Calibration::Mse;
         let places = places(network);
         let outputs = network.junctions().zip(&places).enumerate().map(|(at, (junction, place))| {
             let of_samples = || traces.iter().filter_map(|trace| trace.get(at));
@@ -58,7 +57,7 @@ impl Ranges {
                 let least = of_samples().map(largest).fold(f32::INFINITY, f32::min) - FAR_BELOW * temperature;
                 values.iter_mut().for_each(|value| *value = value.max(least));
             }
-            quantisation(&mut values, how.calibration, &junction.id.to_string())
+            quantisation(&mut values, calibration, &junction.id.to_string())
         });
         let outputs = outputs.collect::<Result<_, _>>()?;
         let energy = |place: &Place| {
@@ -126,14 +125,10 @@ fn check(network: &Network, data: &Dataset) -> Result<(), Int8Error> {
     Ok(())
 }
 
-/// Inputs keep the data's own steps where they are bytes: then an int8 input is a byte less 128, without loss.
 fn input_quantisation(network: &Network, data: &Dataset) -> Result<Quantisation, Int8Error> {
-    let scale = network.input.scale.unwrap_or(BYTE_SCALE);
     let (low, high) = ends(data.values());
-    if scale > 0.0 && low >= 0.0 && high > 64.0 * scale && high <= 255.001 * scale {
-        return Ok(Quantisation { scale, zero: -128 });
-    }
-    within(low, high, "the input")
+    let no_scale = || Int8Error::NoScale { place: "the input".to_owned(), low, high };
+    network.input.quantisation(low, high).ok_or_else(no_scale)
 }
 
 fn ends(values: &[f32]) -> (f32, f32) {
@@ -142,13 +137,7 @@ fn ends(values: &[f32]) -> (f32, f32) {
 
 /// The quantisation of −128..=127 onto a range, 0 in it and met exactly.
 fn within(low: f32, high: f32, place: &str) -> Result<Quantisation, Int8Error> {
-    let scale = (high - low) / 255.0;
-    let quantisation = Quantisation { scale, zero: 0 }.rounded();
-    if !quantisation.packs() {
-        return Err(Int8Error::NoScale { place: place.to_owned(), low, high });
-    }
-    let zero = (-128.0 - low / quantisation.scale).round().clamp(-128.0, 127.0) as i8;
-    Ok(Quantisation { zero, ..quantisation })
+    Quantisation::spanning(low, high).ok_or_else(|| Int8Error::NoScale { place: place.to_owned(), low, high })
 }
 
 fn quantisation(values: &mut [f32], calibration: Calibration, place: &str) -> Result<Quantisation, Int8Error> {

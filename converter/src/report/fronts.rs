@@ -10,9 +10,9 @@ use super::charts::{failed, grouped};
 
 /// Of one chart; the names are beside the charts.
 const SIZE: (u32, u32) = (480, 440);
-const NAMES: u32 = 280;
+const NAMES: u32 = 380;
 /// Apart for people who see colours differently, too.
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 90, 160),
     RGBColor(213, 94, 0),
     RGBColor(0, 140, 100),
@@ -21,8 +21,14 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(200, 150, 0),
     RGBColor(110, 110, 110),
     RGBColor(160, 40, 60),
+    RGBColor(30, 30, 30),
+    RGBColor(230, 120, 180),
 ];
+const SHAPES: usize = 8;
 const LINE: i32 = 20;
+/// Between marks of different series that would cover each other, in pixels of the chart.
+const APART: f64 = 9.0;
+const MARGINS: u32 = 12 + 24 + 65;
 
 /// Networks that belong together: one shape with one pattern.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +76,7 @@ struct Look {
 }
 
 /// An SVG of three charts: a colour for each pattern and, where there are several networks, a mark for each; bars of a standard
-/// deviation to either side.
+/// deviation to either side. Marks at the same place along the axis stand side by side.
 ///
 /// # Errors
 /// The chart cannot be drawn.
@@ -108,7 +114,7 @@ pub fn fronts(series: &[Series]) -> Result<String, ReportError> {
 /// # Errors
 /// The chart cannot be drawn.
 pub fn exit_fronts(series: &[ExitSeries]) -> Result<String, ReportError> {
-    let looks = (0..).map(|k: usize| Look { colour: colour(k), shape: k });
+    let looks = (0..).map(|k: usize| Look { colour: colour(k), shape: shape(k) });
     let series: Vec<(&ExitSeries, Look)> = series.iter().zip(looks).collect();
     let mut svg = String::new();
     {
@@ -127,8 +133,9 @@ pub fn exit_fronts(series: &[ExitSeries]) -> Result<String, ReportError> {
             let mut chart = chart.map_err(failed)?;
             let mesh = &mut chart.configure_mesh();
             mesh.x_desc("answered by the exit, % of the test images")
-                .y_desc("accuracy, %")
+                .y_desc("test accuracy, %")
                 .x_labels(6)
+                .x_label_formatter(&|share| format!("{share:.0}"))
                 .light_line_style(TRANSPARENT)
                 .label_style(("sans-serif", 16))
                 .draw()
@@ -151,6 +158,11 @@ fn colour(k: usize) -> RGBColor {
     COLOURS.get(k % COLOURS.len()).copied().unwrap_or(BLACK)
 }
 
+/// Another where colours come round again.
+const fn shape(k: usize) -> usize {
+    k + k / COLOURS.len()
+}
+
 fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
     let place = |of: fn(&Series) -> &str, one: &Series| {
         let mut names: Vec<&str> = Vec::new();
@@ -164,16 +176,26 @@ fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
     series.iter().map(move |one| {
         let (pattern, _) = place(|series| &series.pattern, one);
         let (network, networks) = place(|series| &series.network, one);
-        Look { colour: colour(pattern), shape: if networks > 1 { network } else { pattern } }
+        Look { colour: colour(pattern), shape: if networks > 1 { network } else { shape(pattern) } }
     })
 }
 
 fn mark<'s, C: Clone + 'static>(at: C, Look { colour, shape }: Look) -> DynElement<'static, SVGBackend<'s>, C> {
-    match shape % 4 {
+    let polygon = |at: C, corners: &[(i32, i32)]| {
+        (EmptyElement::at(at) + Polygon::new(corners.to_vec(), colour.filled())).into_dyn()
+    };
+    let open = |at: C, corners: &[(i32, i32)]| {
+        (EmptyElement::at(at) + PathElement::new(corners.to_vec(), colour.stroke_width(2))).into_dyn()
+    };
+    match shape % SHAPES {
         0 => Circle::new(at, 4, colour.filled()).into_dyn(),
         1 => TriangleMarker::new(at, 6, colour.filled()).into_dyn(),
         2 => Cross::new(at, 5, colour.stroke_width(2)).into_dyn(),
-        _ => Circle::new(at, 5, colour.stroke_width(2)).into_dyn(),
+        3 => Circle::new(at, 5, colour.stroke_width(2)).into_dyn(),
+        4 => polygon(at, &[(-4, -4), (4, -4), (4, 4), (-4, 4)]),
+        5 => polygon(at, &[(0, -6), (5, 0), (0, 6), (-5, 0)]),
+        6 => open(at, &[(-4, -4), (4, -4), (4, 4), (-4, 4), (-4, -4), (4, -4)]),
+        _ => open(at, &[(0, -6), (5, 0), (0, 6), (-5, 0), (0, -6), (5, 0)]),
     }
 }
 
@@ -217,20 +239,41 @@ fn chart(
     builder.margin(12).margin_right(24).x_label_area_size(50).y_label_area_size(65);
     let ticks = ticks(&across);
     let ends = |range: Range<f64>, tick: &f64| range.start.min(*tick)..range.end.max(*tick);
-    let x_axis = ticks.iter().fold(0.9 * across.start..1.1 * across.end, ends).log_scale().with_key_points(ticks);
+    let ends = ticks.iter().fold(0.9 * across.start..1.1 * across.end, ends);
+    let places = side_by_side(series, x, (ends.end / ends.start).ln() / f64::from(SIZE.0 - MARGINS));
+    let x_axis = ends.log_scale().with_key_points(ticks);
     let mut chart = builder.build_cartesian_2d(x_axis, up.start - room..up.end + room).map_err(failed)?;
     let mesh = &mut chart.configure_mesh();
     mesh.x_desc(name)
-        .y_desc("accuracy, %")
+        .y_desc("test accuracy, %")
         .x_label_formatter(&|value| grouped(*value))
         .light_line_style(TRANSPARENT)
         .label_style(("sans-serif", 16))
         .draw()
         .map_err(failed)?;
-    for (series, look) in series {
-        lines(&mut chart, series.points.iter().map(|point| (x(point), point.accuracy, point.deviation)), *look)?;
+    for ((series, look), places) in series.iter().zip(&places) {
+        let points = series.points.iter().zip(places);
+        lines(&mut chart, points.map(|(point, x)| (*x, point.accuracy, point.deviation)), *look)?;
     }
     Ok(())
+}
+
+/// Where each series' points are drawn: in their places, but side by side where several series have one within [`APART`], of
+/// which `pixel` is one in natural logarithms; in the series' order.
+fn side_by_side(series: &[(&Series, Look)], x: Axis, pixel: f64) -> Vec<Vec<f64>> {
+    let near = |a: f64, b: f64| (a / b).ln().abs() < 0.5 * APART * pixel;
+    let moved = |at: usize, place: f64| {
+        let others = series.iter().enumerate();
+        let here = |(series, _): &(&Series, Look)| series.points.iter().any(|other| near(x(other), place));
+        let beside: Vec<usize> = others.filter(|(_, series)| here(series)).map(|(at, _)| at).collect();
+        let rank = beside.iter().take_while(|other| **other < at).count() as f64;
+        place * ((rank - 0.5 * (beside.len() as f64 - 1.0)) * APART * pixel).exp()
+    };
+    series
+        .iter()
+        .enumerate()
+        .map(|(at, (one, _))| one.points.iter().map(|point| moved(at, x(point))).collect())
+        .collect()
 }
 
 /// A series of (x, mean, deviation): its line, bars and marks.
@@ -252,11 +295,14 @@ fn legend(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     names: impl Iterator<Item = (String, Look)>,
 ) -> Result<(), ReportError> {
+    let mut last = 0;
     for ((name, look), at) in names.zip(1..) {
         area.draw(&mark((12, LINE * at), look)).map_err(failed)?;
         area.draw(&Text::new(name, (26, LINE * at - 7), ("sans-serif", 15))).map_err(failed)?;
+        last = at;
     }
-    Ok(())
+    let bars = "bars: a standard deviation to either side";
+    area.draw(&Text::new(bars, (6, LINE * (last + 1)), ("sans-serif", 14))).map_err(failed)
 }
 
 #[cfg(test)]
@@ -292,6 +338,8 @@ mod tests {
             "a: random",
             "b: dense",
             "1,000",
+            "test accuracy, %",
+            "bars: a standard deviation",
         ] {
             assert!(svg.contains(text), "no {text} in {svg}");
         }
@@ -314,5 +362,26 @@ mod tests {
         let looks: Vec<Look> = looks(&all).collect();
         assert_eq!(looks[0].colour, looks[2].colour);
         assert_eq!(looks.iter().map(|look| look.shape).collect::<Vec<_>>(), [0, 0, 1]);
+    }
+
+    /// Twelve series of three points, all in the same places: every mark is drawn, and no two cover each other.
+    #[test]
+    fn many_series_stay_apart() {
+        let all: Vec<Series> =
+            (0..12).map(|k| series("a", &format!("pattern {k}"), &[500.0, 1000.0, 2000.0])).collect();
+        let looks: Vec<(&Series, Look)> = all.iter().zip(looks(&all)).collect();
+        let pixel = 0.005;
+        let places = side_by_side(&looks, |point| point.nonzeros, pixel);
+        for point in 0..3 {
+            let row: Vec<f64> = places.iter().map(|places| places[point].ln() / pixel).collect();
+            assert!(row.windows(2).all(|pair| (pair[1] - pair[0] - APART).abs() < 1e-6), "{row:?}");
+            let middle = row.iter().sum::<f64>() / 12.0 * pixel;
+            assert!((middle - all[0].points[point].nonzeros.ln()).abs() < 1e-6);
+        }
+        let mut seen: Vec<_> = looks.iter().map(|(_, look)| (look.colour, look.shape % SHAPES)).collect();
+        seen.sort_by_key(|(colour, shape)| (colour.0, colour.1, colour.2, *shape));
+        seen.dedup();
+        assert_eq!(seen.len(), 12);
+        assert!(fronts(&all).is_ok_and(|svg| svg.matches("pattern 11").count() == 1));
     }
 }

@@ -1,11 +1,10 @@
 //! What int8 adds to a file: quantisations, the bytes they come in, and what has to agree.
 
-use lacewing_kernels::Int8;
+use lacewing_kernels::{Int8, Quantisation};
 
 use super::{EXIT, HEADER, OPERATION, refuse};
 use crate::error::{ParseError, Rule};
 use crate::model::{Exit, IntegerExit, Scaling};
-use crate::quantisation::Quantisation;
 use crate::read::Record;
 
 /// The highest least confidence: above 1, never reached.

@@ -12,6 +12,7 @@ mod transform;
 use std::path::{Path, PathBuf};
 
 pub use error::DataError;
+pub(crate) use transform::BYTE_SCALE;
 
 use crate::recipe::{Input, Recipe};
 

@@ -3,7 +3,8 @@
 use super::{DataError, Dataset, PixelsPart, RawPart};
 use crate::recipe::Input;
 
-const BYTE_SCALE: f32 = 1.0 / 255.0;
+/// Of a byte's steps, so that 255 is 1.
+pub(crate) const BYTE_SCALE: f32 = 1.0 / 255.0;
 
 /// The centre pixels of images, averaged over `pool × pool` squares.
 struct Window {

@@ -55,6 +55,12 @@ pub enum GridError {
         /// What is wrong.
         source: toml::de::Error,
     },
+    /// Training for int8, whose accuracy a sweep would not see.
+    #[error("network {network}: a sweep compares networks in f32: leave [training.int8] out")]
+    Int8 {
+        /// The network.
+        network: String,
+    },
     /// A list without entries.
     #[error("{place} is empty: {remedy}")]
     Empty {

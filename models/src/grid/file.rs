@@ -82,6 +82,9 @@ impl NetworkTable {
         settings.extend(pattern.training.clone());
         let training: Result<Training, _> = settings.try_into();
         let training = training.map_err(|source| GridError::Training { network: network.clone(), source })?;
+        if training.int8.is_some() {
+            return Err(GridError::Int8 { network });
+        }
         let junction = |outputs, activation| JunctionRecipe {
             outputs,
             activation,

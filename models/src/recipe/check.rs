@@ -2,7 +2,7 @@
 
 use lacewing_kernels::Activation;
 
-use super::{ExitRecipe, Input, JunctionRecipe, MAX_EXITS, MAX_JUNCTIONS, MAX_NAME, MAX_WIDTH};
+use super::{ExitRecipe, Input, Int8Training, JunctionRecipe, MAX_EXITS, MAX_JUNCTIONS, MAX_NAME, MAX_WIDTH};
 use super::{Metric, Recipe, RecipeError, Training};
 use crate::names::JunctionId;
 
@@ -26,7 +26,8 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
         let id = JunctionId::Exit { exit, junction: branch.junctions.len() };
         last(id, branch.junctions.last(), recipe.classes)?;
     }
-    training(&recipe.training)
+    training(&recipe.training)?;
+    recipe.training.int8.map_or(Ok(()), |settings| int8(&settings, recipe))
 }
 
 /// Whether a recipe or a grid can be called so.
@@ -152,6 +153,18 @@ fn training(training: &Training) -> Result<(), RecipeError> {
     within(place, "l2", l2, l2 >= 0.0 && l2.is_finite(), "0 or more, and finite")?;
     within(place, "momentum", momentum, (0.0..1.0).contains(&momentum), "0 or more, and below 1")?;
     within(place, "backbone_epochs", backbone_epochs as f32, backbone_epochs < epochs, "fewer than `epochs`")
+}
+
+fn int8(&Int8Training { epochs, learning_rate }: &Int8Training, recipe: &Recipe) -> Result<(), RecipeError> {
+    let place = "[training.int8]";
+    within(place, "epochs", epochs as f32, (1..=100_000).contains(&epochs), "1 to 100000")?;
+    let rate_fits = learning_rate > 0.0 && learning_rate.is_finite();
+    within(place, "learning_rate", learning_rate, rate_fits, "above 0 and finite")?;
+    let has_int8 = |activation| matches!(activation, Activation::None | Activation::Relu | Activation::Relu6);
+    match recipe.placed_junctions().into_iter().find(|placed| !has_int8(placed.recipe.activation)) {
+        Some(placed) => Err(RecipeError::Int8Activation { junction: placed.id }),
+        None => Ok(()),
+    }
 }
 
 fn width(place: &str, width: usize) -> Result<(), RecipeError> {

@@ -123,6 +123,14 @@ pub enum RecipeError {
         /// The junction.
         junction: JunctionId,
     },
+    /// Training for int8 with an activation that int8 does not have.
+    #[error(
+        "{junction}: its activation has no int8 form (none, relu and relu6 have one), so that it cannot be trained for int8"
+    )]
+    Int8Activation {
+        /// The junction.
+        junction: JunctionId,
+    },
     /// An exit before any junction, or at or behind the last.
     #[error(
         "exit {exit}: after = {after} must be 1 to {} in a trunk of {junctions} junctions (the end of the trunk \

@@ -8,9 +8,10 @@ mod junction_table;
 
 use std::path::Path;
 
-use lacewing_kernels::Activation;
+use lacewing_kernels::{Activation, Quantisation};
 use serde::{Deserialize, Serialize};
 
+use crate::data::BYTE_SCALE;
 use crate::mask::Mask;
 use crate::names::JunctionId;
 use crate::pattern::{Pattern, PatternError};
@@ -69,6 +70,17 @@ impl Input {
     #[must_use]
     pub const fn plain(width: usize) -> Self {
         Self { width, scale: None, crop: None, average_pool: None }
+    }
+
+    /// How an int8 network reads values from `low` to `high`: bytes in their own steps, so that an input is a byte less 128,
+    /// without loss; others by their range. `None` where that makes no scale.
+    #[must_use]
+    pub fn quantisation(&self, low: f32, high: f32) -> Option<Quantisation> {
+        let scale = self.scale.unwrap_or(BYTE_SCALE);
+        if scale > 0.0 && low >= 0.0 && high > 64.0 * scale && high <= 255.001 * scale {
+            return Some(Quantisation { scale, zero: -128 });
+        }
+        Quantisation::spanning(low, high)
     }
 }
 
@@ -178,6 +190,26 @@ pub struct Training {
     /// weights of the best epoch; 0 for never.
     #[serde(skip_serializing_if = "is_zero")]
     pub patience: usize,
+    /// Training on for int8, when the epochs in f32 are over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8Training>,
+}
+
+/// Quantisation-aware training (Jacob et al., arXiv 1712.05877): the network is trained on with its weights and values rounded
+/// as int8 has them, by gradients that pass straight through the rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Int8Training {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// The optimiser's step size at the start.
+    pub learning_rate: f32,
+}
+
+impl Default for Int8Training {
+    fn default() -> Self {
+        Self { epochs: 5, learning_rate: 0.001 }
+    }
 }
 
 const USUAL_MOMENTUM: f32 = 0.9;
@@ -208,6 +240,14 @@ impl Optimiser {
     }
 }
 
+impl Training {
+    /// Most passes over the training images, those for int8 among them.
+    #[must_use]
+    pub fn all_epochs(&self) -> usize {
+        self.epochs + self.int8.map_or(0, |int8| int8.epochs)
+    }
+}
+
 impl Default for Training {
     fn default() -> Self {
         Self {
@@ -221,6 +261,7 @@ impl Default for Training {
             momentum: USUAL_MOMENTUM,
             backbone_epochs: 0,
             patience: 0,
+            int8: None,
         }
     }
 }
