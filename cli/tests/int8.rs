@@ -114,7 +114,7 @@ fn differences(one: &[usize], other: &[usize]) -> usize {
     one.iter().zip(other).filter(|(one, other)| one != other).count()
 }
 
-/// Quantised after training a narrow network loses points; trained on for int8 it has most of them again, in the engine.
+/// Quantised after training a narrow network loses points; trained on for int8 it has them again, in the engine.
 #[test]
 fn what_quantisation_costs_is_trained_back() {
     let recipe = Recipe::parse(NARROW).unwrap();
@@ -125,11 +125,11 @@ fn what_quantisation_costs_is_trained_back() {
     let folder = tempfile::tempdir().unwrap();
     let calibrated = accuracy(&classes(&converted(&before, folder.path(), true), &test, &mut Never), &test);
     assert!(calibrated < f32s - 0.02, "{calibrated} of {f32s}");
-    let int8 = Some(Int8Training { epochs: 2, learning_rate: 0.002 });
+    let int8 = Some(Int8Training { epochs: 4, learning_rate: 0.005 });
     let settings = Training { int8, ..recipe.training.clone() };
     let tuned = fit_int8(before, &settings, &data, &validation, |_| {}).unwrap();
     let answers = classes(&converted(&tuned, folder.path(), false), &test, &mut Never);
-    assert!(accuracy(&answers, &test) > calibrated + 0.015, "{} of {calibrated}", accuracy(&answers, &test));
+    assert!(accuracy(&answers, &test) > calibrated + 0.03, "{} of {calibrated}", accuracy(&answers, &test));
     // What the trainer says of it is what the engine does, nearly.
     let told = tuned.int8().unwrap();
     let differ = differences(&answers, &largest(&told.logits(&test).unwrap()[0]));

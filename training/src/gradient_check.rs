@@ -264,7 +264,7 @@ fn rounding(
     let mut rounding: Rounding = vec![Vec::new(); samples.len()];
     let mut saturated = vec![0; network.nodes().len()];
     for (sample, (x, _)) in samples.iter().enumerate() {
-        for node in 0..network.nodes().len() {
+        for (node, saturated) in saturated.iter_mut().enumerate() {
             // In front of this node everything is rounded already.
             let exact = &outputs(network, &wide, x, Some(&rounding[sample]))[node];
             let scale = scales.outputs[node];
@@ -273,7 +273,7 @@ fn rounding(
                 let got = f64::from(shard.outputs(node)[o * shard.width() + sample]);
                 assert!((got - exact.clamp(ends[0], ends[1])).abs() < 0.501 * f64::from(scale.scale), "{got} {exact}");
                 let inside = (ends[0]..=ends[1]).contains(exact);
-                saturated[node] += usize::from(!inside);
+                *saturated += usize::from(!inside);
                 if inside { Ok(got - exact) } else { Err(got) }
             });
             let added = added.collect();

@@ -24,7 +24,7 @@ const COLOURS: [RGBColor; 10] = [
     RGBColor(30, 30, 30),
     RGBColor(230, 120, 180),
 ];
-const SHAPES: usize = 8;
+const SHAPES: usize = 4;
 const LINE: i32 = 20;
 /// Between marks of different series that would cover each other, in pixels of the chart.
 const APART: f64 = 9.0;
@@ -181,21 +181,11 @@ fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
 }
 
 fn mark<'s, C: Clone + 'static>(at: C, Look { colour, shape }: Look) -> DynElement<'static, SVGBackend<'s>, C> {
-    let polygon = |at: C, corners: &[(i32, i32)]| {
-        (EmptyElement::at(at) + Polygon::new(corners.to_vec(), colour.filled())).into_dyn()
-    };
-    let open = |at: C, corners: &[(i32, i32)]| {
-        (EmptyElement::at(at) + PathElement::new(corners.to_vec(), colour.stroke_width(2))).into_dyn()
-    };
     match shape % SHAPES {
         0 => Circle::new(at, 4, colour.filled()).into_dyn(),
         1 => TriangleMarker::new(at, 6, colour.filled()).into_dyn(),
         2 => Cross::new(at, 5, colour.stroke_width(2)).into_dyn(),
-        3 => Circle::new(at, 5, colour.stroke_width(2)).into_dyn(),
-        4 => polygon(at, &[(-4, -4), (4, -4), (4, 4), (-4, 4)]),
-        5 => polygon(at, &[(0, -6), (5, 0), (0, 6), (-5, 0)]),
-        6 => open(at, &[(-4, -4), (4, -4), (4, 4), (-4, 4), (-4, -4), (4, -4)]),
-        _ => open(at, &[(0, -6), (5, 0), (0, 6), (-5, 0), (0, -6), (5, 0)]),
+        _ => Circle::new(at, 5, colour.stroke_width(2)).into_dyn(),
     }
 }
 
