@@ -2,7 +2,7 @@
 //! includes them.
 //!
 //! `LACEWING_MODEL` names another model file than `model/head.lace`, and `LACEWING_INPUTS` the inputs for it: little-endian
-//! f32, as the network sees them, one input after the other.
+//! f32, as the network sees them, one input after the other; int8 with `LACEWING_ELEMENT=int8`. `LACEWING_SCRATCH` is the scratch of a model that is parsed at start-up.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -27,7 +27,13 @@ fn main() -> io::Result<()> {
     let inputs = included("LACEWING_INPUTS", "model/inputs.f32")?;
     fs::write(out.join("model.lace"), &model)?;
     fs::write(out.join("inputs.f32"), &inputs)?;
-    println!("cargo:rustc-check-cfg=cfg(proven_at_build)");
+    println!("cargo:rerun-if-env-changed=LACEWING_SCRATCH");
+    fs::write(out.join("scratch"), env::var("LACEWING_SCRATCH").unwrap_or_else(|_| "16_384".into()))?;
+    println!("cargo:rustc-check-cfg=cfg(proven_at_build, int8)");
+    println!("cargo:rerun-if-env-changed=LACEWING_ELEMENT");
+    if env::var("LACEWING_ELEMENT").is_ok_and(|element| element == "int8") {
+        println!("cargo:rustc-cfg=int8");
+    }
     if model.len() <= PROVEN_AT_BUILD {
         println!("cargo:rustc-cfg=proven_at_build");
     }

@@ -3,6 +3,10 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "paint")]
+#[path = "../stack.rs"]
+mod stack;
+
 use lacewing_engine::{AsTrained, Engine, Model, Outcome, Scratch, include_model};
 use semihosting::process;
 use static_cell::StaticCell;
@@ -17,8 +21,11 @@ fn main() -> ! {
     for (value, number) in engine.input().iter_mut().zip(-60..) {
         *value = number;
     }
-    process::exit(match engine.run(&mut AsTrained) {
+    let code = match engine.run(&mut AsTrained) {
         Outcome::Answer(answer) => i32::from(answer.class),
         Outcome::Offload { .. } => 101,
-    })
+    };
+    #[cfg(feature = "paint")]
+    stack::say();
+    process::exit(code)
 }
