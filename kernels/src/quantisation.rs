@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn weights_are_counted_in_steps_of_the_largest() {
-        let weights = [0.5, -1.27, 0.015, -0.025];
+        let weights = [0.5, -127.0, 1.5, -2.5, 0.49];
         let step = weight_step(&weights);
-        assert_eq!(weights.map(|weight| weight_steps(weight, step)), [50.0, -127.0, 2.0, -3.0]);
+        assert_eq!(weights.map(|weight| weight_steps(weight, step)), [1.0, -127.0, 2.0, -3.0, 0.0]);
         // Finer steps saturate.
         assert_eq!([1.0, -9.0, f32::NAN].map(|weight| weight_steps(weight, 0.001)), [127.0, -127.0, 0.0]);
         assert_eq!(weight_step(&[0.0]), 0.0);

@@ -353,7 +353,7 @@ impl<'a> Run<'a> {
     }
 
     fn phase(&self, epoch: usize) -> Phase {
-        let backbone = epoch <= self.settings.backbone_epochs;
+        let backbone = self.state.int8.is_none() && epoch <= self.settings.backbone_epochs;
         let mut trained = self.network.trained(backbone);
         trained.iter_mut().zip(&self.learns).for_each(|(trained, learns)| *trained &= learns);
         Phase { loss_weights: self.network.loss_weights(backbone), reached: self.network.reached(&trained), trained }
