@@ -87,7 +87,7 @@ fn converted(trained: &Trained, folder: &Path, calibrate: bool) -> Vec<u8> {
 fn classes(bytes: &[u8], data: &Dataset, policy: &mut impl ExitPolicy<i8>) -> Vec<usize> {
     let model = Model::parse(bytes, &KernelSet::ALL).unwrap();
     let mut scratch = HeapScratch::new(model.scratch_len());
-    let mut engine = Engine::<i8>::new(&model, scratch.bytes()).unwrap();
+    let mut engine = Engine::<i8>::new_i8(&model, scratch.bytes()).unwrap();
     let scale = model.input().unwrap();
     let classes = data.iter().map(|(sample, _)| {
         engine.input().iter_mut().zip(sample).for_each(|(to, value)| *to = scale.quantise(*value));
