@@ -26,8 +26,9 @@ const COLOURS: [RGBColor; 10] = [
 ];
 const SHAPES: usize = 4;
 const LINE: i32 = 20;
-/// Between marks of different series that would cover each other, in pixels of the chart.
-const APART: f64 = 9.0;
+/// Between marks of different series that would cover each other, in pixels of the chart: enough to tell bars apart, and little beside
+/// what the axis says.
+const APART: f64 = 4.0;
 const MARGINS: u32 = 12 + 24 + 65;
 
 /// Networks that belong together: one shape with one pattern.
@@ -291,8 +292,12 @@ fn legend(
         area.draw(&Text::new(name, (26, LINE * at - 7), ("sans-serif", 15))).map_err(failed)?;
         last = at;
     }
-    let bars = "bars: a standard deviation to either side";
-    area.draw(&Text::new(bars, (6, LINE * (last + 1)), ("sans-serif", 14))).map_err(failed)
+    for (text, at) in
+        ["bars: a standard deviation to either side", "marks in one place stand side by side"].iter().zip(1..)
+    {
+        area.draw(&Text::new(*text, (6, LINE * (last + at)), ("sans-serif", 14))).map_err(failed)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
