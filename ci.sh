@@ -17,9 +17,9 @@ cd "$(dirname "$0")"
 # Two lanes, one beside the other, since compilers and emulators leave a processor idle by turns: what is built for this
 # machine, and what is built for others or by the nightly compiler.
 HOST_STEPS="format lint docs msrv tests no_std"
-OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards isa"
+OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards peer budget aarch64_counts isa"
 # The long ones in two lanes as well, three quarters of an hour each, and what wants a quiet machine after them.
-LONG_STEPS="avx512_long asan instructions assembly miri soak fuzz_long"
+LONG_STEPS="avx512_long asan instructions assembly estimates budgets miri soak fuzz_long"
 BESIDE_STEPS="fuzz_import fuzz_tail promise"
 QUIET_STEPS="peers"
 
@@ -150,6 +150,17 @@ step_cortex_m4() { cargo run --locked --profile checked -p lacewing-benches --bi
 # The kernels' sweeps and the bundled models on every emulated board, and the instructions of single junctions on record.
 step_boards() { cargo run --locked --profile checked -p lacewing-benches --bin boards; }
 
+# The paper's network beside embedded-nn's on the emulated board, in instructions on record.
+step_peer() { cargo run --locked --profile checked -p lacewing-benches --bin board-peer; }
+
+# Flash, RAM, stack and instructions of the least program around each bundled model, beside the record; a test of benches holds what
+# `lacewing inspect --target` tells against that record.
+step_budget() { cargo run --locked --profile checked -p lacewing-benches --bin board-budget -- --only 800-40-40-10; }
+step_budgets() { cargo run --locked --profile checked -p lacewing-benches --bin board-budget; }
+
+# Instructions of single junctions on aarch64, dense beside sparse, beside the record.
+step_aarch64_counts() { cargo run --locked --profile checked -p lacewing-benches --bin aarch64; }
+
 # The example programs: what each says, and that those for boards build.
 step_firmware() { firmware/check; }
 
@@ -227,6 +238,12 @@ step_instructions() {
   LACEWING_COMPARABLE=1 cargo run --locked --release -p lacewing-benches --bin kernel-instructions
 }
 step_assembly() { LACEWING_COMPARABLE=1 cargo test --locked --release -p lacewing-benches --test assembly; }
+
+# Cycles of the inner loops for other processors, as LLVM's scheduling models estimate them, beside the record.
+step_estimates() {
+  command -v llvm-mca-14 >/dev/null || apt-get install -y -qq --no-install-recommends llvm-14
+  benches/mca
+}
 
 # Undefined behaviour in the index proof and the scalar kernels, looked for by the interpreter. It is a thousand times
 # slower than the processor: the sweeps over whole ranges of numbers stay out, being safe code.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use lacewing_converter::bench::BenchError;
 use lacewing_converter::bench::aligned::Aligned;
-use lacewing_converter::bench::draw::{self, DrawError, draw};
+use lacewing_converter::bench::draw::{self, DrawError, Drawn, draw};
 use lacewing_converter::bench::measure::{Effort, Times, interleaved};
 use lacewing_converter::bench::shapes::Shape;
 use lacewing_converter::choose::candidates;
@@ -14,12 +14,12 @@ use lacewing_converter::find::Structure;
 use lacewing_converter::pack::{PackedInt8, pack, pack_int8};
 use lacewing_engine::Quantisation;
 use lacewing_kernels::{
-    Activation, DeltaCode, Element, Int8, Junction, JunctionError, KernelSet, Packing, ReadyKernel, RunError,
+    Activation, DeltaCode, Element, Int8, Junction, JunctionError, KernelSet, Packing, Parts, ReadyKernel, RunError,
     kernel_list,
 };
 
 /// A junction in int8 or f32.
-struct Packed {
+pub(crate) struct Packed {
     sections: draw::Packed,
     /// Multipliers and shifts of int8; of f32 nothing.
     rescale: Option<Aligned<u8>>,
@@ -31,6 +31,14 @@ impl Packed {
             sections: draw::Packed::new(packed.parts()),
             rescale: packed.int8().map(|int8| Aligned::new(&int8.rescale)),
         }
+    }
+
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        self.sections.parts()
+    }
+
+    pub(crate) fn rescale(&self) -> &[u8] {
+        self.rescale.as_deref().unwrap_or_default()
     }
 
     fn junction(&self) -> Result<Junction<'_>, JunctionError> {
@@ -121,6 +129,16 @@ fn whole_numbers(edges: &Edges) -> Edges {
         |output: usize, input: usize| rows.get(output).is_some_and(|row| row.binary_search(&(input as u16)).is_ok());
     Edges::from_dense(n_in, n_out, &dense, |output, input, _| there(output, input))
         .unwrap_or_else(|| unreachable!("a weight for every place"))
+}
+
+/// Every packing that int8 has for the edges of a drawn shape.
+///
+/// # Errors
+/// They do not fit one of them.
+pub(crate) fn packings(drawn: &Drawn, shape: &Shape) -> Result<Vec<Packed>, DrawError> {
+    let mut all = pack_all(&whole_numbers(&drawn.edges), shape)?;
+    all.retain(|packed| packed.rescale.is_some());
+    Ok(all)
 }
 
 /// Every packing that int8 has for these edges, then f32 in dense and in blocks.

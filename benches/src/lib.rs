@@ -2,6 +2,7 @@
 //! too; here are the criterion groups, the records, the instruction counts of an emulated Cortex-M4, and those of
 //! the kernels of this machine.
 
+pub mod aarch64;
 pub mod boards;
 pub mod cortex_m4;
 pub mod exits;

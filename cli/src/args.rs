@@ -376,6 +376,9 @@ pub struct Inspect {
     /// The recipe of a trained network, where its own layers or names do not say what it is.
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
+    /// Tell what a model takes on a board before it is flashed: flash, RAM, stack and instructions. cortex-m4 is known.
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,

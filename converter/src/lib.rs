@@ -50,6 +50,7 @@ mod onnx;
 pub mod pack;
 pub mod placement;
 pub mod plan;
+pub mod predict;
 pub mod profile;
 pub mod prune;
 pub mod reading;

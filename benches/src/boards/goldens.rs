@@ -130,6 +130,19 @@ impl Golden {
         Model::parse(&self.model, &KernelSet::ALL).is_ok_and(|model| model.input().is_some())
     }
 
+    /// What a run needs.
+    #[must_use]
+    pub fn scratch_bytes(&self) -> usize {
+        Model::parse(&self.model, &KernelSet::ALL).map_or(0, |model| model.scratch_len())
+    }
+
+    /// Bytes of one input.
+    #[must_use]
+    pub fn input_bytes(&self) -> u64 {
+        let element = if self.is_exact() { 1 } else { size_of::<f32>() };
+        Model::parse(&self.model, &KernelSet::ALL).map_or(1, |model| (element * model.n_in()) as u64)
+    }
+
     /// What the host answers.
     ///
     /// # Errors

@@ -180,7 +180,7 @@ impl Board {
         Ok(self.target_dir.join(TARGET).join("release/head"))
     }
 
-    fn cross(&self) -> Command {
+    pub(super) fn cross(&self) -> Command {
         let mut command = Command::new(self.root.join("scripts/cross"));
         command.arg(TARGET);
         command
@@ -193,7 +193,7 @@ pub fn regions(report: &str) -> Vec<u64> {
     report.lines().filter_map(|line| line.strip_prefix("roi ")?.split_once(' ')?.1.parse().ok()).collect()
 }
 
-fn sizes(program: &Path) -> Result<Sizes, BoardError> {
+pub(super) fn sizes(program: &Path) -> Result<Sizes, BoardError> {
     let wrong = |reason: String| BoardError::Program { path: program.into(), reason };
     let bytes = fs::read(program).map_err(|error| BoardError::Io { path: program.into(), error })?;
     let file = object::File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;

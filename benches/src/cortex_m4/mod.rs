@@ -4,5 +4,6 @@
 //! no caches and no wait states: instructions are counted, not cycles.
 
 pub mod board;
+pub mod measured;
 pub mod record;
 pub mod subject;

@@ -5,9 +5,11 @@ use std::io::{Read, Write};
 
 use lacewing_converter::inspect::{Inspection, Totals, inspect};
 use lacewing_converter::inspect_source::inspect_source;
+use lacewing_converter::predict::{Prediction, predict};
 use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::Recipe;
+use serde::Serialize;
 
 use crate::args::Inspect;
 use crate::command::read_model;
@@ -28,6 +30,9 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
     let is_model = first == MAGIC;
     let source = if is_model { None } else { Source::open(&args.model).ok() };
     if let Some(source) = source {
+        if args.target.is_some() {
+            return Err(format!("{path}: --target tells of a model file: make one with 'lacewing convert'").into());
+        }
         return trained(source, args, out);
     }
     let bytes = read_model(&args.model)?;
@@ -36,12 +41,61 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
         (false, Err(other)) => format!("{path}: {error}; {other}"),
         _ => format!("{path}: {error}{}", error.advice()),
     })?;
+    let board = args.target.as_deref().map(|target| predict(&model, target)).transpose()?;
     let inspection = inspect(&model);
     if args.json {
-        writeln!(out, "{}", serde_json::to_string(&inspection)?)?;
+        writeln!(out, "{}", serde_json::to_string(&Inspected { inspection, board })?)?;
         return Ok(());
     }
-    show(&inspection, out)
+    show(&inspection, out)?;
+    board.map_or(Ok(()), |board| show_board(&inspection, &board, out))
+}
+
+/// The object of `--json`.
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    inspection: Inspection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<Prediction>,
+}
+
+/// What the model takes on a board.
+fn show_board(model: &Inspection, board: &Prediction, out: &mut dyn Write) -> Result<(), Failure> {
+    let known = |instructions: Option<usize>| instructions.map_or("not counted there".to_owned(), count);
+    let mut steps = table(&["step", "kernel", "instructions"]);
+    for (junction, step) in model.junctions.iter().zip(&board.steps) {
+        let kernel = step.kernel.unwrap_or("the portable one").to_owned();
+        steps.add_row([junction.place.clone(), kernel, known(step.instructions)]);
+    }
+    writeln!(
+        out,
+        "\non {}, told from counts and sizes on record, by firmware/qemu/src/bin/measured.rs:",
+        board.target
+    )?;
+    writeln!(out, "{steps}")?;
+    let how = if board.proven_at_build { "proven when built" } else { "parsed at start-up, against all kernels" };
+    writeln!(
+        out,
+        "flash {} bytes: model {}, engine and kernels {} ({how})",
+        count(board.flash),
+        count(model.file_bytes),
+        count(board.code)
+    )?;
+    writeln!(
+        out,
+        "RAM {} bytes: scratch {}; stack beside it {}",
+        count(board.ram),
+        count(model.scratch_bytes),
+        count(board.stack)
+    )?;
+    writeln!(
+        out,
+        "instructions of an image {}, longest step {}",
+        known(board.instructions),
+        known(board.longest_step)
+    )?;
+    Ok(())
 }
 
 /// A trained network of any kind.

@@ -1,0 +1,123 @@
+//! Flash, RAM, stack and instructions of the least program around each bundled model (`firmware/qemu/src/bin/measured.rs`), and their record: what
+//! `lacewing_converter::predict` is held against.
+
+use std::fs;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use super::board::{Board, BoardError, MACHINE, Sizes, TARGET, regions, sizes, succeed};
+use crate::boards::goldens::Golden;
+
+/// `benches/record/cortex-m4/measured.toml`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredRecord {
+    /// The target triple.
+    pub target: String,
+    /// The machine that QEMU played.
+    pub machine: String,
+    /// The version of rustc.
+    pub rustc: String,
+    /// Year-month-day.
+    pub date: String,
+    /// Images that each program ran.
+    pub inputs: usize,
+    /// The programs, by name.
+    #[serde(rename = "program")]
+    pub programs: Vec<Measured>,
+}
+
+/// A model's program. Bytes, and instructions of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The model's name, `-int8` behind it where it is quantised.
+    pub name: String,
+    /// The model file.
+    pub model: u64,
+    /// What else lies in flash, the images apart: code, constants, the vector table.
+    pub code: u64,
+    /// Variables: the scratch and what the program keeps.
+    pub ram: u64,
+    /// Stack used, by the paint that is gone.
+    pub stack: u64,
+    /// Instructions of an image, the mean.
+    pub instructions: u64,
+    /// The longest step of any image: what a watchdog has to wait for.
+    pub longest_step: u64,
+}
+
+impl Measured {
+    /// All of the flash.
+    #[must_use]
+    pub fn flash(&self) -> u64 {
+        self.model + self.code
+    }
+}
+
+/// Bytes of the vector table, which lies before `.text`.
+const VECTORS: u64 = 1_024;
+
+impl Board {
+    /// Builds the least program around a model, and runs it; a second time painted, where its stack is asked for.
+    ///
+    /// # Errors
+    /// As [`Board::run`].
+    pub fn measure(&self, model: &Golden, stack: bool) -> Result<Measured, BoardError> {
+        let (sections, steps, _) = self.run_measured(model, false)?;
+        let stack = if stack { self.run_measured(model, true)?.2 } else { 0 };
+        let images = (model.inputs.len() as u64 / model.input_bytes()).max(1);
+        let Sizes { text, rodata, data, bss } = sections;
+        let held = model.model.len() as u64 + model.inputs.len() as u64;
+        Ok(Measured {
+            name: model.name.clone(),
+            model: model.model.len() as u64,
+            code: (VECTORS + text + rodata + data).saturating_sub(held),
+            ram: data + bss,
+            stack,
+            instructions: (steps.iter().sum::<u64>() + images / 2) / images,
+            longest_step: steps.iter().copied().max().unwrap_or_default(),
+        })
+    }
+
+    fn run_measured(&self, model: &Golden, paint: bool) -> Result<(Sizes, Vec<u64>, u64), BoardError> {
+        let file = |name: &str, bytes: &[u8]| {
+            let path = self.target_dir.join(name);
+            fs::write(&path, bytes).map_err(|error| BoardError::Io { path: path.clone(), error })?;
+            Ok(path)
+        };
+        let mut cargo = self.cross();
+        cargo.args(["build", "--release", "--locked", "-p", "lacewing-firmware-qemu", "--bin", "measured"]);
+        if paint {
+            cargo.args(["--features", "paint"]);
+        }
+        cargo.arg("--target-dir").arg(&self.target_dir);
+        cargo.env("LACEWING_MODEL", file("model.lace", &model.model)?);
+        cargo.env("LACEWING_INPUTS", file("inputs", &model.inputs)?);
+        cargo.env("LACEWING_SCRATCH", model.scratch_bytes().to_string());
+        cargo.env("LACEWING_ELEMENT", if model.is_exact() { "int8" } else { "f32" });
+        succeed("cargo", cargo.current_dir(self.root.join("firmware")))?;
+        let program = self.target_dir.join(TARGET).join("release/measured");
+        let counts = self.target_dir.join("counts");
+        let mut qemu = Command::new("timeout");
+        qemu.args(["60", "qemu-system-arm", "-M", MACHINE, "-display", "none", "-semihosting", "-icount", "shift=6"]);
+        qemu.arg("-plugin").arg(format!("file={},out={}", self.counter.display(), counts.display()));
+        let output = qemu.arg("-kernel").arg(&program).output();
+        let output = output.map_err(|error| BoardError::Missing { tool: "qemu-system-arm".into(), error })?;
+        // Its code is a class, or 101 behind a hand-over.
+        let ended = output.status.code().is_some_and(|code| code <= 101 && !(98..=100).contains(&code));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let used = said.lines().find_map(|line| line.strip_prefix("stack ")).and_then(|bytes| bytes.parse().ok());
+        if !ended || paint != used.is_some() {
+            let messages = said + &String::from_utf8_lossy(&output.stderr);
+            return Err(BoardError::Failed {
+                tool: program.display().to_string(),
+                status: output.status.to_string(),
+                messages,
+            });
+        }
+        let counted = fs::read_to_string(&counts).map_err(|error| BoardError::Io { path: counts, error })?;
+        Ok((sizes(&program)?, regions(&counted), used.unwrap_or_default()))
+    }
+}

@@ -1,0 +1,113 @@
+//! Instructions of a packed junction on a Cortex-M4F, by the kernel that runs it there.
+//!
+//! A count is a line through those of `benches/record/cortex-m4/junctions.toml`: so many a junction, an output (or a row of blocks) and an edge
+//! (or a block). f32 in the packings that the converter writes for that core is told by [`instructions`](crate::instructions), from the kernels'
+//! loops; everything else here. A test of `lacewing-benches` holds both against the record.
+//!
+//! | packing | f32 | int8 |
+//! |-|-|-|
+//! | dense, four outputs or more | `instructions` | 201; 131 a tile of four outputs and 24 for four inputs of it |
+//! | dense, fewer | `instructions` | 107; 26 an output, 2.59 an edge |
+//! | block of 4, 8, 16 outputs | 98 a row of blocks and 25 a block; `instructions` | 100; 181, 262, 477 a row of blocks and 8.6, 13.6, 23.7 a block |
+//! | rows, 16-bit indices | `instructions` | 335; 26.4 an output, 3.87 an edge |
+//! | rows, 8-bit distances | 542; 27.9 an output, 4.75 an edge | 381; 27 an output, 4.12 an edge |
+//! | rows of any length, 16-bit | `instructions` | 67.2 an output, 3.86 an edge |
+//! | rows of any length, 8-bit | 48 an output, 8.5 an edge | 68.6 an output, 4.12 an edge |
+//! | coded rows | | 354 an output, 58.2 an edge (by `measured.toml`) |
+//! | N:16 | 44 an output, 40 an edge | 30 an output; 5.59 an edge of 1:16, 5.18 of 2:16, 4.46 of more |
+
+use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
+
+use crate::instructions;
+
+/// What runs a junction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Counted {
+    /// The kernel on that core.
+    pub kernel: &'static str,
+    /// Instructions of the whole junction.
+    pub instructions: usize,
+}
+
+/// So many instructions a junction, an output or row of blocks, and an edge or block.
+struct Line(f64, f64, f64);
+
+impl Line {
+    fn at(&self, rows: usize, each: usize) -> usize {
+        (self.0 + self.1 * rows as f64 + self.2 * each as f64).round() as usize
+    }
+}
+
+/// `None` where nothing was counted: packings of other targets, activations that take as long as their input pleases.
+pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
+    if !matches!(junction.activation(), Activation::None | Activation::Relu | Activation::LeakyRelu { .. }) {
+        return None;
+    }
+    let (n_in, n_out, nnz) = (junction.n_in(), junction.n_out(), junction.nnz());
+    let counted = |kernel, instructions| Some(Counted { kernel, instructions });
+    match (junction.element(), *junction.packing()) {
+        (Element::F32, packing) => of_f32(packing, (n_in, n_out, nnz)),
+        (_, Packing::Dense) if n_out < 4 => counted("dense_i8_4x4/dsp", Line(107.0, 26.0, 2.59).at(n_out, nnz)),
+        (_, Packing::Dense) => {
+            let tiles = n_out.div_ceil(4);
+            counted("dense_i8_4x4/dsp", Line(201.0, 131.25, 23.98).at(tiles, tiles * n_in / 4))
+        }
+        (_, Packing::Block { rows, cols: 1, .. }) => {
+            let (kernel, line) = match rows {
+                4 => ("block_i8_4x4/dsp", Line(100.0, 181.4, 8.617)),
+                8 => ("block_i8_8x4/dsp", Line(100.0, 262.4, 13.576)),
+                16 => ("block_i8_16x4/dsp", Line(100.0, 476.8, 23.697)),
+                _ => return None,
+            };
+            let rows = usize::from(rows);
+            counted(kernel, line.at(n_out.div_ceil(rows), nnz.div_ceil(rows)))
+        }
+        (_, Packing::Rows { index: IndexWidth::Absolute16, .. }) => {
+            counted("rows16_i8_1x4/dsp", Line(334.8, 26.38, 3.869).at(n_out, nnz))
+        }
+        (_, Packing::Rows { index: IndexWidth::Delta8, .. }) => {
+            counted("rows8_i8_1x4/dsp", Line(381.4, 26.97, 4.119).at(n_out, nnz))
+        }
+        (_, Packing::Csr { index: IndexWidth::Absolute16 }) => {
+            counted("csr16_i8_1x4/dsp", Line(1.7, 67.22, 3.864).at(n_out, nnz))
+        }
+        (_, Packing::Csr { index: IndexWidth::Delta8 }) => {
+            counted("csr8_i8_1x4/dsp", Line(1.8, 68.55, 4.115).at(n_out, nnz))
+        }
+        (_, Packing::Coded { .. }) => counted("coded_i8_1x1/scalar", Line(0.0, 354.0, 58.19).at(n_out, nnz)),
+        (_, Packing::NM { n, m: 16 }) => {
+            let edge = match n {
+                1 => 5.59,
+                2 => 5.18,
+                _ => 4.46,
+            };
+            counted("nm_i8_1x8/dsp", Line(0.0, 30.0, edge).at(n_out, nnz))
+        }
+        _ => None,
+    }
+}
+
+fn of_f32(packing: Packing, (n_in, n_out, nnz): (usize, usize, usize)) -> Option<Counted> {
+    let counted = |kernel, instructions| Some(Counted { kernel, instructions });
+    match packing {
+        Packing::Dense => counted("dense_f32_4x8/fpu", instructions::dense(n_in, n_out)),
+        Packing::Block { rows: 4, cols: 1, .. } => {
+            counted("block_f32_4x1/scalar", Line(0.0, 98.3, 25.0).at(n_out.div_ceil(4), nnz.div_ceil(4)))
+        }
+        Packing::Block { rows, cols: 1, .. } => {
+            let high = usize::from(rows);
+            let kernel = if rows == 8 { "block_f32_8x1/fpu" } else { "block_f32_16x1/fpu" };
+            counted(kernel, instructions::block(rows, nnz.div_ceil(high), n_out.div_ceil(high))?)
+        }
+        Packing::Rows { in_degree, index: IndexWidth::Absolute16 } => {
+            counted("rows16_f32_1x8/fpu", instructions::rows(usize::from(in_degree), n_out))
+        }
+        Packing::Rows { index: IndexWidth::Delta8, .. } => {
+            counted("rows8_f32_1x4/fpu", Line(541.8, 27.93, 4.75).at(n_out, nnz))
+        }
+        Packing::Csr { index: IndexWidth::Absolute16 } => counted("csr16_f32", instructions::csr(nnz, n_out)),
+        Packing::Csr { index: IndexWidth::Delta8 } => counted("csr8_f32", Line(1.2, 48.07, 8.497).at(n_out, nnz)),
+        Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 44.2, 40.0).at(n_out, nnz)),
+        _ => None,
+    }
+}
