@@ -13,7 +13,7 @@
 //! | rows, 8-bit distances | 542; 27.9 an output, 4.75 an edge | 381; 27 an output, 4.12 an edge |
 //! | rows of any length, 16-bit | `instructions` | 67.2 an output, 3.86 an edge |
 //! | rows of any length, 8-bit | 48 an output, 8.5 an edge | 68.6 an output, 4.12 an edge |
-//! | coded rows | | 354 an output, 58.2 an edge (by `measured.toml`) |
+//! | coded rows | | 170 an output, 60 an edge (by `measured.toml`) |
 //! | N:16 | 44 an output, 40 an edge | 30 an output; 5.59 an edge of 1:16, 5.18 of 2:16, 4.46 of more |
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
@@ -74,7 +74,7 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
         (_, Packing::Csr { index: IndexWidth::Delta8 }) => {
             counted("csr8_i8_1x4/dsp", Line(1.8, 68.55, 4.115).at(n_out, nnz))
         }
-        (_, Packing::Coded { .. }) => counted("coded_i8_1x1/scalar", Line(0.0, 354.0, 58.19).at(n_out, nnz)),
+        (_, Packing::Coded { .. }) => counted("coded_i8_1x1/scalar", Line(0.0, 170.0, 60.0).at(n_out, nnz)),
         (_, Packing::NM { n, m: 16 }) => {
             let edge = match n {
                 1 => 5.59,

@@ -36,8 +36,9 @@ pub static BLOCK_1X4: Kernel = Kernel::new("block1x4_f32_1x4", Isa::Neon, Accept
 pub static BLOCK_1X8: Kernel = Kernel::new("block1x8_f32_1x4", Isa::Neon, Accepts::BlockOfCols(8), block_1xc::<2>);
 /// `block1x16_f32_1x4`: blocks of one output and 16 inputs.
 pub static BLOCK_1X16: Kernel = Kernel::new("block1x16_f32_1x4", Isa::Neon, Accepts::BlockOfCols(16), block_1xc::<4>);
-/// Pseudo-code: for each 4 rows: for each 4 inputs: load x once; four accumulators += weights · x. Two steps of 4 are taken
-/// together, into separate accumulators, so that eight chains hide the FMA's latency.
+/// Pseudo-code: for each 4 rows: for each 32 inputs: load x once; of each row load 32 weights, a pair of vectors an instruction, and eight accumulators
+/// += weights · x: the loop takes 0.46 instructions a product, as on paper (20 loads, 32 FMAs, 7 for pointers). Steps of 4 inputs go into two accumulators a row by
+/// turns, so that eight chains hide the FMA's latency.
 ///
 /// # Safety
 /// As for every kernel (`RunF32`); packing dense.
@@ -68,19 +69,25 @@ unsafe fn dense_tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x:
     unsafe {
         let row: [*const f32; R] = core::array::from_fn(|r| j.weights().as_ptr().add((o + r) * n_in).cast());
         let mut acc = [[vdupq_n_f32(0.0); R]; 2];
-        let mut i = 0;
-        while i + 8 <= n_in {
-            for (half, acc) in acc.iter_mut().enumerate() {
-                let xs = vld1q_f32(x.as_ptr().add(i + 4 * half));
-                for (acc, row) in acc.iter_mut().zip(row) {
-                    *acc = vfmaq_f32(*acc, vld1q_f32(row.add(i + 4 * half)), xs);
+        let (mut w, mut xs) = (row, x.as_ptr());
+        for _ in 0..n_in / 32 {
+            let x = [vld1q_f32_x4(xs), vld1q_f32_x4(xs.add(16))];
+            xs = xs.add(32);
+            for r in 0..R {
+                for (half, x) in x.iter().enumerate() {
+                    let now = vld1q_f32_x4(w[r].add(16 * half));
+                    acc[0][r] = vfmaq_f32(acc[0][r], now.0, x.0);
+                    acc[1][r] = vfmaq_f32(acc[1][r], now.1, x.1);
+                    acc[0][r] = vfmaq_f32(acc[0][r], now.2, x.2);
+                    acc[1][r] = vfmaq_f32(acc[1][r], now.3, x.3);
                 }
+                w[r] = w[r].add(32);
             }
-            i += 8;
         }
-        if i + 4 <= n_in {
+        let mut i = n_in / 32 * 32;
+        while i + 4 <= n_in {
             let xs = vld1q_f32(x.as_ptr().add(i));
-            for (acc, row) in acc[0].iter_mut().zip(row) {
+            for (acc, row) in acc[i / 4 % 2].iter_mut().zip(row) {
                 *acc = vfmaq_f32(*acc, vld1q_f32(row.add(i)), xs);
             }
             i += 4;
