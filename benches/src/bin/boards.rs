@@ -9,10 +9,11 @@ use std::{env, fs};
 
 use clap::Parser;
 use lacewing_benches::boards::goldens::{Golden, IMAGES, Line, goldens, lay_out};
-use lacewing_benches::boards::junctions::{JunctionRecord, counts};
+use lacewing_benches::boards::junctions::{INPUTS, JunctionRecord, counts};
 use lacewing_benches::boards::machine::{LINUX, MACHINES, Machine};
 use lacewing_benches::cortex_m4::board::regions;
 use lacewing_benches::cortex_m4::record::{differs, read};
+use lacewing_benches::cortex_m4::subject::images_i8;
 use lacewing_converter::write::write_all;
 
 /// Runs kernels and models on emulated boards and compares them with the host and the records.
@@ -98,6 +99,7 @@ fn compare_answers(
 fn junctions(machine: &Machine, root: &Path, target_dir: &Path, record: bool) -> Result<Vec<String>, Box<dyn Error>> {
     let counter = env::var_os("ROICOUNT").map_or_else(|| "/usr/local/lib/qemu-roicount.so".into(), PathBuf::from);
     let report = target_dir.join("junction-counts");
+    fs::write(target_dir.join(INPUTS), images_i8()?)?;
     let lines = machine.run(&machine.build(root, target_dir, "junctions")?, target_dir, Some((&counter, &report)))?;
     let junctions = counts(&lines, &regions(&fs::read_to_string(&report)?))
         .ok_or("the counter's regions are not the program's lines")?;

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The file that the program finds in its folder: int8 images for the junctions that pass over zero inputs.
+pub const INPUTS: &str = "images.i8";
+
 /// `benches/record/<target>/junctions.toml`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,20 +48,29 @@ impl JunctionCount {
     }
 }
 
-/// Puts the program's lines, `SHAPE ELEMENT NNZ KERNEL PACKING`, and the counter's regions together. `None` where they do not fit.
+/// Puts the program's lines, `SHAPE ELEMENT NNZ KERNEL PACKING`, and the counter's regions together: of lines that follow each other and are the
+/// same, which are runs on several inputs, the mean. `None` where they do not fit.
 #[must_use]
 pub fn counts(lines: &str, regions: &[u64]) -> Option<Vec<JunctionCount>> {
     let lines: Vec<&str> = lines.lines().collect();
     if lines.len() != regions.len() {
         return None;
     }
-    let counted = lines.iter().zip(regions).map(|(line, instructions)| {
+    let runs: Vec<(&str, u64)> = lines.into_iter().zip(regions.iter().copied()).collect();
+    let counted = runs.chunk_by(|(one, _), (other, _)| one == other).map(|runs| {
+        let (line, instructions) = (runs.first()?.0, mean(runs.iter().map(|(_, count)| *count))?);
         let mut words = line.splitn(5, ' ').map(str::to_owned);
         let (shape, element, nnz) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
         let (kernel, packing) = (words.next()?, words.next()?);
-        Some(JunctionCount { shape, element, packing, kernel, nnz, instructions: *instructions })
+        Some(JunctionCount { shape, element, packing, kernel, nnz, instructions })
     });
     counted.collect()
+}
+
+/// Rounded; `None` of nothing.
+fn mean(counts: impl ExactSizeIterator<Item = u64>) -> Option<u64> {
+    let n = counts.len() as u64;
+    (counts.sum::<u64>() + n / 2).checked_div(n)
 }
 
 #[cfg(test)]
@@ -70,6 +82,9 @@ mod tests {
         let counted = counts("800x112 int8 22400 nm_i8_1x8/dsp nm 4:16\n", &[104_989]).unwrap();
         assert_eq!(counted[0].name(), "800x112 int8 nm 4:16");
         assert_eq!((counted[0].nnz, counted[0].instructions), (22_400, 104_989));
+        let images = "800x112 int8 22400 input_major16_i8_4x4/dsp input_major16 d=28\n".repeat(2);
+        let counted = counts(&format!("{images}800x112 int8 1 a b\n"), &[100, 103, 7]).unwrap();
+        assert_eq!(counted.iter().map(|count| count.instructions).collect::<Vec<_>>(), [102, 7], "a mean and one");
         assert!(counts("800x112 int8", &[1]).is_none(), "words are missing");
         assert!(counts("", &[1]).is_none(), "a region without a line");
     }

@@ -11,6 +11,7 @@ use lacewing_converter::source::{Source, SourceError};
 use lacewing_engine::{AsTrained, Engine, EngineError, KernelSet, Model, Outcome, ParseError, Part};
 use lacewing_models::Dataset;
 use lacewing_models::data::{self, DataError, bundled_mnist};
+use lacewing_models::recipe::Input;
 use thiserror::Error;
 
 use crate::exits::{self, METRICS};
@@ -180,6 +181,20 @@ impl Subject {
     fn parse(&self, kernels: &KernelSet) -> Result<Model<'_>, SubjectError> {
         Model::parse(&self.model, kernels).map_err(|error| SubjectError::Parse { name: self.name.clone(), error })
     }
+}
+
+/// Images of the test set in int8 as networks of 800 inputs see them, zero point -128: 64, as far apart as they can be, since the first ones are
+/// lighter than the mean of all.
+///
+/// # Errors
+/// They cannot be read.
+pub fn images_i8() -> Result<Vec<u8>, SubjectError> {
+    const IMAGES: usize = 64;
+    const WIDTH: usize = 800;
+    let images = data::load(bundled_mnist(), lacewing_models::Part::Test, &Input::plain(WIDTH))?;
+    let apart = images.labels().len() / IMAGES;
+    let chosen = images.iter().step_by(apart.max(1)).take(IMAGES);
+    Ok(chosen.flat_map(|(image, _)| image.iter().map(|value| ((value * 255.0).round() as i16 - 128) as u8)).collect())
 }
 
 /// The trained networks in a folder, by name.

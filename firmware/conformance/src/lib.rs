@@ -4,9 +4,16 @@
 
 pub extern crate alloc;
 
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::arch::asm;
 
 use embedded_alloc::LlffHeap;
+use semihosting::fs::File;
+use semihosting::io::Read;
 
 #[cfg(target_arch = "arm")]
 pub use cortex_m_rt::entry;
@@ -56,4 +63,18 @@ pub extern "C" fn roi_begin() {
 pub extern "C" fn roi_end() {
     // SAFETY: as in `roi_begin`. Two of them: the linker would make one function of two that are alike.
     unsafe { asm!("nop", "nop", options(nostack, preserves_flags)) }
+}
+
+/// A file of the host, of the folder that the emulator was started in.
+///
+/// # Errors
+/// It cannot be read, in words.
+pub fn read(name: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: semihosting::io::Error| format!("{name}: {error}");
+    let path = CString::new(name).map_err(|error| error.to_string())?;
+    let mut file = File::open(&*path).map_err(failed)?;
+    let length = usize::try_from(file.metadata().map_err(failed)?.len()).map_err(|error| error.to_string())?;
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }

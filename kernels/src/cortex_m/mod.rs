@@ -18,6 +18,8 @@ pub mod dense_f32;
 #[cfg(cortex_m_dsp)]
 pub mod dense_i8;
 #[cfg(cortex_m_dsp)]
+pub mod input_major_i8;
+#[cfg(cortex_m_dsp)]
 pub mod nm_i8;
 #[cfg(cortex_m_dsp)]
 mod outputs;
@@ -40,6 +42,8 @@ pub(crate) const DSP: &[&Kernel] = &[
     &rows_i8::CSR8,
     &rows_i8::CSR16,
     &nm_i8::NM,
+    &input_major_i8::INPUT_MAJOR8,
+    &input_major_i8::INPUT_MAJOR16,
 ];
 /// None: the target lacks it.
 #[cfg(not(cortex_m_dsp))]

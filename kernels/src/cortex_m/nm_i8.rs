@@ -9,6 +9,9 @@
 //! ```
 //!
 //! 34 instructions for 8 edges, and 2 a turn of 16. Edges beyond a multiple of 8, which the ragged last page is among, are summed one by one.
+//! Rows whose weights can be read by multiples of 4 have a loop of their own.
+
+mod aligned;
 
 use core::arch::asm;
 use core::ops::Range;
@@ -29,11 +32,24 @@ unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     // SAFETY: the caller's, the same.
     unsafe {
         match *j.packing() {
-            Packing::NM { n: 1, m: 16 } => pages_of_16::<1>(j, x, y),
-            Packing::NM { n: 2, m: 16 } => pages_of_16::<2>(j, x, y),
-            Packing::NM { n: 4, m: 16 } => pages_of_16::<4>(j, x, y),
-            Packing::NM { n: 8, m: 16 } => pages_of_16::<8>(j, x, y),
+            Packing::NM { n: 1, m: 16 } => either::<1>(j, x, y),
+            Packing::NM { n: 2, m: 16 } => either::<2>(j, x, y),
+            Packing::NM { n: 4, m: 16 } => either::<4>(j, x, y),
+            Packing::NM { n: 8, m: 16 } => either::<8>(j, x, y),
             _ => scalar_i8::nm(j, x, y),
+        }
+    }
+}
+
+/// # Safety
+/// As for every kernel (`RunI8`); packing N:16.
+unsafe fn either<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    // SAFETY: the caller's, the same; what `aligned` asks for was looked at.
+    unsafe {
+        if aligned::fits::<N>(j) {
+            aligned::rows::<N>(j, x, y);
+        } else {
+            pages_of_16::<N>(j, x, y);
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn pair(low: i8, high: i8) -> u32 {
 /// Outputs written at once, of blocks and dense tiles.
 pub(super) const AT_ONCE: usize = 16;
 /// The most outputs written at once.
-pub(super) const MOST_AT_ONCE: usize = 32;
+pub(super) const MOST_AT_ONCE: usize = 64;
 
 /// Biases of a junction that has none.
 static ZEROS: [i32; MOST_AT_ONCE] = [0; MOST_AT_ONCE];
@@ -96,7 +96,8 @@ impl<'j> Outputs<'j> {
         unsafe { self.biases(output).read_unaligned() }
     }
 
-    /// Writes outputs `first` on, one for each sum: 13 instructions each of usual ones, 18 where the clamp is not all of int8.
+    /// Writes outputs `first` on, one for each sum: 10 instructions each of usual ones, 13 of the last three at most, and 18 where the clamp is
+    /// not all of int8.
     ///
     /// # Safety
     /// They are outputs of the junction, and y has `n_out` values. There is at least one sum.
@@ -138,6 +139,113 @@ impl<'j> Outputs<'j> {
     /// As [`write`](Self::write).
     #[inline(always)]
     unsafe fn write_usual(&mut self, first: usize, sums: &[i32]) {
+        let whole = (self.int8.low, self.int8.high) == (i8::MIN, i8::MAX);
+        // A few are written sooner than the loop over four is begun.
+        let by_four = whole && sums.len() > 7 && self.multipliers.is_aligned();
+        let (fours, rest) = if by_four { sums.as_chunks::<4>() } else { (&[][..], sums) };
+        // SAFETY: the caller's, whose sums these are.
+        unsafe {
+            if !fours.is_empty() {
+                self.write_fours(first, fours);
+            }
+            if !rest.is_empty() {
+                self.write_one_by_one(first + 4 * fours.len(), rest);
+            }
+        }
+    }
+
+    /// The same, where outputs are usual, the clamp is all of int8 and multipliers lie at multiples of 4.
+    ///
+    /// # Safety
+    /// As [`write`](Self::write), and what was just said.
+    #[inline(always)]
+    unsafe fn write_fours(&mut self, first: usize, sums: &[[i32; 4]]) {
+        // SAFETY: Junction::new_i8 proved that there is a multiplier and a shift an output; y has n_out values.
+        let (multipliers, shifts, y) =
+            unsafe { (self.multipliers.add(first), self.shifts.add(first), self.y.as_mut_ptr().add(first)) };
+        macro_rules! one {
+            ($sum:literal, $multiplier:literal) => {
+                concat!(
+                    "add {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}\n",
+                    "smmulr {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, {",
+                    $multiplier,
+                    "}\n",
+                    "add {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, asr #31\n",
+                    "asrs {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, {s}\n",
+                    "adc {",
+                    $sum,
+                    "}, {",
+                    $sum,
+                    "}, {zero}\n",
+                    "ssat {",
+                    $sum,
+                    "}, #8, {",
+                    $sum,
+                    "}",
+                )
+            };
+        }
+        // As in `write_one_by_one`. Four shifts are made positive at once, byte by byte (all bits turned over, and 1), and go right one after the
+        // other: a shift by a register looks at its lowest byte alone.
+        // SAFETY: reads a sum, a multiplier and a shift for each sum, the first two at multiples of 4, and writes an output for each: all there.
+        unsafe {
+            asm!(
+                "2:",
+                "ldrd {a}, {b}, [{sums}], #8",
+                "ldrd {m}, {n}, [{multipliers}], #8",
+                "ldr {s}, [{shifts}], #4",
+                "mvn {s}, {s}",
+                "add {s}, {s}, #0x01010101",
+                one!("a", "m"),
+                "lsr {s}, {s}, #8",
+                one!("b", "n"),
+                "bfi {a}, {b}, #8, #24",
+                "ldrd {b}, {c}, [{sums}], #8",
+                "ldrd {m}, {n}, [{multipliers}], #8",
+                "lsr {s}, {s}, #8",
+                one!("b", "m"),
+                "bfi {a}, {b}, #16, #16",
+                "lsr {s}, {s}, #8",
+                one!("c", "n"),
+                "bfi {a}, {c}, #24, #8",
+                "str {a}, [{y}], #4",
+                "cmp {sums}, {last}",
+                "bne 2b",
+                a = out(reg) _, b = out(reg) _, c = out(reg) _, m = out(reg) _, n = out(reg) _, s = out(reg) _,
+                sums = inout(reg) sums.as_ptr() => _, last = in(reg) sums.as_ptr_range().end,
+                multipliers = inout(reg) multipliers => _, shifts = inout(reg) shifts => _, y = inout(reg) y => _,
+                zero = in(reg) i32::from(self.int8.output_zero),
+                options(nostack),
+            );
+        }
+    }
+
+    /// The same, where outputs are usual.
+    ///
+    /// # Safety
+    /// As [`write`](Self::write).
+    #[inline(always)]
+    unsafe fn write_one_by_one(&mut self, first: usize, sums: &[i32]) {
         // SAFETY: Junction::new_i8 proved that there is a multiplier and a shift an output; y has n_out values.
         let (multipliers, shifts, y) =
             unsafe { (self.multipliers.add(first), self.shifts.add(first), self.y.as_mut_ptr().add(first)) };

@@ -395,30 +395,42 @@ impl Case {
         self
     }
 
-    /// The weights and the index, each at an address that is a multiple of 16, as in a model file.
+    /// The same with this zero point of the inputs.
+    pub fn with_input_zero(mut self, zero: i8) -> Self {
+        self.input_zero = zero;
+        self
+    }
+
+    /// The sections one behind the other, each at an address that is a multiple of 16, as in a file.
     pub fn aligned(&self) -> Vec<u128> {
-        let (weights, index) = (&self.weights[1..], &self.index[1..]);
-        let index_at = weights.len().next_multiple_of(16);
-        let mut place = vec![0u128; (index_at + index.len()).div_ceil(16)];
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
-        bytes[..weights.len()].copy_from_slice(weights);
-        bytes[index_at..index_at + index.len()].copy_from_slice(index);
+        let sections = self.sections();
+        let length = sections.iter().map(|section| section.len().div_ceil(16)).sum();
+        let mut place = vec![0u128; length];
+        let mut free: &mut [u8] = bytemuck::cast_slice_mut(&mut place);
+        for section in sections {
+            let (bytes, rest) = free.split_at_mut(section.len().next_multiple_of(16));
+            bytes[..section.len()].copy_from_slice(section);
+            free = rest;
+        }
         place
     }
 
-    /// The junction with its weights and index there.
+    /// The junction with its sections there.
     pub fn junction_on<'c>(&'c self, place: &'c [u128]) -> Junction<'c> {
-        let bytes: &[u8] = bytemuck::cast_slice(place);
-        let (weights, index) = self.parted(bytes);
+        let mut rest: &[u8] = bytemuck::cast_slice(place);
+        let [weights, counts, index, bias, rescale] = self.sections().map(|section| {
+            let (bytes, after) = rest.split_at(section.len().next_multiple_of(16));
+            rest = after;
+            &bytes[..section.len()]
+        });
         let junction = self.junction();
-        let int8 = *junction.int8().expect("an int8 junction");
-        Junction::new_i8(Parts { weights, index, ..*junction.parts() }, int8).expect("the same junction")
+        let int8 = Int8 { rescale, ..*junction.int8().expect("an int8 junction") };
+        Junction::new_i8(Parts { weights, counts, index, bias, ..*junction.parts() }, int8).expect("the same junction")
     }
 
-    fn parted<'c>(&self, place: &'c [u8]) -> (&'c [u8], &'c [u8]) {
-        let (weights, index) = (self.weights.len() - 1, self.index.len() - 1);
-        let index_at = weights.next_multiple_of(16);
-        (&place[..weights], &place[index_at..index_at + index])
+    /// Weights, counts, index, biases and what rescales.
+    fn sections(&self) -> [&[u8]; 5] {
+        [&self.weights[1..], &self.counts[1..], &self.index[1..], &self.bias[1..], &self.rescale[1..]]
     }
 
     /// The outputs that the edges as drawn make, summed in 64 bits.

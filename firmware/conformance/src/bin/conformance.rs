@@ -104,6 +104,15 @@ fn main() -> ! {
             drawn += 1;
         }
     }
+    // Every rest of edges beyond turns of 48 that whole pages leave, and more rows than are written at once.
+    let widths = (2..=40).map(|pages| (16 * pages, 5)).chain([(272, 70), (288, 70), (304, 67)]);
+    for (n_in, n_out) in widths {
+        for n in [1, 2, 4, 8] {
+            let (packing, extreme) = (Packing::NM { n, m: 16 }, EXTREMES[drawn % EXTREMES.len()]);
+            support_i8::Case::draw(n_in, n_out, packing, extreme, &mut random).check_all(Isa::Avx512);
+            drawn += 1;
+        }
+    }
     // Inputs that signed halves cannot count, the first of them among them.
     for n_in in [32_768, 32_769, 40_000] {
         let index = IndexWidth::Absolute16;

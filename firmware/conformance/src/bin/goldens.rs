@@ -8,14 +8,10 @@ mod answers;
 
 use answers::answers;
 use lacewing_engine::{KernelSet, Model};
-use lacewing_firmware_conformance::alloc::ffi::CString;
 use lacewing_firmware_conformance::alloc::format;
 use lacewing_firmware_conformance::alloc::string::{String, ToString};
 use lacewing_firmware_conformance::alloc::vec;
-use lacewing_firmware_conformance::alloc::vec::Vec;
-use lacewing_firmware_conformance::{entry, open_heap};
-use semihosting::fs::File;
-use semihosting::io::Read;
+use lacewing_firmware_conformance::{entry, open_heap, read};
 use semihosting::{eprintln, println, process};
 
 #[entry]
@@ -41,15 +37,4 @@ fn run() -> Result<(), String> {
             .map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
-}
-
-/// A file of the host.
-fn read(name: &str) -> Result<Vec<u8>, String> {
-    let failed = |error: semihosting::io::Error| format!("{name}: {error}");
-    let path = CString::new(name).map_err(|error| error.to_string())?;
-    let mut file = File::open(&*path).map_err(failed)?;
-    let length = usize::try_from(file.metadata().map_err(failed)?.len()).map_err(|error| error.to_string())?;
-    let mut bytes = vec![0; length];
-    file.read_exact(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

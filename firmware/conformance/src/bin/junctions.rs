@@ -1,18 +1,20 @@
 //! Instructions of one junction: each shape below, run once between the counter's marks by the kernel that the target chooses. Prints a line
-//! a run; the counter's regions come in the same order.
+//! a run; the counter's regions come in the same order. Lines that follow each other and are the same are runs on several inputs.
 #![no_std]
 #![no_main]
 
 use lacewing_firmware_conformance::alloc::vec;
 use lacewing_firmware_conformance::support::{Case, Random};
 use lacewing_firmware_conformance::support_i8::{self, Extreme};
-use lacewing_firmware_conformance::{entry, open_heap, roi_begin, roi_end};
+use lacewing_firmware_conformance::{entry, open_heap, read, roi_begin, roi_end};
 use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
 use semihosting::{println, process};
 
 /// The paper's first junctions, its last ones, one that falls out of small caches elsewhere, and one of too few outputs for a tile.
 const DENSE: [(u16, u16); 6] = [(800, 112), (800, 40), (100, 100), (40, 40), (40, 10), (800, 3)];
 const SPARSE: (u16, u16) = (800, 112);
+/// The host's file of MNIST images, padded to that many inputs: int8, with the zero point -128.
+const IMAGES: &str = "images.i8";
 
 fn rows(in_degree: u16, index: IndexWidth) -> Packing {
     Packing::Rows { in_degree, index }
@@ -54,7 +56,33 @@ fn main() -> ! {
         int8(40, 40, rows(9, index), &mut random);
         float(40, 40, rows(9, index), &mut random);
     }
+    let Ok(images) = read(IMAGES) else { process::exit(1) };
+    for out_degree in [28, 11, 6] {
+        for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
+            image_by_image(&images, Packing::InputMajor { out_degree, index }, &mut random);
+        }
+    }
     process::exit(0)
+}
+
+/// A line an image: what is not the zero point, black, counts.
+fn image_by_image(images: &[u8], packing: Packing, random: &mut Random) {
+    let (n_in, n_out) = SPARSE;
+    let case = support_i8::Case::draw(n_in, n_out, packing, Extreme::None, random).with_shift(-9).with_input_zero(-128);
+    let place = case.aligned();
+    let junction = case.junction_on(&place);
+    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
+    for image in images.chunks_exact(n_in.into()) {
+        let (mut x, mut y) = (vec![0; n_in.into()], vec![0; n_out.into()]);
+        x.copy_from_slice(bytemuck::cast_slice(image));
+        roi_begin();
+        let ran = kernel.run_i8(&junction, &x, &mut y);
+        roi_end();
+        if ran.is_err() {
+            process::exit(1);
+        }
+        println!("{n_in}x{n_out} int8 {} {} {packing}", junction.nnz(), kernel.kernel());
+    }
 }
 
 fn int8(n_in: u16, n_out: u16, packing: Packing, random: &mut Random) {
