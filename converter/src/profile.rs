@@ -14,10 +14,11 @@ mod break_even;
 pub use break_even::BreakEven;
 
 /// The profiles that come with the program, by name.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("x86-64-avx2", include_str!("../profiles/x86-64-avx2.toml")),
     ("x86-64-avx512", include_str!("../profiles/x86-64-avx512.toml")),
     ("aarch64-generic", include_str!("../profiles/aarch64-generic.toml")),
+    ("cortex-m4", include_str!("../profiles/cortex-m4.toml")),
 ];
 
 /// What a target is fast at.

@@ -9,7 +9,10 @@ use std::{env, fs};
 
 use clap::Parser;
 use lacewing_benches::cortex_m4::board::{Board, MACHINE, Run, TARGET};
-use lacewing_benches::cortex_m4::record::{Count, ProgramSize, Record, SizeRecord, allowance, differs, read};
+use lacewing_benches::cortex_m4::int8;
+use lacewing_benches::cortex_m4::record::{
+    Count, ProgramSize, Record, SizeRecord, allowance, allowance_of_counts, differs, read,
+};
 use lacewing_benches::cortex_m4::subject::{INPUTS, Subject, trained_files};
 use lacewing_converter::write::write_all;
 
@@ -69,6 +72,16 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
             complaints.extend(decisions(&board, &file, &mut record)?);
         }
     }
+    let (counts, differing) = int8::count(&root, &board.target_dir, &board.counter)?;
+    for count in &counts {
+        let Count { name, model_bytes, instructions, fewest, most, .. } = count;
+        writeln!(
+            io::stdout(),
+            "{name}: {instructions} instructions an inference, {fewest} to {most}, model {model_bytes} bytes"
+        )?;
+    }
+    complaints.extend(differing);
+    record.networks.extend(counts);
     let in_tree = run(&board, &Subject::in_tree(&root.join(IN_TREE))?, &mut complaints)?;
     let mut programs = vec![ProgramSize { name: "firmware/qemu".into(), sections: in_tree.sizes }];
     for name in SMALLEST {
@@ -159,7 +172,7 @@ fn keep_in_tree(root: &Path, flagship: &Subject, record: bool) -> Result<Option<
 }
 
 fn compare_counts(recorded: &Record, found: &Record) -> Vec<String> {
-    let percent = allowance(&recorded.rustc, &found.rustc);
+    let percent = allowance_of_counts(&recorded.rustc, &found.rustc);
     let mut complaints = Vec::new();
     let same = |one: &Count, other: &Count| one.name == other.name && one.part == other.part;
     for network in &found.networks {

@@ -4,6 +4,7 @@
 //! no caches and no wait states: instructions are counted, not cycles.
 
 pub mod board;
+pub mod int8;
 pub mod measured;
 pub mod record;
 pub mod subject;
