@@ -2,10 +2,10 @@
 //! (`scripts/roicount`), and prints a line a run: what `lacewing-benches --bin aarch64` reads. FILE is a line of words, `n_in n_out f32|int8 NNZ`, five
 //! lengths, a packing and its numbers, and the sections: weights, counts, index, bias, rescale; and so on.
 
+use core::error::Error;
+use core::hint::black_box;
 use std::env;
-use std::error::Error;
 use std::fs;
-use std::hint::black_box;
 use std::io::{self, Write};
 
 use lacewing_kernels::{Activation, IndexWidth, Int8, Junction, KernelSet, Packing, Parts};
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !rest.is_empty() {
         let end = rest.iter().position(|byte| *byte == b'\n').ok_or("a line has no end")?;
         let (line, sections) = rest.split_at(end);
-        let words: Vec<&str> = std::str::from_utf8(line)?.split(' ').collect();
+        let words: Vec<&str> = core::str::from_utf8(line)?.split(' ').collect();
         let [n_in, n_out, element, nnz, lengths @ .., name] = words.as_slice() else {
             return Err("words are missing".into());
         };

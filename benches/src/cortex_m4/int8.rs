@@ -31,7 +31,7 @@ const TARGET: &str = "cortex-m4";
 pub enum Int8Error {
     /// They cannot be made.
     #[error(transparent)]
-    Subject(#[from] SubjectError),
+    Subject(Box<SubjectError>),
     /// There is no such target.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -51,6 +51,12 @@ pub enum Int8Error {
         /// Inferences there are.
         answers: usize,
     },
+}
+
+impl From<SubjectError> for Int8Error {
+    fn from(error: SubjectError) -> Self {
+        Self::Subject(Box::new(error))
+    }
 }
 
 /// The network in int8: packed for the fewest bytes, and for speed on a Cortex-M4.
