@@ -9,7 +9,7 @@ mod answers;
 use answers::answers;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_firmware_conformance::alloc::format;
-use lacewing_firmware_conformance::alloc::string::{String, ToString};
+use lacewing_firmware_conformance::alloc::string::String;
 use lacewing_firmware_conformance::alloc::vec;
 use lacewing_firmware_conformance::{entry, open_heap, read};
 use semihosting::{eprintln, println, process};
