@@ -6,15 +6,15 @@
 //!
 //! | packing | f32 | int8 |
 //! |-|-|-|
-//! | dense, four outputs or more | `instructions` | 201; 131 a tile of four outputs and 24 for four inputs of it |
+//! | dense, four outputs or more | `instructions` | 201; 150 a tile of four outputs, between those whose sums need every check and those that need none, and 24 for four inputs of it |
 //! | dense, fewer | `instructions` | 107; 26 an output, 2.59 an edge |
 //! | block of 4, 8, 16 outputs | 98 a row of blocks and 25 a block; `instructions` | 100; 181, 262, 477 a row of blocks and 8.6, 13.6, 23.7 a block |
-//! | rows, 16-bit indices | `instructions` | 335; 26.4 an output, 3.87 an edge |
-//! | rows, 8-bit distances | 542; 27.9 an output, 4.75 an edge | 381; 27 an output, 4.12 an edge |
+//! | rows, 16-bit indices | `instructions` | 335; 22.2 an output, 3.87 an edge |
+//! | rows, 8-bit distances | 167; 19.8 an output, 3.99 an edge (by `measured.toml`) | 381; 27 an output, 4.12 an edge |
 //! | rows of any length, 16-bit | `instructions` | 67.2 an output, 3.86 an edge |
-//! | rows of any length, 8-bit | 48 an output, 8.5 an edge | 68.6 an output, 4.12 an edge |
+//! | rows of any length, 8-bit | 170; 21 an output, 3.99 an edge | 68.6 an output, 4.12 an edge |
 //! | coded rows | | 170 an output, 60 an edge (by `measured.toml`) |
-//! | N:16 | 44 an output, 40 an edge | 30 an output; 5.59 an edge of 1:16, 5.18 of 2:16, 4.46 of more |
+//! | N:16 | 44 an output, 40 an edge | 30 an output; 4.02 an edge of 1:16, 3.97 of more |
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
 
@@ -50,7 +50,7 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
         (_, Packing::Dense) if n_out < 4 => counted("dense_i8_4x4/dsp", Line(107.0, 26.0, 2.59).at(n_out, nnz)),
         (_, Packing::Dense) => {
             let tiles = n_out.div_ceil(4);
-            counted("dense_i8_4x4/dsp", Line(201.0, 131.25, 23.98).at(tiles, tiles * n_in / 4))
+            counted("dense_i8_4x4/dsp", Line(201.0, 150.25, 23.98).at(tiles, tiles * n_in / 4))
         }
         (_, Packing::Block { rows, cols: 1, .. }) => {
             let (kernel, line) = match rows {
@@ -63,7 +63,7 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
             counted(kernel, line.at(n_out.div_ceil(rows), nnz.div_ceil(rows)))
         }
         (_, Packing::Rows { index: IndexWidth::Absolute16, .. }) => {
-            counted("rows16_i8_1x4/dsp", Line(334.8, 26.38, 3.869).at(n_out, nnz))
+            counted("rows16_i8_1x4/dsp", Line(334.8, 22.2, 3.875).at(n_out, nnz))
         }
         (_, Packing::Rows { index: IndexWidth::Delta8, .. }) => {
             counted("rows8_i8_1x4/dsp", Line(381.4, 26.97, 4.119).at(n_out, nnz))
@@ -77,9 +77,8 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
         (_, Packing::Coded { .. }) => counted("coded_i8_1x1/scalar", Line(0.0, 170.0, 60.0).at(n_out, nnz)),
         (_, Packing::NM { n, m: 16 }) => {
             let edge = match n {
-                1 => 5.59,
-                2 => 5.18,
-                _ => 4.46,
+                1 => 4.02,
+                _ => 3.97,
             };
             counted("nm_i8_1x8/dsp", Line(0.0, 30.0, edge).at(n_out, nnz))
         }
@@ -90,7 +89,7 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
 fn of_f32(packing: Packing, (n_in, n_out, nnz): (usize, usize, usize)) -> Option<Counted> {
     let counted = |kernel, instructions| Some(Counted { kernel, instructions });
     match packing {
-        Packing::Dense => counted("dense_f32_4x8/fpu", instructions::dense(n_in, n_out)),
+        Packing::Dense => counted("dense_f32_4x12/fpu", instructions::dense(n_in, n_out)),
         Packing::Block { rows: 4, cols: 1, .. } => {
             counted("block_f32_4x1/scalar", Line(0.0, 98.3, 25.0).at(n_out.div_ceil(4), nnz.div_ceil(4)))
         }
@@ -100,13 +99,15 @@ fn of_f32(packing: Packing, (n_in, n_out, nnz): (usize, usize, usize)) -> Option
             counted(kernel, instructions::block(rows, nnz.div_ceil(high), n_out.div_ceil(high))?)
         }
         Packing::Rows { in_degree, index: IndexWidth::Absolute16 } => {
-            counted("rows16_f32_1x8/fpu", instructions::rows(usize::from(in_degree), n_out))
+            counted("rows16_f32_1x16/fpu", instructions::rows(usize::from(in_degree), n_out))
         }
         Packing::Rows { index: IndexWidth::Delta8, .. } => {
-            counted("rows8_f32_1x4/fpu", Line(541.8, 27.93, 4.75).at(n_out, nnz))
+            counted("rows8_f32_1x8/fpu", Line(167.0, 19.81, 3.992).at(n_out, nnz))
         }
-        Packing::Csr { index: IndexWidth::Absolute16 } => counted("csr16_f32", instructions::csr(nnz, n_out)),
-        Packing::Csr { index: IndexWidth::Delta8 } => counted("csr8_f32", Line(1.2, 48.07, 8.497).at(n_out, nnz)),
+        Packing::Csr { index: IndexWidth::Absolute16 } => counted("csr16_f32_1x16/fpu", instructions::csr(nnz, n_out)),
+        Packing::Csr { index: IndexWidth::Delta8 } => {
+            counted("csr8_f32_1x8/fpu", Line(170.0, 21.0, 3.99).at(n_out, nnz))
+        }
         Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 44.2, 40.0).at(n_out, nnz)),
         _ => None,
     }
