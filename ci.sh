@@ -16,8 +16,8 @@ cd "$(dirname "$0")"
 
 # Two lanes, one beside the other, since compilers and emulators leave a processor idle by turns: what is built for this
 # machine, and what is built for others or by the nightly compiler.
-HOST_STEPS="format lint docs msrv tests no_std"
-OTHER_STEPS="aarch64 armv7 fuzz avx512 firmware c_firmware cortex_m4 boards peer budget aarch64_counts isa"
+HOST_STEPS="format lint docs msrv tests no_std fuzz"
+OTHER_STEPS="aarch64 armv7 avx512 firmware c_firmware cortex_m4 boards peer budget aarch64_counts isa"
 # The long ones in two lanes as well, three quarters of an hour each, and what wants a quiet machine after them.
 LONG_STEPS="avx512_long asan instructions assembly estimates budgets miri soak fuzz_long"
 BESIDE_STEPS="fuzz_import fuzz_tail promise"
