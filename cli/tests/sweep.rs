@@ -1,11 +1,13 @@
 //! `lacewing sweep` as a user types it, on a part of the bundled MNIST.
 #![allow(missing_docs)]
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
+use lacewing_training::sweep::{Settings, Size, sweep};
 use ndarray::{Array1, Array3};
 use ndarray_npy::NpzWriter;
 use serde_json::Value;
@@ -268,4 +270,41 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
     assert!(!place.path("no").exists());
     let wrong = place.command("sweep grid.toml --threads 0").output().expect("the command starts");
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("1 to 1024"));
+}
+
+#[test]
+fn networks_pruned_to_several_patterns_share_their_dense_training() {
+    let place = Place::new();
+    let (before, _) = GRID.split_once("[[network]]").expect("a network");
+    let grid = |patterns: &[&str]| {
+        let patterns = patterns.iter().map(|pattern| format!("[[pattern]]\npattern = {pattern}\npruned = true\n"));
+        let text = format!("{before}[[network]]\nwidths = [800, 20, 10]\n{}", patterns.collect::<String>());
+        lacewing_models::Grid::parse(&text).expect("a grid")
+    };
+    let (nm, random) = ("\"nm\"\nm = 16\ndensities = [0.25]", "\"random\"\ndensities = [0.1]");
+    let swept = |patterns: &[&str], folder: &str, threads| {
+        let epochs = AtomicUsize::new(0);
+        let (data, out) = (place.path("tiny.npz"), place.path(folder));
+        let settings = Settings {
+            data: &data,
+            out: &out,
+            threads,
+            stop: None,
+            size: &|_| Ok(Size { bytes: 1, head_bytes: 1, macs: 1, instructions: 1, head_instructions: 1 }),
+            progress: &|_| _ = epochs.fetch_add(1, Ordering::Relaxed),
+        };
+        let mut runs = sweep(&grid(patterns), &settings).expect("trained");
+        runs.iter_mut().for_each(|run| run.seconds_per_epoch = 0.0);
+        (runs, epochs.into_inner())
+    };
+    // Two seeds, three epochs before pruning and three after it.
+    let (mut one_by_one, epochs) = swept(&[nm], "nm", 1);
+    assert_eq!(epochs, 12);
+    one_by_one.extend(swept(&[random], "random", 1).0);
+    assert!(one_by_one.iter().all(|run| run.epochs == 6), "{one_by_one:?}");
+    for threads in [1, 2] {
+        let (together, epochs) = swept(&[nm, random], &format!("both{threads}"), threads);
+        assert_eq!(together, one_by_one);
+        assert_eq!(epochs, 6 + 12, "dense and pruned epochs on {threads} threads");
+    }
 }

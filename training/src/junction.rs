@@ -11,14 +11,14 @@ use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 const GROUP: usize = 8;
 
 /// Where a junction's weights stand. The weights themselves are kept by [`crate::parameters::Parameters`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Junction {
     /// `[n_out, n_in]`
     shape: [usize; 2],
     layout: Layout,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Layout {
     /// All edges: the weights are the `n_out × n_in` matrix, row by row.
     Dense,
@@ -26,7 +26,7 @@ enum Layout {
     Sparse(SparseTables),
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SparseTables {
     rows: usize,
     starts: Vec<u32>,

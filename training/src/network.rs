@@ -9,7 +9,7 @@ use crate::parameters::Parameters;
 use crate::{activation, loss};
 
 /// A junction, what feeds it and what follows its sums.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     /// The node whose outputs this one reads, an earlier one; none for the network's input.
     pub(crate) source: Option<usize>,
@@ -25,7 +25,7 @@ pub(crate) struct Exit {
 }
 
 /// Nodes in an order in which each stands after its source; exits in the order an image meets them, the last one final.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Network {
     n_in: usize,
     nodes: Vec<Node>,

@@ -15,7 +15,7 @@ use crate::train::no_scale;
 use crate::{data, file, plan};
 
 /// A network with its recipe, masks, weights and biases.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trained {
     recipe: Recipe,
     network: Network,

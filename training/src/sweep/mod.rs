@@ -1,5 +1,6 @@
 //! Grids of networks, trained one to a thread.
 
+mod dense;
 mod error;
 mod exits;
 mod journal;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::fingerprint;
 use crate::train::Progress;
 use crate::trained::Trained;
+use dense::DenseTrainings;
 pub use error::SweepError;
 pub use exits::ExitPoint;
 use journal::Journal;
@@ -93,11 +95,13 @@ pub fn sweep(grid: &Grid, settings: &Settings<'_>) -> Result<Vec<Run>, SweepErro
     let (journal, found) = Journal::open(settings.out)?;
     let runs: Vec<Option<Run>> = jobs.iter().map(|job| found.get(&job.key).cloned()).collect();
     let cost = |(job, run): (&Job<'_>, &Option<Run>)| run.as_ref().map_or(0, |_| job.epochs());
+    let left: Vec<usize> = (0..jobs.len()).filter(|at| runs.get(*at).is_some_and(Option::is_none)).collect();
     let work = Work {
         next: AtomicUsize::new(0),
         done: AtomicUsize::new(jobs.iter().zip(&runs).map(cost).sum()),
         epochs: jobs.iter().map(Job::epochs).sum(),
-        left: (0..jobs.len()).filter(|at| runs.get(*at).is_some_and(Option::is_none)).collect(),
+        dense: DenseTrainings::of(left.iter().filter_map(|at| jobs.get(*at))),
+        left,
         runs: Mutex::new(runs),
         failure: Mutex::new(None),
         jobs: &jobs,
@@ -148,6 +152,7 @@ struct Work<'a> {
     /// The jobs that are not done, and the next of them.
     left: Vec<usize>,
     next: AtomicUsize,
+    dense: DenseTrainings,
     runs: Mutex<Vec<Option<Run>>>,
     failure: Mutex<Option<SweepError>>,
     done: AtomicUsize,
@@ -201,9 +206,9 @@ impl Work<'_> {
                 training: now,
             });
         };
-        let tools = Tools { stop: self.settings.stop, size: self.settings.size };
+        let tools = Tools { stop: self.settings.stop, dense: &self.dense, size: self.settings.size };
         let run = job.run(&tools, &mut progress)?;
-        // Those that patience saved.
+        // Those that patience or another network's dense training saved.
         self.done.fetch_add(job.epochs() - epochs, Ordering::Relaxed);
         self.journal.add(&job.key, &run)?;
         if let Some(place) = lock(&self.runs).get_mut(at) {

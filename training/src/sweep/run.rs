@@ -6,6 +6,7 @@ use lacewing_models::grid::GridPoint;
 use lacewing_models::{Dataset, Recipe};
 use serde::{Deserialize, Serialize};
 
+use super::dense::{Dense, DenseTrainings};
 use super::exits::{self, ExitPoint};
 use super::{AnyError, Size, SweepError};
 use crate::checkpoint::{FNV_OFFSET, fnv};
@@ -48,6 +49,7 @@ pub struct Run {
 /// What runs are done with.
 pub(super) struct Tools<'a> {
     pub(super) stop: Option<&'a AtomicBool>,
+    pub(super) dense: &'a DenseTrainings,
     pub(super) size: &'a (dyn Fn(&Trained) -> Result<Size, AnyError> + Sync),
 }
 
@@ -75,9 +77,14 @@ impl<'a> Job<'a> {
         let mut recipe = point.recipe.clone();
         // The grid was checked with its last seed.
         recipe.training.seed = recipe.training.seed.saturating_add(k);
-        let whole = format!("{}\n{:?}\n{}", recipe.to_toml(), point.pruned, data.fingerprint);
-        let key = whole.bytes().fold(FNV_OFFSET, |hash, byte| fnv(hash, u32::from(byte)));
-        Self { point, recipe, data, key: format!("{key:016x}") }
+        let key = hash(&format!("{}\n{:?}\n{}", recipe.to_toml(), point.pruned, data.fingerprint));
+        Self { point, recipe, data, key }
+    }
+
+    /// Of a network that is to be pruned, what tells its dense training from all others.
+    pub(super) fn dense_key(&self) -> Option<String> {
+        let is_pruned = !self.point.pruned.is_empty();
+        is_pruned.then(|| hash(&format!("{}\n{}", self.recipe.to_toml(), self.data.fingerprint)))
     }
 
     /// What can be said before anything is trained.
@@ -105,16 +112,23 @@ impl<'a> Job<'a> {
         let seed = self.recipe.training.seed;
         let failed = |source| SweepError::Train { network: self.name(), seed, source };
         let control = Control { checkpoint: None, stop: tools.stop };
-        let trained = train_with(&self.recipe, training, validation, control, |now| clock.tell(now, progress));
-        let mut trained = trained.map_err(failed)?;
-        if !self.point.pruned.is_empty() {
-            // Epochs before pruning are dense.
-            clock.seconds.clear();
-            trained = prune(trained, &self.point.pruned).map_err(failed)?;
+        let mut from_nothing = |clock: &mut Clock| {
+            train_with(&self.recipe, training, validation, control, |now| clock.tell(now, progress)).map_err(failed)
+        };
+        let trained = if let Some(key) = self.dense_key() {
+            let dense = tools.dense.get(&key, || {
+                let trained = from_nothing(&mut clock)?;
+                Ok(Dense { trained, epochs: clock.epochs })
+            })?;
+            // Epochs before pruning count, but their times are of dense training.
+            clock = Clock { epochs: dense.epochs, seconds: Vec::new(), ..clock };
+            let pruned = prune(dense.trained, &self.point.pruned).map_err(failed)?;
             let told = |now: &Progress| clock.tell(now, progress);
-            let tuned = fine_tune_with(trained, &self.recipe.training, |_| true, (training, validation), control, told);
-            trained = tuned.map_err(failed)?;
-        }
+            let tuned = fine_tune_with(pruned, &self.recipe.training, |_| true, (training, validation), control, told);
+            tuned.map_err(failed)?
+        } else {
+            from_nothing(&mut clock)?
+        };
         let size = (tools.size)(&trained);
         let size = size.map_err(|source| SweepError::Measure { network: self.name(), seed, source })?;
         let accuracy = |dataset: &Dataset| match trained.accuracies(dataset) {
@@ -145,6 +159,10 @@ impl<'a> Job<'a> {
     fn name(&self) -> String {
         format!("{}, {}, density {}", self.recipe.name, self.point.pattern, self.point.density)
     }
+}
+
+fn hash(text: &str) -> String {
+    format!("{:016x}", text.bytes().fold(FNV_OFFSET, |hash, byte| fnv(hash, u32::from(byte))))
 }
 
 /// Counts epochs and takes their times.
