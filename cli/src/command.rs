@@ -24,6 +24,7 @@ mod tuning;
 use std::path::{Path, PathBuf};
 
 use lacewing_engine::{KernelSet, Model, ParseError};
+use lacewing_tail::ModelBytes;
 
 use crate::failure::{Failure, about};
 
@@ -32,7 +33,7 @@ fn data_or_bundled(data: Option<&Path>) -> PathBuf {
     data.map_or_else(lacewing_models::data::bundled_mnist, Path::to_path_buf)
 }
 
-fn read_model(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read_model(path: &Path) -> Result<ModelBytes, Failure> {
     lacewing_tail::read_model(path).map_err(about(path))
 }
 

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::calibrate::{NonzeroInputs, nonzero_inputs};
 use crate::choose::dense_bytes;
-use crate::encode::{EncodeError, encode};
+use crate::encode::{EncodeError, SectionAlign, encode};
 use crate::grouping::Padding;
 use crate::hidden;
 use crate::import::{ImportError, Imported, import_reading_with};
@@ -226,7 +226,8 @@ pub fn convert_network_for(
         hidden::number(network, &mut junctions);
     }
     let verifying = |share| progress(Step::Verifying, share);
-    finish(network, junctions, |head, tail, _| verify_with(network, head, tail, data, &verifying))
+    let align = goal.section_align();
+    finish(network, junctions, align, |head, tail, _| verify_with(network, head, tail, data, &verifying))
 }
 
 /// Quantises a network after training, its ranges calibrated on `data`, splits it, and compares what the engine makes of the bytes
@@ -246,7 +247,7 @@ fn quantised(
 ) -> Result<Converted, ConvertError> {
     progress(Step::Calibrating, 0.0);
     let junctions = int8::plan(network, data, how, &|junction, share| progress(Step::Packing(junction), share))?;
-    finish_i8(network, junctions, data, progress)
+    finish_i8(network, junctions, how.goal.section_align(), data, progress)
 }
 
 /// As [`convert_network_i8`], of a network that was quantised elsewhere.
@@ -264,25 +265,29 @@ fn kept(
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
     let junctions = given::plan(network, scales, goal, &|junction, share| progress(Step::Packing(junction), share))?;
-    finish_i8(network, junctions, None, progress)
+    finish_i8(network, junctions, goal.section_align(), None, progress)
 }
 
 fn finish_i8(
     network: &Network,
     junctions: Vec<PlannedJunction>,
+    align: SectionAlign,
     data: Option<&Dataset>,
     progress: Progress<'_>,
 ) -> Result<Converted, ConvertError> {
     let verifying = |share| progress(Step::Verifying, share);
-    finish(network, junctions, |head, tail, junctions| int8::verify(network, junctions, (head, tail), data, &verifying))
+    finish(network, junctions, align, |head, tail, junctions| {
+        int8::verify(network, junctions, (head, tail), data, &verifying)
+    })
 }
 
 fn finish(
     network: &Network,
     junctions: Vec<PlannedJunction>,
+    align: SectionAlign,
     verify: impl FnOnce(&[u8], Option<&[u8]>, &[PlannedJunction]) -> Result<Verified, VerifyError>,
 ) -> Result<Converted, ConvertError> {
-    let (head, tail) = parts(network, |part| encode(network, &junctions, part))?;
+    let (head, tail) = parts(network, |part| encode(network, &junctions, part, align))?;
     junctions.iter().for_each(|junction| junction.packed.release());
     let verified = verify(&head, tail.as_deref(), &junctions)?;
     Ok(Converted { head, tail, junctions, verified })

@@ -22,10 +22,30 @@ const EXITS: usize = 22;
 const NAMES: core::ops::Range<usize> = 48..52;
 const LENGTH: core::ops::Range<usize> = 8..12;
 const CHECKSUM: core::ops::Range<usize> = 12..16;
-const ALIGN: usize = 16;
+/// Where the header has the alignment of sections.
+const ALIGNMENT: usize = 30;
 
 /// What pixels are multiplied with where the recipe does not say.
 pub(crate) const BYTE_SCALE: f32 = 1.0 / 255.0;
+
+/// Where sections may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SectionAlign {
+    /// At multiples of 16: the fewest bytes.
+    #[default]
+    To16,
+    /// At multiples of 64, so that no load of a vector of 32 or 64 bytes crosses a cache line.
+    To64,
+}
+
+impl SectionAlign {
+    const fn bytes(self) -> usize {
+        match self {
+            Self::To16 => 16,
+            Self::To64 => 64,
+        }
+    }
+}
 
 /// A network does not fit the format's limits. A checked recipe keeps all of them but the file's length.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,10 +73,15 @@ pub enum EncodeError {
 ///
 /// # Errors
 /// Something exceeds the format's limits.
-pub fn encode(network: &Network, junctions: &[PlannedJunction], part: Part) -> Result<Settled<u8>, EncodeError> {
+pub fn encode(
+    network: &Network,
+    junctions: &[PlannedJunction],
+    part: Part,
+    align: SectionAlign,
+) -> Result<Settled<u8>, EncodeError> {
     let Records { file, here, names } = records(network, junctions, part)?;
     let here = here.iter().filter_map(|at| junctions.get(*at));
-    file.with_sections(here.map(|junction| &junction.packed), &names)
+    file.with_sections(here.map(|junction| &junction.packed), &names, align)
 }
 
 /// A file without its sections.
@@ -158,7 +183,11 @@ fn records(network: &Network, junctions: &[PlannedJunction], part: Part) -> Resu
 ///
 /// # Errors
 /// The file grows beyond what the format holds.
-pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Result<Settled<u8>, EncodeError> {
+pub(crate) fn with_junctions(
+    bytes: &[u8],
+    junctions: &[PlannedJunction],
+    align: SectionAlign,
+) -> Result<Settled<u8>, EncodeError> {
     let (operations, _) = bytes.get(HEADER..).unwrap_or_default().as_chunks::<OPERATION>();
     let exits_at = HEADER + junctions.len() * OPERATION;
     let exits = exits_at..exits_at + bytes.get(EXITS).copied().map_or(0, usize::from) * EXIT;
@@ -171,7 +200,7 @@ pub(crate) fn with_junctions(bytes: &[u8], junctions: &[PlannedJunction]) -> Res
     }
     file.put(bytes.get(exits).unwrap_or_default());
     let names = bytes.len().checked_sub(names).and_then(|at| bytes.get(at..)).unwrap_or_default();
-    file.with_sections(junctions.iter().map(|junction| &junction.packed), names)
+    file.with_sections(junctions.iter().map(|junction| &junction.packed), names, align)
 }
 
 fn class_names(network: &Network) -> Result<Vec<u8>, EncodeError> {
@@ -266,16 +295,21 @@ impl Bytes {
         Ok(())
     }
 
-    /// The file, with these sections behind what there is, each at a multiple of 16, and with length and checksum filled in.
+    /// The file, with these sections behind what there is, and with alignment, length and checksum filled in.
     fn with_sections<'p>(
         mut self,
         junctions: impl Iterator<Item = &'p Packed>,
         names: &'p [u8],
+        align: SectionAlign,
     ) -> Result<Settled<u8>, EncodeError> {
         let sections = junctions.flat_map(Packed::sections).chain([names]);
         let sections: Vec<&[u8]> = sections.filter(|section| !section.is_empty()).collect();
-        let length = sections.iter().fold(self.0.len(), |end, section| end.next_multiple_of(ALIGN) + section.len());
+        let length =
+            sections.iter().fold(self.0.len(), |end, section| end.next_multiple_of(align.bytes()) + section.len());
         let length = narrow::<u32>("file, bytes", length)?;
+        if let Some(field) = self.0.get_mut(ALIGNMENT) {
+            *field = u8::from(align == SectionAlign::To64);
+        }
         if let Some(field) = self.0.get_mut(LENGTH) {
             field.copy_from_slice(&length.to_le_bytes());
         }
@@ -284,23 +318,23 @@ impl Bytes {
         }
         // Twice over the sections, so that they need not be in memory together.
         let mut checksum = crc32fast::Hasher::new();
-        in_order(&self.0, &sections, |bytes| checksum.update(bytes));
+        in_order(&self.0, &sections, align, |bytes| checksum.update(bytes));
         if let Some(field) = self.0.get_mut(CHECKSUM) {
             field.copy_from_slice(&checksum.finalize().to_le_bytes());
         }
         let mut file = Settling::new();
-        in_order(&self.0, &sections, |bytes| file.extend(bytes));
+        in_order(&self.0, &sections, align, |bytes| file.extend(bytes));
         Ok(file.settled()?)
     }
 }
 
-/// What is in a file, one piece after the other: records, and sections with zeros in front of each up to a multiple of 16.
-fn in_order(records: &[u8], sections: &[&[u8]], mut put: impl FnMut(&[u8])) {
+/// What is in a file, one piece after the other: records, and sections with zeros in front of each up to where it may start.
+fn in_order(records: &[u8], sections: &[&[u8]], align: SectionAlign, mut put: impl FnMut(&[u8])) {
     put(records);
     let mut end = records.len();
     for section in sections {
-        let start = end.next_multiple_of(ALIGN);
-        put([0; ALIGN].get(..start - end).unwrap_or_default());
+        let start = end.next_multiple_of(align.bytes());
+        put([0; 64].get(..start - end).unwrap_or_default());
         put(section);
         end = start + section.len();
     }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::calibrate::NonzeroInputs;
 use crate::choose::{Choice, choose};
+use crate::encode::SectionAlign;
 use crate::fastest::{Target, fastest};
 use crate::find::Structure;
 use crate::grouping::Effort;
@@ -49,6 +50,17 @@ pub enum Goal<'g> {
         /// From calibration, one for each junction in the order of [`Network::junctions`]; empty without calibration.
         inputs: &'g [NonzeroInputs],
     },
+}
+
+impl Goal<'_> {
+    /// Where the sections of a file for this goal start: for processors with vectors of 32 or 64 bytes at cache lines.
+    #[must_use]
+    pub fn section_align(&self) -> SectionAlign {
+        match self {
+            Goal::Speed { profile, .. } if profile.isa.starts_with("avx") => SectionAlign::To64,
+            _ => SectionAlign::To16,
+        }
+    }
 }
 
 /// Told which junction is being packed and what share of it is done, 0 to 1.

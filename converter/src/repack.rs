@@ -94,7 +94,7 @@ pub fn repack(bytes: &[u8], goal: Goal<'_>, progress: Progress<'_>) -> Result<Re
             return Err(RepackError::Lost(planned.id));
         }
     }
-    let new = with_junctions(bytes, &planned)?;
+    let new = with_junctions(bytes, &planned, goal.section_align())?;
     let verified = verify_part(&network, &new)?;
     let junctions = model.operations().zip(&planned).map(|(old, planned)| report(&old.junction, planned));
     Ok(Repacked { junctions: junctions.collect(), bytes: new, verified })

@@ -6,7 +6,7 @@ mod support;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lacewing_converter::convert::{Converted, convert_network};
-use lacewing_converter::encode::encode;
+use lacewing_converter::encode::{SectionAlign, encode};
 use lacewing_converter::evaluate::{EvaluateError, Evaluation, evaluate, plain_input};
 use lacewing_converter::import::import;
 use lacewing_converter::network::Network;
@@ -210,7 +210,7 @@ fn any_head_works_with_any_tail() {
         for (planned, trained) in junctions.iter_mut().zip(network.junctions()) {
             planned.packed = pack(&trained.edges, &trained.bias, trained.activation, packing).unwrap();
         }
-        let part = |part| encode(&network, &junctions, part).unwrap();
+        let part = |part| encode(&network, &junctions, part, SectionAlign::To16).unwrap();
         parts.push((part(Part::Head), part(Part::Tail)));
     }
     for (head, _) in &parts {

@@ -172,3 +172,29 @@ fn the_cautious_rule_is_kept() {
 fn what_is_no_model_is_not_packed() {
     assert!(matches!(repack(b"no model", Goal::Size, &|_, _| {}), Err(RepackError::Parse(_))));
 }
+
+#[test]
+fn sections_for_wide_vectors_begin_at_cache_lines() {
+    let network = network(&recipe());
+    let plain = convert_network(&network, None).unwrap();
+    for (isa, align) in [("scalar", 16), ("neon", 16), ("avx2", 64), ("avx512", 64)] {
+        let profile = favouring("windows 8 x8").to_toml().replace("scalar", isa);
+        let profile = Profile::parse(isa, &profile).unwrap();
+        let files = convert_for(&network, &profile);
+        let repacked = repack(&plain.head, Goal::Speed { profile: &profile, inputs: &[] }, &|_, _| {}).unwrap();
+        for file in [&files.head, files.tail.as_ref().unwrap(), &repacked.bytes] {
+            let model = Model::parse(file, &KernelSet::ALL).unwrap();
+            let mut offsets = Vec::new();
+            for operation in model.operations() {
+                let parts = operation.junction.parts();
+                let sections = [parts.weights, parts.counts, parts.index, parts.bias].into_iter();
+                let there = sections.filter(|section| !section.is_empty());
+                offsets.extend(there.map(|section| section.as_ptr() as usize - file.as_ptr() as usize));
+            }
+            assert!(offsets.iter().all(|at| at % align == 0), "{isa}: {offsets:?}");
+            assert!(align == 64 || offsets.iter().any(|at| at % 64 != 0), "{isa}: {offsets:?}");
+        }
+        let back = repack(&repacked.bytes, Goal::Size, &|_, _| {}).unwrap();
+        assert!(back.bytes == plain.head, "there and back changes a file ({isa})");
+    }
+}

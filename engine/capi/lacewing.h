@@ -160,6 +160,8 @@ enum lacewing_status
   LACEWING_STATUS_MODEL_BAD_CLASS_NAMES = 42,
   // What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
   LACEWING_STATUS_MODEL_BAD_CALIBRATION = 43,
+  // Sections are aligned neither to 16 nor to 64 bytes.
+  LACEWING_STATUS_MODEL_UNKNOWN_ALIGNMENT = 44,
   // n_in or n_out is zero.
   LACEWING_STATUS_JUNCTION_ZERO_WIDTH = 101,
   // The packing's own numbers are out of range.

@@ -61,6 +61,8 @@ pub enum Rule {
     BadIntegerExit,
     /// What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
     BadCalibration,
+    /// Sections aligned neither to 16 nor to 64 bytes.
+    UnknownAlignment,
     /// A reserved byte is not zero.
     ReservedNotZero,
     /// No such operation kind.
@@ -144,6 +146,7 @@ impl Rule {
             Self::BadCalibration => {
                 "what an exit's threshold was chosen for is unknown, or a number of it is out of range"
             }
+            Self::UnknownAlignment => "the alignment of sections is unknown to this engine: update it",
             Self::ReservedNotZero => "a reserved byte is not zero",
             Self::UnknownOperation => "the operation is unknown to this engine: update it",
             Self::UnknownPacking => "the packing is unknown to this engine: update it, or repack with 'lacewing pack'",
@@ -184,6 +187,7 @@ impl ParseError {
             | Rule::WrongFileLength
             | Rule::WrongChecksum
             | Rule::UnknownElement
+            | Rule::UnknownAlignment
             | Rule::UnknownOperation
             | Rule::UnknownPacking
             | Rule::UnknownActivation

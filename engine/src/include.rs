@@ -4,9 +4,10 @@ use lacewing_kernels::{Kernel, KernelSet, kernel_list, scalar};
 
 use crate::model::{MAX_OPERATIONS, Model};
 
-/// Bytes at a multiple of 16, as [`include_model!`](crate::include_model) lays them.
+/// Bytes at a multiple of 16, on x86-64 at a cache line, as [`include_model!`](crate::include_model) lays them.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
+#[cfg_attr(target_arch = "x86_64", repr(C, align(64)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(16)))]
 pub struct Aligned<B>(
     /// The bytes.
     pub B,

@@ -14,8 +14,6 @@ const HEADER: usize = 64;
 const OPERATION: usize = 48;
 const EXIT: usize = 32;
 const CHECKSUM_AT: usize = 12;
-/// Sections start at multiples of this.
-const SECTION_ALIGN: usize = 16;
 /// Bytes of an f32 activation.
 const F32: usize = 4;
 
@@ -63,7 +61,7 @@ impl<'m> Model<'m> {
         let mut plan = Plan::new(&header, &exits, records);
         check!(plan.read_operations(bytes, kernels));
         check!(plan.finish());
-        let (names, end) = check!(section(bytes, plan.at, header.names_len));
+        let (names, end) = check!(header.section(bytes, plan.at, header.names_len));
         require!(end == bytes.len(), Rule::TrailingBytes, end);
         check!(prove_names(names, header.classes, end - names.len()));
         Ok(Self {
@@ -140,6 +138,8 @@ struct Header {
     input_scaling: Scaling,
     input: Option<Quantisation>,
     output_scaling: Scaling,
+    /// Sections start at multiples of this.
+    section_align: usize,
     names_len: usize,
 }
 
@@ -164,6 +164,7 @@ impl Header {
             input_scaling,
             input: None,
             output_scaling: Scaling { scale: r.f32(40), zero: r.f32(44) },
+            section_align: if r.u8(30) == 0 { 16 } else { 64 },
             names_len: r.u32(48) as usize,
         };
         require!(header.operations >= 1 && header.operations <= MAX_OPERATIONS, Rule::OperationCount, 21);
@@ -181,12 +182,27 @@ impl Header {
             Part::Whole | Part::Head => header.head_exits == 0,
         };
         require!(head_exits_fit, Rule::BadHeadExits, 29);
-        require!(r.is_zero(30, 2), Rule::ReservedNotZero, 30);
+        require!(r.u8(30) <= 1, Rule::UnknownAlignment, 30);
+        require!(r.u8(31) == 0, Rule::ReservedNotZero, 31);
         require!(header.input_scaling.is_sound(), Rule::BadScaling, 32);
         require!(header.output_scaling.is_sound(), Rule::BadScaling, 40);
         require!(r.is_zero(52, 12), Rule::ReservedNotZero, 52);
         let input = check!(int8::read_input(r, &header.input_scaling));
         Ok(Self { input, ..header })
+    }
+
+    /// The section of `len` bytes that follows byte `at`, and where it ends; one of length 0 takes no place.
+    const fn section<'m>(&self, bytes: &'m [u8], at: usize, len: usize) -> Result<(&'m [u8], usize), ParseError> {
+        if len == 0 {
+            return Ok((&[], at));
+        }
+        let start = at.next_multiple_of(self.section_align);
+        let Some(padding) = slice(bytes, at, start - at) else { return refuse(Rule::SectionPastEnd, at) };
+        require!(all_zero(padding), Rule::PaddingNotZero, at);
+        match slice(bytes, start, len) {
+            Some(section) => Ok((section, start + len)),
+            None => refuse(Rule::SectionPastEnd, start),
+        }
     }
 
     /// Trunk junctions in front of this file.
@@ -460,12 +476,12 @@ impl<'m, 'h> Plan<'m, 'h> {
         let is_int8 = r.u8(12) == 1;
         let packing = check!(read_packing(r, at));
         let activation = check!(read_activation(r, at));
-        let (weights, end) = check!(section(bytes, self.at, r.u32(24) as usize));
-        let (counts, end) = check!(section(bytes, end, r.u32(28) as usize));
-        let (index, end) = check!(section(bytes, end, r.u32(32) as usize));
-        let (bias, end) = check!(section(bytes, end, r.u32(36) as usize));
+        let (weights, end) = check!(self.header.section(bytes, self.at, r.u32(24) as usize));
+        let (counts, end) = check!(self.header.section(bytes, end, r.u32(28) as usize));
+        let (index, end) = check!(self.header.section(bytes, end, r.u32(32) as usize));
+        let (bias, end) = check!(self.header.section(bytes, end, r.u32(36) as usize));
         let (n_in, n_out) = (r.u16(4), r.u16(6));
-        let (rescale, end) = check!(section(bytes, end, int8::rescale_len(n_out, is_int8)));
+        let (rescale, end) = check!(self.header.section(bytes, end, int8::rescale_len(n_out, is_int8)));
         self.at = end;
         let parts = Parts { n_in, n_out, packing, activation, weights, counts, index, bias };
         let proven = if is_int8 { Junction::new_i8(parts, int8::read_int8(r, rescale)) } else { Junction::new(parts) };
@@ -512,20 +528,6 @@ const fn read_activation(r: &Record<'_, OPERATION>, at: usize) -> Result<Activat
     };
     require!(r.is_zero(8, 4), Rule::SlopeWithoutUse, at + 8);
     Ok(activation)
-}
-
-/// The section of `len` bytes that follows byte `at`, and where it ends; one of length 0 takes no place.
-const fn section(bytes: &[u8], at: usize, len: usize) -> Result<(&[u8], usize), ParseError> {
-    if len == 0 {
-        return Ok((&[], at));
-    }
-    let start = at.next_multiple_of(SECTION_ALIGN);
-    let Some(padding) = slice(bytes, at, start - at) else { return refuse(Rule::SectionPastEnd, at) };
-    require!(all_zero(padding), Rule::PaddingNotZero, at);
-    match slice(bytes, start, len) {
-        Some(section) => Ok((section, start + len)),
-        None => refuse(Rule::SectionPastEnd, start),
-    }
 }
 
 /// None at all, or one for each class, filling the section.

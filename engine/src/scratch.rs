@@ -2,7 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-/// `N` bytes of scratch, aligned for every element. `N` is [`Model::scratch_len`](crate::Model::scratch_len), a constant
+/// `N` bytes of scratch, aligned for every element, on x86-64 for the widest vectors. `N` is [`Model::scratch_len`](crate::Model::scratch_len), a constant
 /// where the model is one:
 ///
 /// ```
@@ -14,7 +14,8 @@ use core::ops::{Deref, DerefMut};
 /// assert!(engine.is_ok());
 /// ```
 #[derive(Clone, Debug)]
-#[repr(C, align(16))]
+#[cfg_attr(target_arch = "x86_64", repr(C, align(64)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(16)))]
 pub struct Scratch<const N: usize>([u8; N]);
 
 impl<const N: usize> Scratch<N> {

@@ -6,7 +6,7 @@ mod support;
 use std::path::PathBuf;
 
 use lacewing_engine::{Calibration, CalibrationTarget, Kernel, KernelSet, Model, ParseError, Q15, Rule};
-use lacewing_kernels::{JunctionError, Section, scalar};
+use lacewing_kernels::{Junction, JunctionError, Section, scalar};
 use packings::{hostile_packings, larger, packed, packed_i8, wide_pages_i8, wide_windows_i8, windows_i8};
 use support::{
     EXIT, File, HEADER, OPERATION, Op, OpI8, coded_i8, dense, exit, head, head_i8, mixed, mixed_head, rich, seal, tail,
@@ -19,6 +19,18 @@ fn patched(file: &File, at: usize, with: &[u8]) -> Vec<u8> {
     bytes[at..at + with.len()].copy_from_slice(with);
     seal(&mut bytes);
     bytes
+}
+
+/// Bytes with one of them overwritten, sealed again.
+fn overwritten(mut bytes: Vec<u8>, at: usize, with: u8) -> Vec<u8> {
+    bytes[at] = with;
+    seal(&mut bytes);
+    bytes
+}
+
+/// Where the records of `whole` end.
+const fn whole_sections() -> usize {
+    HEADER + 3 * OPERATION + 2 * EXIT
 }
 
 /// The bytes of an operation record from its packing id to its parameters, everything between them as a dense one has it.
@@ -79,7 +91,16 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, Rule, usize)> {
         ("input-scale-0", patched(&whole(), 32, &[0; 4]), Rule::BadScaling, 32),
         ("input-zero-nan", patched(&whole(), 36, &nan), Rule::BadScaling, 32),
         ("output-scale-2", patched(&whole(), 40, &2f32.to_le_bytes()), Rule::BadScaling, 40),
-        ("reserved-30", patched(&whole(), 30, &[1]), Rule::ReservedNotZero, 30),
+        ("alignment-2", patched(&whole(), 30, &[2]), Rule::UnknownAlignment, 30),
+        ("alignment-64-of-none", patched(&whole(), 30, &[1]), Rule::PaddingNotZero, whole_sections()),
+        ("alignment-16-of-64", overwritten(whole().aligned_to(64), 30, 0), Rule::PaddingNotZero, 392),
+        (
+            "alignment-64-padding",
+            overwritten(whole().aligned_to(64), whole_sections(), 1),
+            Rule::PaddingNotZero,
+            whole_sections(),
+        ),
+        ("reserved-31", patched(&whole(), 31, &[1]), Rule::ReservedNotZero, 31),
         ("reserved-52", patched(&whole(), 63, &[1]), Rule::ReservedNotZero, 52),
         ("reserved-operation-13", patched(&whole(), HEADER + 13, &[1]), Rule::ReservedNotZero, HEADER + 13),
         ("reserved-operation-18", patched(&whole(), HEADER + 23, &[1]), Rule::ReservedNotZero, HEADER + 18),
@@ -430,4 +451,20 @@ fn the_hostile_files_are_checked_in() {
         assert_eq!(&std::fs::read(&path).unwrap_or_default(), bytes, "{}: bless it", path.display());
     }
     assert_eq!(std::fs::read_dir(folder).expect("the folder is there").count(), files.len(), "a file without a rule");
+}
+
+#[test]
+fn sections_may_lie_at_multiples_of_64() {
+    for file in [whole(), head(), tail(), rich(), whole_i8()] {
+        let (near, far) = (file.bytes(), file.aligned_to(64));
+        let (near, far) = [&near, &far].map(|bytes| Model::parse(bytes, &KernelSet::ALL).expect("sound")).into();
+        for (near, far) in near.operations().zip(far.operations()) {
+            let sections = |junction: &Junction<'_>| {
+                let parts = junction.parts();
+                [parts.weights, parts.counts, parts.index, parts.bias].map(<[u8]>::to_vec)
+            };
+            assert_eq!(sections(&near.junction), sections(&far.junction));
+        }
+        assert_eq!((near.pair_id(), near.scratch_len()), (far.pair_id(), far.scratch_len()));
+    }
 }

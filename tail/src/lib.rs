@@ -49,7 +49,7 @@ pub use config::{Addresses, Batching, Config, Limits, Stop};
 pub use datagrams::{Incoming, Outgoing};
 pub use frames::{Frames, encode_frame};
 #[cfg(feature = "server")]
-pub use model_file::{LoadError, ModelFile, read_model};
+pub use model_file::{LoadError, ModelBytes, ModelFile, read_model};
 #[cfg(feature = "server")]
 pub use serve::{ServeError, gateway, serve};
 #[cfg(feature = "server")]

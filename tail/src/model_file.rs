@@ -1,5 +1,6 @@
 //! Model files: read whole, proven before they serve.
 
+use core::ops::Deref;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,14 @@ use std::path::{Path, PathBuf};
 use lacewing_engine::{KernelSet, Model, ParseError, Part};
 use thiserror::Error;
 
+/// What a processor loads at once, in bytes.
+const CACHE_LINE: usize = 64;
+
 /// The bytes of a tail or a whole network, and the name they are served under.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
     name: String,
-    bytes: Vec<u8>,
+    bytes: ModelBytes,
 }
 
 /// A model cannot be served.
@@ -72,7 +76,7 @@ impl ModelFile {
         if !is_name(name) {
             return Err(LoadError::Name(name.into()));
         }
-        Ok(Self { name: name.to_owned(), bytes })
+        Ok(Self { name: name.to_owned(), bytes: ModelBytes::holding(&bytes) })
     }
 
     /// Reads files, and from folders every `.lace` file that is no head, by name.
@@ -117,19 +121,55 @@ impl ModelFile {
     }
 }
 
+/// The bytes of a model file, beginning at a cache line, so that no kernel's load crosses one where the file is laid out for that.
+#[derive(Debug)]
+pub struct ModelBytes {
+    /// With bytes in front that are passed over.
+    all: Vec<u8>,
+    first: usize,
+}
+
+impl ModelBytes {
+    /// A copy of `bytes`.
+    #[must_use]
+    pub fn holding(bytes: &[u8]) -> Self {
+        let mut all: Vec<u8> = Vec::with_capacity(bytes.len() + CACHE_LINE);
+        // Where an allocation's address is unknown, as in an interpreter, nothing is passed over.
+        let first = all.as_ptr().align_offset(CACHE_LINE) % CACHE_LINE;
+        all.resize(first, 0);
+        all.extend_from_slice(bytes);
+        Self { all, first }
+    }
+}
+
+impl Clone for ModelBytes {
+    /// At a cache line as well.
+    fn clone(&self) -> Self {
+        Self::holding(self)
+    }
+}
+
+impl Deref for ModelBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.all.get(self.first..).unwrap_or_default()
+    }
+}
+
 /// Reads a model file whole: what is parsed has to stay as it is, so it is never mapped. Of a file that is none by its first bytes
 /// only these are read, of one that is longer than it says one byte more than that: enough for `Model::parse` to refuse it.
 ///
 /// # Errors
 /// What the system says.
-pub fn read_model(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_model(path: &Path) -> io::Result<ModelBytes> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(Model::HEADER_LEN as u64).read_to_end(&mut bytes)?;
     if let Some(stated) = Model::stated_len(&bytes) {
         file.take((stated as u64 + 1).saturating_sub(Model::HEADER_LEN as u64)).read_to_end(&mut bytes)?;
     }
-    Ok(bytes)
+    Ok(ModelBytes::holding(&bytes))
 }
 
 fn read_folder(folder: &Path) -> Result<Vec<ModelFile>, LoadError> {
@@ -162,11 +202,24 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{ModelBytes, is_name};
 
     #[test]
     fn names_stand_in_an_address_as_they_are() {
         assert!(["tail", "mnist-800_40.v2"].iter().all(|name| is_name(name)));
         assert!(!["", "..", ".hidden", "a/b", "a%2f", "ä", "a b"].iter().any(|name| is_name(name)));
+    }
+
+    #[test]
+    fn bytes_of_a_model_begin_at_a_cache_line() {
+        for len in [0, 1, 63, 64, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let held = ModelBytes::holding(&bytes);
+            let copy = held.clone();
+            for held in [held, copy] {
+                assert_eq!(*held, *bytes);
+                assert_eq!(held.as_ptr().align_offset(64), 0);
+            }
+        }
     }
 }

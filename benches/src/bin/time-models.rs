@@ -5,7 +5,9 @@ use core::hint::black_box;
 use std::io::Write;
 
 use clap::Parser;
+use lacewing_converter::bench::aligned::Aligned;
 use lacewing_converter::bench::measure::{Effort, interleaved};
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
@@ -22,7 +24,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut out = std::io::stdout().lock();
     write!(out, "{{")?;
     for (at, path) in args.models.iter().enumerate() {
-        let bytes = std::fs::read(path)?;
+        let bytes = Aligned::new(&std::fs::read(path)?);
         let (run, copy) = times(&Model::parse(&bytes, &KernelSet::ALL)?)?;
         let comma = if at > 0 { ", " } else { "" };
         write!(out, "{comma}{:?}: {{\"run_ns\": {run:.1}, \"copy_ns\": {copy:.1}}}", path.display().to_string())?;
@@ -34,8 +36,8 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
 fn times(model: &Model<'_>) -> Result<(f64, f64), Box<dyn core::error::Error>> {
     let images = data::load(data::bundled_mnist(), Part::Validation, &Input::plain(model.n_in()))?;
     let image = images.sample(0);
-    let mut scratches = [0, 1].map(|_| vec![0u128; model.scratch_len().div_ceil(16)]);
-    let [one, other] = scratches.each_mut().map(|scratch| bytemuck::cast_slice_mut(scratch));
+    let mut scratches = [0, 1].map(|_| HeapScratch::new(model.scratch_len()));
+    let [one, other] = scratches.each_mut().map(HeapScratch::bytes);
     let effort = Effort { rounds: 31, ..Effort::RECORD };
     let measured = match model.input() {
         Some(quantisation) => {

@@ -9,6 +9,7 @@ use lacewing_converter::latency::Contender;
 use lacewing_engine::Model;
 use lacewing_models::Recipe;
 use lacewing_models::data::{self, Part};
+use lacewing_tail::ModelBytes;
 use serde::Serialize;
 
 use crate::args::Eval;
@@ -50,8 +51,8 @@ fn json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// The bytes of a head or whole network, and of its tail.
 struct Files<'p> {
-    head: (&'p Path, Vec<u8>),
-    tail: Option<(&'p Path, Vec<u8>)>,
+    head: (&'p Path, ModelBytes),
+    tail: Option<(&'p Path, ModelBytes)>,
 }
 
 impl<'p> Files<'p> {

@@ -5,6 +5,7 @@
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::{Dataset, bundled};
 
+use super::aligned::Aligned;
 use super::measure::{Effort, interleaved};
 use super::{BenchError, Comparison, Entrant, peers};
 use crate::calibrate::nonzero_inputs;
@@ -38,7 +39,8 @@ pub struct Bundled {
 struct Converted {
     name: String,
     dense: bool,
-    bytes: Vec<u8>,
+    /// At a cache line, as a file that is mapped.
+    bytes: Aligned<u8>,
 }
 
 /// A layer as the peers take it.
@@ -77,7 +79,7 @@ impl Bundled {
 
     /// Its name, and every model file with the name of its contender.
     pub fn models(&self) -> (&str, impl Iterator<Item = (&str, &[u8])>) {
-        (&self.name, self.models.iter().map(|model| (model.name.as_str(), model.bytes.as_slice())))
+        (&self.name, self.models.iter().map(|model| (model.name.as_str(), &*model.bytes)))
     }
 
     /// The dense network, layer by layer, with a peer's matrix product; the logits are the last buffer.
@@ -188,7 +190,7 @@ fn convert(
 ) -> Result<Vec<Converted>, BenchError> {
     let mut all = Vec::new();
     let mut add = |name: String, goal: Goal<'_>| -> Result<(), BenchError> {
-        let bytes = convert_network_for(network, goal, None, &|_, _| {})?.head.into();
+        let bytes = Aligned::new(&convert_network_for(network, goal, None, &|_, _| {})?.head);
         all.push(Converted { name, dense: false, bytes });
         Ok(())
     };

@@ -100,6 +100,8 @@ pub enum lacewing_status {
     ModelBadClassNames = 42,
     /// What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.
     ModelBadCalibration = 43,
+    /// Sections are aligned neither to 16 nor to 64 bytes.
+    ModelUnknownAlignment = 44,
     /// n_in or n_out is zero.
     JunctionZeroWidth = 101,
     /// The packing's own numbers are out of range.
@@ -247,6 +249,7 @@ impl Status {
             Self::ModelTrailingBytes => c"Bytes after the last section.",
             Self::ModelBadClassNames => c"The class names do not fill their section exactly, one of 1 to 64 bytes of UTF-8 for each class.",
             Self::ModelBadCalibration => c"What an exit's threshold was chosen for is unknown, or its numbers are outside their ranges.",
+            Self::ModelUnknownAlignment => c"Sections are aligned neither to 16 nor to 64 bytes.",
             Self::JunctionZeroWidth => c"n_in or n_out is zero.",
             Self::JunctionBadPacking => c"The packing's own numbers are out of range.",
             Self::JunctionWrongLength => c"A section has another length than the packing needs.",
@@ -321,6 +324,7 @@ impl From<Rule> for Status {
             Rule::ElementMismatch => Self::ModelElementMismatch,
             Rule::ScaleMismatch => Self::ModelScaleMismatch,
             Rule::BadIntegerExit => Self::ModelBadIntegerExit,
+            Rule::UnknownAlignment => Self::ModelUnknownAlignment,
             Rule::ReservedNotZero => Self::ModelReservedNotZero,
             Rule::UnknownOperation => Self::ModelUnknownOperation,
             Rule::UnknownPacking => Self::ModelUnknownPacking,
@@ -472,6 +476,7 @@ pub const ALL: &[Status] = &[
     Status::ModelTrailingBytes,
     Status::ModelBadClassNames,
     Status::ModelBadCalibration,
+    Status::ModelUnknownAlignment,
     Status::JunctionZeroWidth,
     Status::JunctionBadPacking,
     Status::JunctionWrongLength,

@@ -89,8 +89,13 @@ pub struct File {
 }
 
 impl File {
-    /// The bytes, sealed.
+    /// The bytes, sealed; sections at multiples of 16.
     pub fn bytes(&self) -> Vec<u8> {
+        self.aligned_to(16)
+    }
+
+    /// The bytes, sealed; sections at multiples of 64 where `align` is that.
+    pub fn aligned_to(&self, align: usize) -> Vec<u8> {
         let mut b = vec![0; HEADER];
         b[0..4].copy_from_slice(b"LACE");
         b[4..8].copy_from_slice(&[2, 1, 1, 1]);
@@ -99,6 +104,7 @@ impl File {
         b[24..26].copy_from_slice(&self.operations[0].shape.0.to_le_bytes());
         b[26..28].copy_from_slice(&self.classes.to_le_bytes());
         b[29] = self.head_exits;
+        b[30] = u8::from(align == 64);
         let scaling = |q: Option<(f32, i8)>| [q.map_or(1.0, |q| q.0), q.map_or(0.0, |q| f32::from(q.1))];
         b[28] = u8::from(self.input.is_some());
         let trunk_end = self.operations.iter().rfind(|op| op.exit == 0);
@@ -146,7 +152,7 @@ impl File {
         }
         sections.push(self.names.clone());
         for section in sections.iter().filter(|s| !s.is_empty()) {
-            b.resize(b.len().next_multiple_of(16), 0);
+            b.resize(b.len().next_multiple_of(align), 0);
             b.extend(section);
         }
         seal(&mut b);

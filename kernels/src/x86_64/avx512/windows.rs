@@ -9,9 +9,11 @@
 //! is padding: lanes that have no edge left in the window. Random masks of 800 inputs and 112 rows, grouped, take 1.18, 1.51 and 2.02
 //! times the steps of no padding at densities of 1/4, 1/10 and 1/20.
 //!
-//! On Emerald Rapids reading the weights and words alone, a multiply-add each and nothing else, takes 0.97 to 1.05 of the kernel's time at 1/4 and
-//! 1/10, and 0.72 to 0.88 at 1/20, whose 42 KB a first-level cache of 48 KB holds in part: there is nothing left to win but bytes. Fetching ahead
-//! (384 and 768 floats) takes 0.93 at 1/4 and 1.0 to 1.1 below.
+//! On Emerald Rapids (2.96 GHz) a line out of L2 costs 1.36 cycles and a load out of L1 0.45 more, one after the other, not side by side: measured with
+//! 120 KB read and 0 to 12 further loads for every eight lines. Six steps are 7.1 lines, six loads of windows and one of four starts: 12.8 cycles of the
+//! 12.9 that they take at 1/4. The ports of FMA, permutation and shift would take 8.5. So what is left to win are bytes and loads: three starts by
+//! one load was 2 %. Fetching ahead (384 and 768 floats) takes 0.93 at 1/4 of what it did on a loaded machine, and 1.0 to 1.1 below: no line comes
+//! cheaper by that. Sums left in the row's order, gathers and scatters of biases and sums: within 2 %.
 //!
 //! Tried and slower on Zen 4: three and four steps a window, or as many as pay, window by window (fewer loads than 2.33 cycles'
 //! worth of L2 are no gain); windows that start at multiples of 8 (three loads a pair); one step of windows of 8 and 16 that start
@@ -23,7 +25,7 @@
 use core::arch::x86_64::*;
 
 use super::page::{Page, next_positions, word_of};
-use super::total;
+use super::{four, part, total};
 use crate::junction::Junction;
 use crate::spilled;
 
@@ -47,11 +49,13 @@ pub(super) unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
         unsafe {
             let (now, after) = starts.split_at_unchecked(usize::from(u16::from_le_bytes(*count)) / S);
             starts = after;
-            let mut words_of = now.chunks_exact(word_of(M) / S);
-            for starts in &mut words_of {
+            let mut now = now;
+            // Four starts by one load, of which three are used.
+            while let Some(starts) = now.first_chunk::<4>() {
+                let starts = four(starts);
                 let mut positions = _mm512_loadu_si512(words);
                 for k in 0..word_of(M) / S {
-                    let window = Page::<M>::load(x.as_ptr().add(number(*starts.get_unchecked(k))));
+                    let window = Page::<M>::load(x.as_ptr().add(part(starts, k)));
                     for step in S * k..S * k + S {
                         let weights = _mm512_loadu_ps(weights.add(16 * step));
                         acc[step % 4] = _mm512_fmadd_ps(weights, window.pick(positions), acc[step % 4]);
@@ -60,11 +64,11 @@ pub(super) unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
                 }
                 weights = weights.add(16 * word_of(M));
                 words = words.add(1);
+                now = now.get_unchecked(word_of(M) / S..);
             }
-            let rest = words_of.remainder();
-            if !rest.is_empty() {
+            if !now.is_empty() {
                 let mut positions = _mm512_loadu_si512(words);
-                for start in rest {
+                for start in now {
                     let window = Page::<M>::load(x.as_ptr().add(number(*start)));
                     for acc in &mut acc[..S] {
                         *acc = _mm512_fmadd_ps(_mm512_loadu_ps(weights), window.pick(positions), *acc);
