@@ -142,6 +142,15 @@ fn idx_is_told_by_content() {
 }
 
 #[test]
+fn a_path_where_there_is_nothing_is_no_folder_without_images() {
+    for name in ["gone.npz", "gone"] {
+        let path = tempfile::tempdir().unwrap().path().join(name);
+        let error = data::load(&path, Part::Train, &Input::plain(784)).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()) && error.contains("No such file"), "{error}");
+    }
+}
+
+#[test]
 fn missing_files_are_named() {
     let small = Small::new();
     let error = small.load(Part::Test).unwrap_err().to_string();

@@ -139,7 +139,8 @@ pub fn load(path: impl AsRef<Path>, part: Part, input: &Input) -> Result<Dataset
 /// The NumPy archive that `path` is, or the only one in it where it has no IDX files.
 fn archive(path: &Path) -> Option<PathBuf> {
     let is_archive = |path: &Path| path.extension().is_some_and(|extension| extension == "npz");
-    if path.is_file() {
+    if !path.is_dir() {
+        // Also where there is nothing: what reads it says so.
         return Some(path.to_path_buf());
     }
     let files: Vec<PathBuf> = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
