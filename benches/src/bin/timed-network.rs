@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use lacewing_converter::bench::network::Bundled;
 use lacewing_converter::profile::Profile;
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_converter::tune::processor;
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::data::{Part, bundled_mnist, load};
@@ -24,11 +25,10 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let network = Bundled::load(&name, Profile::of_this_machine().as_ref(), &images)?;
     let models: Vec<(&str, &[u8])> = network.models().1.collect();
     let parsed = models.iter().map(|(_, bytes)| Model::parse(bytes, &KernelSet::ALL)).collect::<Result<Vec<_>, _>>()?;
-    let mut scratch: Vec<_> = parsed.iter().map(|model| vec![0u128; model.scratch_len().div_ceil(16)]).collect();
+    let mut scratch: Vec<_> = parsed.iter().map(|model| HeapScratch::new(model.scratch_len())).collect();
     let engines = parsed.iter().zip(&mut scratch);
-    let mut engines = engines
-        .map(|(model, scratch)| Engine::new(model, bytemuck::cast_slice_mut(scratch)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut engines =
+        engines.map(|(model, scratch)| Engine::new(model, scratch.bytes())).collect::<Result<Vec<_>, _>>()?;
     let mut told = Vec::new();
     for ((name, _), engine) in models.iter().zip(&mut engines) {
         let mut logits = Vec::new();
