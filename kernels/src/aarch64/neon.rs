@@ -15,6 +15,7 @@
 
 use core::arch::aarch64::*;
 
+use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
@@ -92,18 +93,26 @@ unsafe fn dense_tile<const R: usize>(j: &Junction<'_>, o: usize, n_in: usize, x:
             }
             i += 4;
         }
-        for r in 0..R {
-            let mut total = j.bias(o + r) + vaddvq_f32(vaddq_f32(acc[0][r], acc[1][r]));
-            for i in i..n_in {
-                total += row[r].add(i).read_unaligned() * *x.get_unchecked(i);
+        let total = |r: usize| if r < R { vaddq_f32(acc[0][r], acc[1][r]) } else { vdupq_n_f32(0.0) };
+        let mut sums = vpaddq_f32(vpaddq_f32(total(0), total(1)), vpaddq_f32(total(2), total(3)));
+        if i < n_in {
+            let mut rest = [0.0; 4];
+            for (rest, row) in rest.iter_mut().zip(row) {
+                for i in i..n_in {
+                    *rest += row.add(i).read_unaligned() * *x.get_unchecked(i);
+                }
             }
-            *y.get_unchecked_mut(o + r) = total;
+            sums = vaddq_f32(sums, vld1q_f32(rest.as_ptr()));
         }
+        finish::<1>(j, o, [sums], y.get_unchecked_mut(o..o + R));
     }
 }
 
-/// Blocks of R = 4·V outputs. Pseudo-code: for each row block: acc = bias; for each block and each of its inputs:
-/// acc[v] += weights · broadcast x. U independent sets of accumulators take turns, to hide the FMA's latency.
+/// Blocks of R = 4·V outputs. Pseudo-code: for each row block: acc = 0; for each block and each of its inputs:
+/// acc[v] += weights · broadcast x; then y = bias + acc. U sets of accumulators take turns, to hide the FMA's latency.
+///
+/// Blocks of one input, eight at a time, take three instructions (index, `x`, and 64 bytes of weights) and V FMAs each: 16×1 of 800×112 at 1/4
+/// 0.5 instructions a nonzero, where dense takes 0.5 a product.
 ///
 /// # Safety
 /// As for every kernel (`RunF32`); packing block with `rows == 4·V`.
@@ -121,27 +130,144 @@ unsafe fn block<const V: usize, const U: usize>(j: &Junction<'_>, x: &[f32], y: 
         unsafe {
             let (now, after) = index.split_at_unchecked(usize::from(count));
             index = after;
-            let (groups, rest) = now.as_chunks::<U>();
-            for group in groups {
-                for (entry, acc) in group.iter().zip(&mut acc) {
-                    weights = one_block(*entry, usize::from(cols), weights, x, acc);
-                }
-            }
-            for (entry, acc) in rest.iter().zip(&mut acc) {
-                weights = one_block(*entry, usize::from(cols), weights, x, acc);
-            }
+            weights = if cols == 1 {
+                columns(now, weights, x, &mut acc)
+            } else {
+                wide_blocks(now, usize::from(cols), weights, x, &mut acc)
+            };
         }
-        for (v, y) in y.chunks_mut(4).enumerate() {
-            let mut sums = [0.0; 4];
-            let total = acc.iter().fold(vdupq_n_f32(0.0), |total, acc| vaddq_f32(total, acc[v]));
-            // SAFETY: four f32 fit the array.
-            unsafe { vst1q_f32(sums.as_mut_ptr(), total) };
-            for (r, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-                *y = j.bias((row_block * V + v) * 4 + r) + sum;
-            }
-        }
+        let sums = core::array::from_fn(|v| acc[1..].iter().fold(acc[0][v], |sum, acc| vaddq_f32(sum, acc[v])));
+        finish::<V>(j, 4 * V * row_block, sums, y);
     }
     j.activation().apply(y);
+}
+
+/// `y = bias + sums`, of as many outputs from `first` on as `y` has, 4·V at most.
+#[inline]
+#[target_feature(enable = "neon")]
+fn finish<const V: usize>(j: &Junction<'_>, first: usize, sums: [float32x4_t; V], y: &mut [f32]) {
+    let (fours, _) = y.as_chunks_mut::<4>();
+    let biases = groups_of_4(j.parts().bias);
+    let (here, _) = biases.get(first..).unwrap_or_default().as_chunks::<4>();
+    let whole = fours.first_chunk_mut::<V>().map(|fours| fours.iter_mut().zip(sums));
+    match (whole, here.first_chunk::<V>()) {
+        (Some(whole), Some(biases)) => {
+            for ((y, sums), bias) in whole.zip(biases) {
+                // SAFETY: four f32 each; vector loads and stores take any address.
+                unsafe { vst1q_f32(y.as_mut_ptr(), vaddq_f32(vld1q_f32(bias.as_ptr().cast()), sums)) };
+            }
+            return;
+        }
+        (Some(whole), None) if biases.is_empty() => {
+            for (y, sums) in whole {
+                // SAFETY: as above.
+                unsafe { vst1q_f32(y.as_mut_ptr(), sums) };
+            }
+            return;
+        }
+        _ => {}
+    }
+    for (v, (y, sums)) in y.chunks_mut(4).zip(sums).enumerate() {
+        let mut each = [0.0; 4];
+        // SAFETY: four f32 fit the array.
+        unsafe { vst1q_f32(each.as_mut_ptr(), sums) };
+        for (r, (y, sum)) in y.iter_mut().zip(each).enumerate() {
+            *y = j.bias(first + 4 * v + r) + sum;
+        }
+    }
+}
+
+/// `acc += weights · x` over blocks of one input; gives where the next weights begin.
+///
+/// # Safety
+/// `weights` has 4·V values for each entry, which is below `x.len()`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn columns<const V: usize, const U: usize>(
+    entries: &[[u8; 2]],
+    mut weights: *const f32,
+    x: &[f32],
+    acc: &mut [[float32x4_t; V]; U],
+) -> *const f32 {
+    let (eights, rest) = entries.as_chunks::<8>();
+    // SAFETY: the caller's bounds.
+    unsafe {
+        for eight in eights {
+            for (k, entry) in eight.iter().enumerate() {
+                weights = column(*entry, weights, x, &mut acc[k % U]);
+            }
+        }
+        for entry in rest {
+            weights = column(*entry, weights, x, &mut acc[0]);
+        }
+    }
+    weights
+}
+
+/// One input of one block.
+///
+/// # Safety
+/// As for [`columns`].
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn column<const V: usize>(
+    entry: [u8; 2],
+    weights: *const f32,
+    x: &[f32],
+    acc: &mut [float32x4_t; V],
+) -> *const f32 {
+    // SAFETY: the caller's bounds; vector loads take any address.
+    unsafe {
+        let x = *x.get_unchecked(usize::from(u16::from_le_bytes(entry)));
+        let mut at = weights;
+        for acc in acc.chunks_mut(4) {
+            match acc {
+                [a, b, c, d] => {
+                    let now = vld1q_f32_x4(at);
+                    *a = vfmaq_n_f32(*a, now.0, x);
+                    *b = vfmaq_n_f32(*b, now.1, x);
+                    *c = vfmaq_n_f32(*c, now.2, x);
+                    *d = vfmaq_n_f32(*d, now.3, x);
+                    at = at.add(16);
+                }
+                _ => {
+                    for acc in acc {
+                        *acc = vfmaq_n_f32(*acc, vld1q_f32(at), x);
+                        at = at.add(4);
+                    }
+                }
+            }
+        }
+        at
+    }
+}
+
+/// `acc += weights · x` over blocks of `cols` inputs; gives where the next weights begin.
+///
+/// # Safety
+/// `weights` has `4·V·cols` values for each entry; an entry plus `cols` is at most `x.len()`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn wide_blocks<const V: usize, const U: usize>(
+    entries: &[[u8; 2]],
+    cols: usize,
+    mut weights: *const f32,
+    x: &[f32],
+    acc: &mut [[float32x4_t; V]; U],
+) -> *const f32 {
+    let (groups, rest) = entries.as_chunks::<U>();
+    // SAFETY: the caller's bounds.
+    unsafe {
+        for group in groups {
+            for (entry, acc) in group.iter().zip(&mut *acc) {
+                weights = one_block(*entry, cols, weights, x, acc);
+            }
+        }
+        for (entry, acc) in rest.iter().zip(&mut *acc) {
+            weights = one_block(*entry, cols, weights, x, acc);
+        }
+    }
+    weights
 }
 
 /// `acc += weights · x` over the `cols` inputs of one block; gives where the next block's weights begin.

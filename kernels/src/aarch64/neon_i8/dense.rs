@@ -5,7 +5,7 @@ use core::arch::aarch64::*;
 use super::{dot, put};
 use crate::junction::Junction;
 
-/// Pseudo-code: for each 4 rows: for each 16 inputs: load x once; four accumulators += dot. What is left of a row is done one
+/// Pseudo-code: for each 4 rows: for each 64 inputs, then 16: load x once; four accumulators += dot. What is left of a row is done one
 /// product at a time.
 ///
 /// # Safety
@@ -41,6 +41,15 @@ unsafe fn rows<const DOT: bool, const R: usize>(j: &Junction<'_>, first: usize, 
         let row: [*const i8; R] = core::array::from_fn(|r| j.weights_i8().as_ptr().add((first + r) * n_in).cast());
         let mut acc = [vdupq_n_s32(0); R];
         let mut i = 0;
+        while i + 64 <= n_in {
+            let xs: [int8x16_t; 4] = core::array::from_fn(|k| vld1q_s8(x.as_ptr().add(i + 16 * k)));
+            for (acc, row) in acc.iter_mut().zip(row) {
+                for (k, xs) in xs.iter().enumerate() {
+                    *acc = dot::<DOT>(*acc, vld1q_s8(row.add(i + 16 * k)), *xs);
+                }
+            }
+            i += 64;
+        }
         while i + 16 <= n_in {
             let xs = vld1q_s8(x.as_ptr().add(i));
             for (acc, row) in acc.iter_mut().zip(row) {

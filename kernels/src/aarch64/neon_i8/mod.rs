@@ -6,10 +6,10 @@
 //!
 //! | kernel | instructions per 16 products: `sdot`, without | shape of the inner loop |
 //! |-|-|-|
-//! | dense | 2.25, 5.25 | four rows share each vector of `x` |
-//! | block R×C | 2, 5, and a broadcast of four inputs for every R/4 | lanes are outputs, four inputs each |
-//! | N:M in lanes | 5, 8, and a load of the pages for every 8 rows | lanes are outputs, which pick four inputs each by `tbl` from up to four registers |
-//! | windows | 5, 8, and half a load of the window | the same, from windows that start anywhere |
+//! | dense | 1.6, 4.6 | four rows share each vector of `x`; loads are of two vectors |
+//! | block R×C | 1.5, 4.5, and a broadcast of four inputs for every R/4 | lanes are outputs, four inputs each |
+//! | N:M in lanes | 4.6, 7.6, and a load of the pages for every 8 rows | lanes are outputs, which pick four inputs each by `tbl` from up to four registers |
+//! | windows | 3.6, 6.6, and half a load of the window | the same, from windows that start anywhere |
 //!
 //! `vdotq_s32` is not stable in Rust 1.95, hence the one instruction in `asm!`.
 
@@ -109,41 +109,50 @@ unsafe fn dot<const DOT: bool>(acc: int32x4_t, w: int8x16_t, x: int8x16_t) -> in
 #[target_feature(enable = "neon")]
 unsafe fn put(j: &Junction<'_>, first: usize, sums: int32x4_t, y: &mut [i8]) {
     let Some(int8) = j.int8() else { return };
-    let mut shifts = [0i32; 4];
-    for (to, shift) in shifts.iter_mut().zip(int8.shifts().iter().skip(first)) {
-        *to = i32::from(*shift as i8);
-    }
-    // A multiplication by a power of two is rare, and saturates.
-    if y.len() < 4 || shifts.iter().any(|shift| *shift > 0) {
-        let mut each = [0i32; 4];
-        // SAFETY: four i32 fit the array.
-        unsafe { vst1q_s32(each.as_mut_ptr(), sums) };
-        for (lane, (y, sum)) in y.iter_mut().zip(each).enumerate() {
-            *y = j.output_i8(first + lane, sum);
-        }
-        return;
-    }
-    // SAFETY: four outputs from `first` on exist, with a multiplier and, unless there are none at all, a bias each; vector
-    // loads of bytes take any address.
-    let (multiplier, bias, shift) = unsafe {
-        let multiplier = vreinterpretq_s32_u8(vld1q_u8(int8.multipliers().as_ptr().add(first).cast()));
-        let biases = j.parts().bias;
-        let bias = if biases.is_empty() {
-            vdupq_n_s32(0)
-        } else {
-            vreinterpretq_s32_u8(vld1q_u8(biases.as_ptr().add(4 * first)))
-        };
-        (multiplier, bias, vld1q_s32(shifts.as_ptr()))
+    let (biases, y_four) = (j.parts().bias, y.first_chunk_mut::<4>());
+    let (Some(four), Some(shifts)) = (y_four, int8.shifts().get(first..).and_then(|shifts| shifts.first_chunk::<4>()))
+    else {
+        // SAFETY: the caller's.
+        return unsafe { put_each(j, first, sums, y) };
     };
-    // `sqrdmulh` is the rounding, doubling high product; `srshl` rounds halves up, and one less below zero makes that away from it.
-    let product = vqrdmulhq_s32(vaddq_s32(sums, bias), multiplier);
-    let scaled = vrshlq_s32(vqaddq_s32(product, vshrq_n_s32::<31>(vandq_s32(product, shift))), shift);
-    // Saturating to 16 bits first, adding the zero point cannot wrap, and the clamp sees no difference.
-    let words = vqmovn_s32(scaled);
-    let words = vqadd_s16(words, vdup_n_s16(i16::from(int8.output_zero)));
-    let bytes = vqmovn_s16(vcombine_s16(words, words));
-    let bytes = vmax_s8(vmin_s8(bytes, vdup_n_s8(int8.high)), vdup_n_s8(int8.low));
-    for (y, byte) in y.iter_mut().zip(vget_lane_s32::<0>(vreinterpret_s32_s8(bytes)).to_le_bytes()) {
-        *y = byte as i8;
+    // SAFETY: four outputs from `first` on exist, with a multiplier, a shift and, unless there are none at all, a bias each;
+    // vector loads and stores of bytes take any address.
+    unsafe {
+        let shift = vreinterpret_s8_s32(vdup_n_s32(i32::from_ne_bytes(*shifts)));
+        let shift = vmovl_s16(vget_low_s16(vmovl_s8(shift)));
+        // A multiplication by a power of two is rare, and saturates.
+        if vmaxvq_s32(shift) > 0 {
+            return put_each(j, first, sums, y);
+        }
+        let multiplier = vreinterpretq_s32_u8(vld1q_u8(int8.multipliers().as_ptr().add(first).cast()));
+        let sums = if biases.is_empty() {
+            sums
+        } else {
+            vaddq_s32(sums, vreinterpretq_s32_u8(vld1q_u8(biases.as_ptr().add(4 * first))))
+        };
+        // `sqrdmulh` is the rounding, doubling high product; `srshl` rounds halves up, and one less below zero makes that away from it.
+        let product = vqrdmulhq_s32(sums, multiplier);
+        let scaled = vrshlq_s32(vqaddq_s32(product, vshrq_n_s32::<31>(vandq_s32(product, shift))), shift);
+        // Saturating to 16 bits first, adding the zero point cannot wrap, and the clamp sees no difference.
+        let words = vqmovn_s32(scaled);
+        let words = vqadd_s16(words, vdup_n_s16(i16::from(int8.output_zero)));
+        let bytes = vqmovn_s16(vcombine_s16(words, words));
+        let bytes = vmax_s8(vmin_s8(bytes, vdup_n_s8(int8.high)), vdup_n_s8(int8.low));
+        vst1_lane_s32::<0>(four.as_mut_ptr().cast(), vreinterpret_s32_s8(bytes));
+    }
+}
+
+/// [`put`] one by one: the last outputs of a junction, and those that are multiplied by a power of two.
+///
+/// # Safety
+/// As for [`put`].
+#[cold]
+#[target_feature(enable = "neon")]
+unsafe fn put_each(j: &Junction<'_>, first: usize, sums: int32x4_t, y: &mut [i8]) {
+    let mut each = [0i32; 4];
+    // SAFETY: four i32 fit the array.
+    unsafe { vst1q_s32(each.as_mut_ptr(), sums) };
+    for (lane, (y, sum)) in y.iter_mut().zip(each).enumerate() {
+        *y = j.output_i8(first + lane, sum);
     }
 }

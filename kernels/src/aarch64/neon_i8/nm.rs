@@ -1,7 +1,7 @@
 //! N:M of int8 for registers, eight rows a group: lanes are outputs, four steps each.
 //!
-//! Pseudo-code: for each group: for each quad of steps: load the inputs that the quad's pages hold, 16, 32 or 64; for both halves
-//! of the group: positions = half of a word, plus where each step's page begins; xs = table look-up; acc += dot.
+//! Pseudo-code: for each group: for each two quads of steps: load the inputs that the quads' pages hold, 16, 32 or 64 each; for both halves
+//! of the group: load a word; twice: positions = half of it, plus where each step's page begins; xs = table look-up; acc += dot.
 
 use core::arch::aarch64::*;
 
@@ -46,13 +46,24 @@ unsafe fn groups<const DOT: bool, const S: usize>(j: &Junction<'_>, x: &[i8], y:
             let starts = vld1q_u8(starts.as_ptr());
             let weights: *const i8 = j.weights_i8().as_ptr().add(group * quads.quads * 32).cast();
             let words = j.index8().as_ptr().add(group * quads.words * 32);
-            for quad in 0..whole {
-                let pages: [int8x16_t; S] = core::array::from_fn(|at| vld1q_s8(x.as_ptr().add((quad * S + at) * 16)));
+            // In pairs, which share a word of positions.
+            for pair in 0..whole / 2 {
+                let pages: [[int8x16_t; S]; 2] = [pages_of(x, pair * 2), pages_of(x, pair * 2 + 1)];
                 for (half, acc) in acc.iter_mut().enumerate() {
-                    let word = vld1q_u8(words.add(quad / 2 * 32 + half * 16));
-                    let positions = if quad % 2 == 0 { vandq_u8(word, vdupq_n_u8(15)) } else { vshrq_n_u8::<4>(word) };
-                    let xs = pick(&pages, vaddq_u8(positions, starts));
-                    *acc = dot::<DOT>(*acc, vld1q_s8(weights.add(quad * 32 + half * 16)), xs);
+                    let word = vld1q_u8(words.add(pair * 32 + half * 16));
+                    let positions = [vandq_u8(word, vdupq_n_u8(15)), vshrq_n_u8::<4>(word)];
+                    for (quad, (pages, positions)) in pages.iter().zip(positions).enumerate() {
+                        let weights = vld1q_s8(weights.add((pair * 2 + quad) * 32 + half * 16));
+                        *acc = dot::<DOT>(*acc, weights, pick(pages, vaddq_u8(positions, starts)));
+                    }
+                }
+            }
+            if let Some(quad) = whole.checked_sub(1).filter(|quad| quad.is_multiple_of(2)) {
+                let pages: [int8x16_t; S] = pages_of(x, quad);
+                for (half, acc) in acc.iter_mut().enumerate() {
+                    let positions = vandq_u8(vld1q_u8(words.add(quad / 2 * 32 + half * 16)), vdupq_n_u8(15));
+                    let weights = vld1q_s8(weights.add(quad * 32 + half * 16));
+                    *acc = dot::<DOT>(*acc, weights, pick(&pages, vaddq_u8(positions, starts)));
                 }
             }
         }
@@ -71,6 +82,17 @@ unsafe fn groups<const DOT: bool, const S: usize>(j: &Junction<'_>, x: &[i8], y:
             unsafe { put(j, first, sums, y) };
         }
     }
+}
+
+/// The inputs of a quad's pages.
+///
+/// # Safety
+/// The quad's 16 · S inputs lie in `x`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn pages_of<const S: usize>(x: &[i8], quad: usize) -> [int8x16_t; S] {
+    // SAFETY: the caller's; vector loads of bytes take any address.
+    core::array::from_fn(|at| unsafe { vld1q_s8(x.as_ptr().add((quad * S + at) * 16)) })
 }
 
 /// The inputs at `positions` of the pages, of which there are one, two or four.

@@ -1,6 +1,7 @@
 //! Windows of 16 inputs of int8, eight rows a group: lanes are outputs, which pick up to four inputs each of one window.
 //!
-//! Pseudo-code: for each group: for each step: load the window; for both halves of the group: xs = table look-up; acc += dot.
+//! Pseudo-code: for each group: for each two steps: load their windows; for both halves of the group: load a word of positions; twice: xs = table
+//! look-up; acc += dot.
 
 use core::arch::aarch64::*;
 
@@ -21,12 +22,25 @@ pub(super) unsafe fn windows<const DOT: bool>(j: &Junction<'_>, x: &[i8], y: &mu
         unsafe {
             let (now, after) = starts.split_at_unchecked(usize::from(u16::from_le_bytes(*count)));
             starts = after;
-            for (step, start) in now.iter().enumerate() {
+            // In pairs, which share a word of positions.
+            let (pairs, last) = now.as_chunks::<2>();
+            for (pair, starts) in pairs.iter().enumerate() {
+                let [even, odd] = starts.map(|start| vld1q_s8(x.as_ptr().add(usize::from(u16::from_le_bytes(start)))));
+                for (half, acc) in acc.iter_mut().enumerate() {
+                    let word = vld1q_u8(words.add(pair * 32 + half * 16));
+                    let xs = vqtbl1q_s8(even, vandq_u8(word, vdupq_n_u8(15)));
+                    *acc = dot::<DOT>(*acc, vld1q_s8(weights.add(half * 16)), xs);
+                    let xs = vqtbl1q_s8(odd, vshrq_n_u8::<4>(word));
+                    *acc = dot::<DOT>(*acc, vld1q_s8(weights.add(32 + half * 16)), xs);
+                }
+                weights = weights.add(64);
+            }
+            for start in last {
                 let window = vld1q_s8(x.as_ptr().add(usize::from(u16::from_le_bytes(*start))));
                 for (half, acc) in acc.iter_mut().enumerate() {
-                    let word = vld1q_u8(words.add(step / 2 * 32 + half * 16));
-                    let positions = if step % 2 == 0 { vandq_u8(word, vdupq_n_u8(15)) } else { vshrq_n_u8::<4>(word) };
-                    *acc = dot::<DOT>(*acc, vld1q_s8(weights.add(half * 16)), vqtbl1q_s8(window, positions));
+                    let word = vld1q_u8(words.add(pairs.len() * 32 + half * 16));
+                    let xs = vqtbl1q_s8(window, vandq_u8(word, vdupq_n_u8(15)));
+                    *acc = dot::<DOT>(*acc, vld1q_s8(weights.add(half * 16)), xs);
                 }
                 weights = weights.add(32);
             }
