@@ -70,7 +70,7 @@ pub struct ExitSeries {
 type Axis = fn(&FrontPoint) -> f64;
 
 /// How a series looks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Look {
     colour: RGBColor,
     shape: usize,
@@ -164,7 +164,8 @@ const fn shape(k: usize) -> usize {
     k + k / COLOURS.len()
 }
 
-fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
+/// A colour for each pattern, a mark for each network; another colour where both have come round again.
+fn looks(series: &[Series]) -> Vec<Look> {
     let place = |of: fn(&Series) -> &str, one: &Series| {
         let mut names: Vec<&str> = Vec::new();
         for name in series.iter().map(of) {
@@ -174,11 +175,15 @@ fn looks(series: &[Series]) -> impl Iterator<Item = Look> {
         }
         (names.iter().position(|name| *name == of(one)).unwrap_or_default(), names.len())
     };
-    series.iter().map(move |one| {
+    let mut looks: Vec<Look> = Vec::new();
+    for one in series {
         let (pattern, _) = place(|series| &series.pattern, one);
         let (network, networks) = place(|series| &series.network, one);
-        Look { colour: colour(pattern), shape: if networks > 1 { network } else { shape(pattern) } }
-    })
+        let look = |k| Look { colour: colour(k), shape: if networks > 1 { network } else { shape(k) } % SHAPES };
+        let free = (pattern..pattern + COLOURS.len()).map(look).find(|look| !looks.contains(look));
+        looks.push(free.unwrap_or_else(|| look(pattern)));
+    }
+    looks
 }
 
 fn mark<'s, C: Clone + 'static>(at: C, Look { colour, shape }: Look) -> DynElement<'static, SVGBackend<'s>, C> {
@@ -354,7 +359,7 @@ mod tests {
         assert!(svg.contains("a 0.1") && svg.contains("answered by the exit"), "{svg}");
         assert!(exit_fronts(&[]).is_ok_and(|svg| svg.starts_with("<svg")));
         // Colours are the patterns', marks the networks'.
-        let looks: Vec<Look> = looks(&all).collect();
+        let looks = looks(&all);
         assert_eq!(looks[0].colour, looks[2].colour);
         assert_eq!(looks.iter().map(|look| look.shape).collect::<Vec<_>>(), [0, 0, 1]);
     }
@@ -364,19 +369,25 @@ mod tests {
     fn many_series_stay_apart() {
         let all: Vec<Series> =
             (0..12).map(|k| series("a", &format!("pattern {k}"), &[500.0, 1000.0, 2000.0])).collect();
-        let looks: Vec<(&Series, Look)> = all.iter().zip(looks(&all)).collect();
+        let looking: Vec<(&Series, Look)> = all.iter().zip(looks(&all)).collect();
         let pixel = 0.005;
-        let places = side_by_side(&looks, |point| point.nonzeros, pixel);
+        let places = side_by_side(&looking, |point| point.nonzeros, pixel);
         for point in 0..3 {
             let row: Vec<f64> = places.iter().map(|places| places[point].ln() / pixel).collect();
             assert!(row.windows(2).all(|pair| (pair[1] - pair[0] - APART).abs() < 1e-6), "{row:?}");
             let middle = row.iter().sum::<f64>() / 12.0 * pixel;
             assert!((middle - all[0].points[point].nonzeros.ln()).abs() < 1e-6);
         }
-        let mut seen: Vec<_> = looks.iter().map(|(_, look)| (look.colour, look.shape % SHAPES)).collect();
-        seen.sort_by_key(|(colour, shape)| (colour.0, colour.1, colour.2, *shape));
-        seen.dedup();
-        assert_eq!(seen.len(), 12);
+        let different = |all: &[Series]| {
+            let mut seen: Vec<_> = looks(all).iter().map(|look| (look.colour, look.shape % SHAPES)).collect();
+            seen.sort_by_key(|(colour, shape)| (colour.0, colour.1, colour.2, *shape));
+            seen.dedup();
+            seen.len()
+        };
+        assert_eq!(different(&all), 12);
+        // More dense networks than there are marks.
+        let dense: Vec<Series> = (0..9).map(|k| series(&format!("network {k}"), "dense", &[500.0])).collect();
+        assert_eq!(different(&dense), 9);
         assert!(fronts(&all).is_ok_and(|svg| svg.matches("pattern 11").count() == 1));
     }
 }
