@@ -29,18 +29,26 @@ const TABLE: [u32; PARTS + 1] = {
     table
 };
 
-/// `2^−f` in units of 2⁻³⁰; `f` in units of 2⁻²⁴.
-fn power(f: u64) -> u64 {
-    let (entry, rest) = ((f >> 18) as usize % PARTS, f & 0x3_ffff);
+/// `2^−f` in units of 2⁻³⁰; `f` in units of 2⁻²⁴, at most [`NOTHING`].
+fn power(f: u32) -> u32 {
+    let entry = (f >> 18) as usize % PARTS;
     // Entries below PARTS have a neighbour.
-    let [a, b] = [entry, entry + 1].map(|at| u64::from(TABLE.get(at).copied().unwrap_or(0)));
-    // Nothing is left behind 30 places.
-    (a - (((a - b) * rest) >> 18)) >> (f >> 24).min(31)
+    let [a, b] = [entry, entry + 1].map(|at| TABLE.get(at).copied().unwrap_or(0));
+    // How far f is behind the entry, in units of 2⁻³² of their distance.
+    let rest = f << 14;
+    (a - ((u64::from(a - b) * u64::from(rest)) >> 32) as u32) >> (f >> 24)
 }
 
-/// `−log₂` of the weight of a logit that is `d` below the top one, in units of 2⁻²⁴.
-fn bits(d: u8, step: u32) -> u64 {
-    u64::from(d) * ((u64::from(step) * LOG2_E) >> 24)
+/// `−log₂` of a weight of nothing: less than 2⁻³⁰.
+const NOTHING: u32 = 31 << 24;
+
+/// What each logit weighs, in units of 2⁻³⁰, and `−log₂` of it, in units of 2⁻²⁴; those that weigh nothing are left out.
+fn weights(logits: &[i8], top: i8, step: u32) -> impl Iterator<Item = (u32, u32)> {
+    // Of one step. Clamped, products of distances that are not too far stay within 32 bits.
+    let bits = ((u64::from(step) * LOG2_E) >> 24).min(NOTHING.into()) as u32;
+    let far = NOTHING.checked_div(bits).unwrap_or(u32::MAX);
+    let distances = logits.iter().map(move |logit| (i32::from(top) - i32::from(*logit)) as u32);
+    distances.filter(move |d| *d <= far).map(move |d| (power(d * bits), d * bits))
 }
 
 /// `log₂(1 + i / 64)` in units of 2⁻²⁴.
@@ -82,18 +90,28 @@ fn log2(x: u64) -> u64 {
     (u64::from(whole) << 24) + a + (((b - a) * rest) >> 25)
 }
 
-/// Distances of all logits from the top one.
-fn distances(logits: &[i8], top: i8) -> impl Iterator<Item = u8> {
-    logits.iter().map(move |logit| top.abs_diff(*logit))
-}
-
 fn q15(numerator: u64, denominator: u64) -> Q15 {
     Q15::saturating(((numerator << 15) + denominator / 2).checked_div(denominator).unwrap_or(0))
 }
 
+/// `q15(ONE, sum)`. Sums of weights, the top one's among them, are shortened for a division of 32 bits: one of 64 is a loop where the
+/// processor has none.
+fn share(sum: u64) -> Q15 {
+    if sum < ONE {
+        return q15(ONE, sum);
+    }
+    let rounded = (ONE << 15) + sum / 2;
+    // The divisor is above the exact one by less than 2⁻¹⁵ of it, so that the quotient is at most 2 too low, and never too high.
+    let mut steps = u64::from(((rounded >> 15) as u32).checked_div((sum >> 15) as u32 + 1).unwrap_or(0));
+    while (steps + 1) * sum <= rounded {
+        steps += 1;
+    }
+    Q15::saturating(steps)
+}
+
 /// The largest probability of the softmax.
 pub(crate) fn max_probability(logits: &[i8], top: i8, step: u32) -> Q15 {
-    q15(ONE, distances(logits, top).map(|d| power(bits(d, step))).sum())
+    share(weights(logits, top, step).map(|(weight, _)| u64::from(weight)).sum())
 }
 
 /// The margin `m` as `m / (1 + m)`.
@@ -108,15 +126,10 @@ pub(crate) fn entropy(logits: &[i8], top: i8, step: u32) -> Q15 {
     if logits.len() < 2 {
         return Q15::ONE;
     }
-    let (mut sum, mut weighted) = (0, 0);
-    for d in distances(logits, top) {
-        let bits = bits(d, step);
-        let weight = power(bits);
-        sum += weight;
-        // Below 2⁻³⁰ a logit weighs nothing; bits stay below 2²⁹ otherwise.
-        if weight > 0 {
-            weighted += (weight * bits) >> 24;
-        }
+    let (mut sum, mut weighted) = (0u64, 0u64);
+    for (weight, bits) in weights(logits, top, step) {
+        sum += u64::from(weight);
+        weighted += (u64::from(weight) * u64::from(bits)) >> 24;
     }
     // H = log₂ Σ + Σ weight · bits / Σ, in bits.
     let entropy = log2(sum) - log2(ONE) + (weighted << 13) / (sum >> 11).max(1);
@@ -179,10 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_the_rounded_quotient() {
+        let mut seed = 1u64;
+        let ends = [0, 1, ONE - 1, ONE, ONE + 1, 2 * ONE, 3 * ONE, (1 << 46) - 1, 65_535 * ONE];
+        let drawn = (0..200_000).map(|k| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ONE + (seed >> 18 >> (k % 17))
+        });
+        for sum in drawn.chain(ends) {
+            assert_eq!(share(sum), q15(ONE, sum), "{sum}");
+        }
+    }
+
+    #[test]
     fn powers_and_logarithms() {
-        for f in (0..32 << 24).step_by(99_991) {
-            let want = (-(f as f64) / 16_777_216.0).exp2();
-            let error = (power(f) as f64 / ONE as f64 - want).abs();
+        for f in (0..=NOTHING).step_by(99_991) {
+            let want = (-f64::from(f) / 16_777_216.0).exp2();
+            let error = (f64::from(power(f)) / ONE as f64 - want).abs();
             assert!(error <= 1.5e-5 * want + 1e-9, "2^-{f}");
         }
         for x in (1..1_000_000u64).step_by(997).chain([u64::MAX, 1 << 40]) {

@@ -48,6 +48,9 @@ struct State {
     done: bool,
 }
 
+/// An operation and its kernel.
+type Next<'m> = (&'m Operation<'m>, Option<ReadyKernel<'static>>);
+
 /// How a run ended.
 enum End {
     Answer(Answer),
@@ -230,9 +233,11 @@ impl<'m, T: Element> Engine<'m, T> {
     /// Runs from the input to an answer or the hand-over.
     pub fn run(&mut self, policy: &mut impl ExitPolicy<T>) -> Outcome<'_, T> {
         self.state = State::default();
+        let mut next = self.next_operation();
         loop {
-            if let Some(end) = self.advance(policy) {
-                return self.outcome(end);
+            match self.advance(next, policy) {
+                Ok(more) => next = Some(more),
+                Err(end) => return self.outcome(end),
             }
         }
     }
@@ -243,9 +248,10 @@ impl<'m, T: Element> Engine<'m, T> {
         if self.state.done {
             self.state = State::default();
         }
-        match self.advance(policy) {
-            Some(end) => Step::Done(self.outcome(end)),
-            None => Step::More,
+        let next = self.next_operation();
+        match self.advance(next, policy) {
+            Ok(_) => Step::More,
+            Err(end) => Step::Done(self.outcome(end)),
         }
     }
 
@@ -259,29 +265,27 @@ impl<'m, T: Element> Engine<'m, T> {
         }
     }
 
-    /// One operation, and the decision behind it. `None` while there is more to do.
-    fn advance(&mut self, policy: &mut impl ExitPolicy<T>) -> Option<End> {
-        if let Some((operation, kernel)) = self.next_operation() {
+    /// The next operation, and the decision behind it: what runs then, or how the run ended.
+    fn advance(&mut self, next: Option<Next<'m>>, policy: &mut impl ExitPolicy<T>) -> Result<Next<'m>, End> {
+        if let Some((operation, kernel)) = next {
             match operation.exit {
                 None => self.trunk(operation, kernel),
                 Some(_) => {
-                    let end = self.branch(operation, kernel, policy);
-                    if end.is_some() {
+                    if let Some(end) = self.branch(operation, kernel, policy) {
                         self.state.done = true;
-                        return end;
+                        return Err(end);
                     }
                 }
             }
         }
-        if self.next_operation().is_some() {
-            return None;
-        }
-        self.state.done = true;
-        Some(self.last_exit())
+        self.next_operation().ok_or_else(|| {
+            self.state.done = true;
+            self.last_exit()
+        })
     }
 
     /// What runs next; branches are passed over while handing over.
-    fn next_operation(&mut self) -> Option<(&'m Operation<'m>, Option<ReadyKernel<'static>>)> {
+    fn next_operation(&mut self) -> Option<Next<'m>> {
         loop {
             let operation = self.model.operations.get(self.state.operations)?.as_ref()?;
             if operation.exit.is_none() || !self.state.handing_over {

@@ -85,6 +85,7 @@ pub struct ExitView<'e, T: Element = f32> {
     logits: &'e [T],
     class: u16,
     top: T,
+    /// Of f32 logits: of int8 ones it is looked for when asked for.
     second: T,
     finite: bool,
     metric: f32,
@@ -127,22 +128,20 @@ impl<'e, T: Element> ExitView<'e, T> {
 
 impl<'e> ExitView<'e, i8> {
     pub(crate) fn new_i8(exit: &'e Exit, logits: &'e [i8]) -> Self {
-        let (mut class, mut top, mut second) = (0, i8::MIN, None);
+        let (mut class, mut top) = (0, i8::MIN);
         for (k, logit) in logits.iter().enumerate() {
-            if k == 0 || *logit > top {
-                (second, top, class) = ((k > 0).then_some(top), *logit, k as u16);
-            } else if second.is_none_or(|second| *logit > second) {
-                second = Some(*logit);
+            if *logit > top {
+                (top, class) = (*logit, k as u16);
             }
         }
-        // Model::parse has seen that an exit with int8 logits has a step.
-        let step = exit.integer.map_or(0, |integer| integer.step);
-        let confidence = match exit.metric {
-            Metric::MaxProbability => confidence::max_probability(logits, top, step),
-            Metric::Margin => confidence::margin(top, second, step),
-            Metric::Entropy => confidence::entropy(logits, top, step),
+        let (metric, confidence) = (f32::NAN, Q15::ZERO);
+        let mut view = Self { exit, logits, class, top, second: top, finite: true, metric, confidence };
+        view.confidence = match exit.metric {
+            Metric::MaxProbability => view.max_probability(),
+            Metric::Margin => view.margin(),
+            Metric::Entropy => view.entropy(),
         };
-        Self { exit, logits, class, top, second: second.unwrap_or(top), finite: true, metric: f32::NAN, confidence }
+        view
     }
 
     /// As [`confidence`](Self::confidence), by the max probability.
@@ -154,7 +153,7 @@ impl<'e> ExitView<'e, i8> {
     /// As [`confidence`](Self::confidence), by the margin; 1 for one class.
     #[must_use]
     pub fn margin(&self) -> Q15 {
-        confidence::margin(self.top, (self.logits.len() > 1).then_some(self.second), self.step())
+        confidence::margin(self.top, self.second_i8(), self.step())
     }
 
     /// As [`confidence`](Self::confidence), by the entropy.
@@ -171,7 +170,27 @@ impl<'e> ExitView<'e, i8> {
     /// The largest logit and the next one (the same where there is one class).
     #[must_use]
     pub const fn top_two(&self) -> (i8, i8) {
-        (self.top, self.second)
+        match self.second_i8() {
+            Some(second) => (self.top, second),
+            None => (self.top, self.top),
+        }
+    }
+
+    /// The largest logit of the other classes.
+    const fn second_i8(&self) -> Option<i8> {
+        let (mut rest, mut class, mut second) = (self.logits, 0, None);
+        while let [logit, others @ ..] = rest {
+            let larger = match second {
+                Some(second) => *logit > second,
+                None => true,
+            };
+            if larger && class != self.class as usize {
+                second = Some(*logit);
+            }
+            class += 1;
+            rest = others;
+        }
+        second
     }
 }
 

@@ -259,8 +259,8 @@ impl<'m> Junction<'m> {
 
     /// Whether every shift of an int8 junction divides, by 2 to 2³¹, rounding twice, and no sum, its bias included, reaches ±2³⁰: kernels need not
     /// ask for each output.
-    #[allow(dead_code, reason = "not every architecture's kernels ask")]
-    pub(crate) const fn outputs_are_usual(&self) -> bool {
+    #[must_use]
+    pub const fn outputs_are_usual(&self) -> bool {
         self.usual
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -140,26 +140,15 @@ impl Board {
         Ok(version.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
-    /// Builds a program of firmware/qemu as it lies in the tree: its sections, and the names of functions that it should not hold, those that
-    /// panic.
-    ///
-    /// # Errors
-    /// It does not build, or is not the program expected.
-    pub fn inspect(&self, program: &str) -> Result<(Sizes, Vec<String>), BoardError> {
+    /// Builds a program of firmware/qemu as it lies in the tree; where it is.
+    pub(super) fn in_tree(&self, program: &str, painted: bool) -> Result<PathBuf, BoardError> {
         let mut cargo = self.cross();
-        cargo.args([
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "lacewing-firmware-qemu",
-            "--bin",
-            program,
-            "--target-dir",
-        ]);
-        succeed("cargo", cargo.arg(&self.target_dir).current_dir(self.root.join("firmware")))?;
-        let path = self.target_dir.join(TARGET).join("release").join(program);
-        Ok((sizes(&path)?, panicking(&path)?))
+        cargo.args(["build", "--release", "--locked", "-p", "lacewing-firmware-qemu", "--bin", program]);
+        if painted {
+            cargo.args(["--features", "paint"]);
+        }
+        succeed("cargo", cargo.arg("--target-dir").arg(&self.target_dir).current_dir(self.root.join("firmware")))?;
+        Ok(self.target_dir.join(TARGET).join("release").join(program))
     }
 
     fn build(&self, subject: &Subject) -> Result<PathBuf, BoardError> {
@@ -203,22 +192,6 @@ pub(super) fn sizes(program: &Path) -> Result<Sizes, BoardError> {
             .ok_or_else(|| wrong(format!("it has no section {name}")))
     };
     Ok(Sizes { text: size(".text")?, rodata: size(".rodata")?, data: size(".data")?, bss: size(".bss")? })
-}
-
-/// Functions of core::panicking in a program.
-fn panicking(program: &Path) -> Result<Vec<String>, BoardError> {
-    let wrong = |reason: String| BoardError::Program { path: program.into(), reason };
-    let bytes = fs::read(program).map_err(|error| BoardError::Io { path: program.into(), error })?;
-    let file = object::File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;
-    let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
-    if names.is_empty() {
-        return Err(wrong("it has no symbols".into()));
-    }
-    Ok(names
-        .iter()
-        .filter(|name| name.contains("core") && name.contains("panicking"))
-        .map(|name| (*name).to_owned())
-        .collect())
 }
 
 /// What a tool says that ends well.

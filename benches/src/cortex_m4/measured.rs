@@ -2,6 +2,7 @@
 //! `lacewing_converter::predict` is held against.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -103,21 +104,35 @@ impl Board {
         let mut qemu = Command::new("timeout");
         qemu.args(["60", "qemu-system-arm", "-M", MACHINE, "-display", "none", "-semihosting", "-icount", "shift=6"]);
         qemu.arg("-plugin").arg(format!("file={},out={}", self.counter.display(), counts.display()));
-        let output = qemu.arg("-kernel").arg(&program).output();
-        let output = output.map_err(|error| BoardError::Missing { tool: "qemu-system-arm".into(), error })?;
-        // Its code is a class, or 101 behind a hand-over.
-        let ended = output.status.code().is_some_and(|code| code <= 101 && !(98..=100).contains(&code));
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let used = said.lines().find_map(|line| line.strip_prefix("stack ")).and_then(|bytes| bytes.parse().ok());
-        if !ended || paint != used.is_some() {
-            let messages = said + &String::from_utf8_lossy(&output.stderr);
-            return Err(BoardError::Failed {
-                tool: program.display().to_string(),
-                status: output.status.to_string(),
-                messages,
-            });
-        }
+        let used = ended(&program, qemu.arg("-kernel").arg(&program), paint)?;
         let counted = fs::read_to_string(&counts).map_err(|error| BoardError::Io { path: counts, error })?;
-        Ok((sizes(&program)?, regions(&counted), used.unwrap_or_default()))
+        Ok((sizes(&program)?, regions(&counted), used))
     }
+
+    /// Stack that a program of firmware/qemu uses as it lies in the tree, by the paint that is gone.
+    ///
+    /// # Errors
+    /// As [`Board::run`].
+    pub fn painted_stack(&self, program: &str) -> Result<u64, BoardError> {
+        let program = self.in_tree(program, true)?;
+        let mut qemu = Command::new("timeout");
+        qemu.args(["60", "qemu-system-arm", "-M", MACHINE, "-display", "none", "-semihosting"]);
+        ended(&program, qemu.arg("-kernel").arg(&program), true)
+    }
+}
+
+/// Runs a program that ends with a class as its exit code, or 101 behind a hand-over; the stack that it says it has used, where it is painted.
+fn ended(program: &Path, qemu: &mut Command, painted: bool) -> Result<u64, BoardError> {
+    let output = qemu.output().map_err(|error| BoardError::Missing { tool: "qemu-system-arm".into(), error })?;
+    let ended = output.status.code().is_some_and(|code| code <= 101 && !(98..=100).contains(&code));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let used = said.lines().find_map(|line| line.strip_prefix("stack ")).and_then(|bytes| bytes.parse().ok());
+    if ended && painted == used.is_some() {
+        return Ok(used.unwrap_or_default());
+    }
+    Err(BoardError::Failed {
+        tool: program.display().to_string(),
+        status: output.status.to_string(),
+        messages: said + &String::from_utf8_lossy(&output.stderr),
+    })
 }

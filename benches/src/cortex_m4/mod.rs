@@ -7,4 +7,5 @@ pub mod board;
 pub mod int8;
 pub mod measured;
 pub mod record;
+pub mod smallest;
 pub mod subject;

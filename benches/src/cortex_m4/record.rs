@@ -62,12 +62,18 @@ pub struct SizeRecord {
     pub programs: Vec<ProgramSize>,
 }
 
-/// One program's sections, in bytes.
+/// What a program takes, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramSize {
-    /// The program's folder.
+    /// The program's folder, or its name.
     pub name: String,
+    /// The worst stack, by the paint that is gone: of the smallest programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<u64>,
+    /// The scratch that the model asks for, which is among `bss`: of the smallest programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<u64>,
     /// The sections.
     pub sections: Sizes,
 }
@@ -93,6 +99,45 @@ pub fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RecordError>
     let unreadable = |reason: String| RecordError::Unreadable { path: path.display().to_string(), reason };
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     toml::from_str(&text).map_err(|error| unreadable(error.message().to_owned()))
+}
+
+/// That figures of two compilers are not comparable, where they are not of one. It fails only where the record has to be kept in step: in CI.
+#[must_use]
+pub fn not_comparable(recorded_with: &str, built_with: &str) -> Option<String> {
+    (recorded_with != built_with)
+        .then(|| format!("not comparable: recorded with rustc {recorded_with}, built with {built_with}; record anew"))
+}
+
+impl SizeRecord {
+    /// Where `found` is not what is recorded, in words.
+    #[must_use]
+    pub fn differences(&self, found: &Self) -> Vec<String> {
+        let percent = allowance(&self.rustc, &found.rustc);
+        let mut complaints = Vec::new();
+        for new in &found.programs {
+            let Some(old) = self.programs.iter().find(|program| program.name == new.name) else {
+                complaints.push(format!("{} is not in the record of sizes", new.name));
+                continue;
+            };
+            let figures = [
+                (".text", Some(old.sections.text), Some(new.sections.text)),
+                (".rodata", Some(old.sections.rodata), Some(new.sections.rodata)),
+                (".data", Some(old.sections.data), Some(new.sections.data)),
+                (".bss", Some(old.sections.bss), Some(new.sections.bss)),
+                ("the stack", old.stack, new.stack),
+                ("the scratch", old.scratch, new.scratch),
+            ];
+            for (figure, old, new_figure) in figures {
+                let what = format!("{figure} of {}", new.name);
+                match (old, new_figure) {
+                    (Some(old), Some(found)) => complaints.extend(differs(&what, old, found, percent)),
+                    (None, None) => {}
+                    _ => complaints.push(format!("{what} is recorded or measured, and not both: run with --record")),
+                }
+            }
+        }
+        complaints
+    }
 }
 
 /// How far a size may be from the recorded one, in percent: two versions of a compiler lay out code differently.
@@ -129,6 +174,37 @@ mod tests {
         assert!(differs("text", 0, 1, 3).is_some());
         assert_eq!((allowance("1.95.0", "1.95.0"), allowance("1.95.0", "1.96.0")), (3, 15));
         assert_eq!((allowance_of_counts("1.95.0", "1.95.0"), allowance_of_counts("1.95.0", "1.96.0")), (2, 15));
+    }
+
+    #[test]
+    fn a_program_that_grows_is_told() {
+        let sections = Sizes { text: 10_000, rodata: 4_000, data: 0, bss: 100 };
+        let program = ProgramSize { name: "smallest".into(), stack: Some(800), scratch: Some(100), sections };
+        let record = |program: &ProgramSize| SizeRecord {
+            target: "thumbv7em-none-eabihf".into(),
+            rustc: "1.95.0".into(),
+            date: "2026-11-27".into(),
+            programs: vec![program.clone()],
+        };
+        let told = |grown: ProgramSize| record(&program).differences(&record(&grown));
+        let with = |sections| ProgramSize { sections, ..program.clone() };
+        assert!(told(program.clone()).is_empty());
+        assert!(told(ProgramSize { stack: Some(824), scratch: Some(103), ..program.clone() }).is_empty(), "3 %");
+        for grown in [
+            ProgramSize { stack: Some(825), ..program.clone() },
+            ProgramSize { scratch: Some(104), ..program.clone() },
+            ProgramSize { stack: None, ..program.clone() },
+            with(Sizes { text: 10_301, ..sections }),
+            with(Sizes { rodata: 4_121, ..sections }),
+            with(Sizes { data: 4, ..sections }),
+            with(Sizes { bss: 104, ..sections }),
+            ProgramSize { name: "another".into(), ..program.clone() },
+        ] {
+            assert_eq!(told(grown.clone()).len(), 1, "{grown:?}");
+        }
+        assert!(not_comparable("1.95.0", "1.96.0").is_some() && not_comparable("1.95.0", "1.95.0").is_none());
+        let text = toml::to_string(&record(&program)).unwrap();
+        assert_eq!(toml::from_str::<SizeRecord>(&text).unwrap(), record(&program));
     }
 
     #[test]

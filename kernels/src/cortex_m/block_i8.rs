@@ -2,19 +2,23 @@
 //!
 //! ```text
 //! for each row block, for each 32 groups of 4 inputs:
-//!     gather the groups: (x0, x2), (x1, x3) each      14 instructions a group of single inputs
+//!     gather the groups: (x0, x2), (x1, x3) each      13 instructions a group of single inputs
 //!     for each 4 rows:
 //!         for each group:                             20 instructions for 16 products
 //!             both pairs of x, 4 words of weights     3 ldrd
 //!             sums += products                        8 sxtb16, 8 smlad
 //! ```
 //!
-//! A row block's last group may have fewer than four inputs: it is summed one by one.
+//! A row block's last group may have fewer than four inputs: it is summed one by one. Row blocks of single inputs that are equally many have a loop
+//! around all of this.
+
+mod singles;
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
+use core::slice;
 
-use super::outputs::{AT_ONCE, Outputs, even_bytes, odd_bytes, pair};
+use super::outputs::{MOST_AT_ONCE, Outputs, even_bytes, odd_bytes, pair};
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
@@ -37,7 +41,7 @@ type Group = [u32; 2];
 /// # Safety
 /// As for every kernel (`RunI8`); packing block with `rows == R`, a multiple of 4.
 unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
-    const { assert!(R.is_multiple_of(4) && R <= AT_ONCE) };
+    const { assert!(R.is_multiple_of(4) && MOST_AT_ONCE.is_multiple_of(R)) };
     let Packing::Block { cols, blocks, .. } = *j.packing() else { return };
     let mut weights = j.weights_i8().as_ptr();
     if !weights.cast::<u32>().is_aligned() {
@@ -47,51 +51,82 @@ unsafe fn block<const R: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let cols = usize::from(cols);
     let mut index = j.index16().as_ptr();
     let mut counts = j.counts().iter();
+    let all_alike = j.counts().is_empty() && cols == 1 && singles::fits(blocks.into());
     let n_out = j.n_out();
     let Some(mut outputs) = Outputs::new(j, y) else { return };
-    let mut first_row = 0;
-    while first_row < n_out {
-        let count = counts.next().map_or(blocks, |count| u16::from_le_bytes(*count));
-        let inputs = usize::from(count) * cols;
-        let rows = R.min(n_out - first_row);
-        let mut sums = [0; R];
-        for (r, sum) in sums.iter_mut().enumerate().take(rows) {
-            // SAFETY: a row below n_out.
-            *sum = unsafe { outputs.bias(first_row + r) };
-        }
-        let mut walk = Inputs { index, x: x.as_ptr(), cols, at: 0 };
-        let mut left = inputs / 4;
-        while left > 0 {
-            let mut gathered = [const { MaybeUninit::<Group>::uninit() }; GATHERED];
-            let now = left.min(GATHERED);
-            // SAFETY: Junction::new_i8 proved that the row block's `inputs` inputs are below n_in, x's length, and R weights for
-            // each of them; 4 · left of them are still to come. Weights lie at a multiple of 4, and so does each group of R ≥ 4 words.
-            unsafe {
-                let groups = gathered.as_mut_ptr().cast();
-                walk.gather(groups, now);
-                weights = multiply::<R>(&mut sums, weights, groups, now);
+    let mut gathered = [const { MaybeUninit::<Group>::uninit() }; GATHERED];
+    let groups = gathered.as_mut_ptr().cast();
+    let mut first = 0;
+    while first < n_out {
+        let now = (n_out - first).min(MOST_AT_ONCE);
+        let mut sums = [const { MaybeUninit::<i32>::uninit() }; MOST_AT_ONCE];
+        let begin = sums.as_mut_ptr().cast::<i32>();
+        // SAFETY: Junction::new_i8 proved that a row block's inputs are below n_in, x's length, and R weights for each of them. Weights
+        // lie at a multiple of 4, R is one, and so they stay at one. Rows first to first + now - 1 are below n_out. Sums of row blocks are R,
+        // which divides MOST_AT_ONCE; those beyond the last row are written here and not looked at.
+        unsafe {
+            outputs.copy_biases(first, begin, now);
+            for r in now..now.next_multiple_of(R) {
+                begin.add(r).write(0);
             }
-            left -= now;
+            let mut r = 0;
+            if all_alike {
+                let end = begin.add(now.next_multiple_of(R));
+                (weights, index) =
+                    singles::row_blocks::<R>(begin, end, weights, index, x.as_ptr(), groups, usize::from(blocks));
+                r = now;
+            }
+            while r < now {
+                let count = usize::from(counts.next().map_or(blocks, |count| u16::from_le_bytes(*count)));
+                let walk = Inputs { index, x: x.as_ptr(), cols, at: 0 };
+                weights = row_block::<R>(begin.add(r), weights, walk, groups, count * cols);
+                index = index.add(count);
+                r += R;
+            }
+            outputs.write(first, slice::from_raw_parts(begin, now));
         }
-        let rest = inputs % 4;
-        for k in 0..rest {
-            // SAFETY: the last `rest` inputs of the row block, and the R · rest weights of its last group.
-            unsafe {
-                let x = i32::from(walk.next());
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    *sum += i32::from(*weights.add(r * rest + k) as i8) * x;
+        first += now;
+    }
+}
+
+/// Adds a row block's products to its sums, and gives where the weights go on.
+///
+/// # Safety
+/// `walk` has `inputs` inputs; R weights for each lie at `weights`, a multiple of 4. R sums lie at `sums`; R is a multiple of 4. There is room
+/// for [`GATHERED`] groups.
+#[inline(always)]
+unsafe fn row_block<const R: usize>(
+    sums: *mut i32,
+    mut weights: *const u8,
+    mut walk: Inputs,
+    groups: *mut Group,
+    inputs: usize,
+) -> *const u8 {
+    let mut left = inputs / 4;
+    while left > 0 {
+        let now = left.min(GATHERED);
+        // SAFETY: 4 · left inputs are still to come, and R weights for each.
+        unsafe {
+            walk.gather(groups, now);
+            weights = multiply::<R>(sums, weights, groups, now);
+        }
+        left -= now;
+    }
+    let rest = inputs % 4;
+    // SAFETY: the last `rest` inputs of the row block, and the R · rest weights of its last group; one past them, at most one past their section's
+    // end.
+    unsafe {
+        if rest == 1 {
+            multiply_one::<R>(sums, weights, walk.next().into());
+        } else {
+            for k in 0..rest {
+                let (x, weights) = (i32::from(walk.next()), weights.add(k));
+                for r in 0..R {
+                    *sums.add(r) += i32::from(*weights.add(r * rest) as i8) * x;
                 }
             }
         }
-        // SAFETY: one past the row block's index and weights, at most one past their sections' ends. R is a multiple of 4, so that
-        // weights stay at one.
-        unsafe {
-            index = index.add(usize::from(count));
-            weights = weights.add(R * rest);
-        }
-        // SAFETY: the row block's rows below n_out, at most R ≤ AT_ONCE.
-        unsafe { outputs.write(first_row, sums.get_unchecked(..rows)) };
-        first_row += R;
+        weights.add(R * rest)
     }
 }
 
@@ -133,7 +168,7 @@ impl Inputs {
         unsafe { self.x.add(usize::from(u16::from_le_bytes(*self.index))) }
     }
 
-    /// Writes the next four inputs of each of `n` groups.
+    /// Writes the next four inputs of each of `n` groups, one at least.
     ///
     /// # Safety
     /// There are as many, they are inputs of `x`, and `groups` has room for `n`.
@@ -142,11 +177,7 @@ impl Inputs {
         // SAFETY: the caller's, for each input in turn.
         unsafe {
             if self.cols == 1 {
-                for g in 0..n {
-                    let at = |k: usize| *self.x.add(usize::from(u16::from_le_bytes(*self.index.add(k))));
-                    groups.add(g).write([pair(at(0), at(2)), pair(at(1), at(3))]);
-                    self.index = self.index.add(4);
-                }
+                self.index = gather_singles(self.index, self.x, groups, n);
             } else if self.cols.is_multiple_of(4) {
                 for g in 0..n {
                     let word = u32::from_le(self.first().add(self.at).cast::<u32>().read_unaligned());
@@ -167,31 +198,44 @@ impl Inputs {
     }
 }
 
-/// Adds the products of the gathered groups, and gives where the weights go on.
+/// The same of blocks of one input; where the index goes on.
 ///
 /// # Safety
-/// `n` groups, at least one, lie at `groups`; `4 · R` weights for each at `weights`, a multiple of 4. R is a multiple of 4.
+/// `n` is above 0, four index entries a group lie there, each is an input of `x`, and `groups` has room for `n`.
 #[inline(always)]
-unsafe fn multiply<const R: usize>(
-    sums: &mut [i32; R],
-    weights: *const u8,
-    groups: *const Group,
-    n: usize,
-) -> *const u8 {
-    for (four, sums) in sums.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        // SAFETY: the caller's: of each group's R words, those of these four rows.
-        unsafe { four_rows::<R>(sums, weights.add(16 * four), groups, n) };
+unsafe fn gather_singles(mut index: *const [u8; 2], x: *const i8, groups: *mut Group, n: usize) -> *const [u8; 2] {
+    // SAFETY: reads the entries, at any address, and the inputs that they name; writes the groups, at multiples of 4.
+    unsafe {
+        asm!(
+            "2:",
+            "ldrh r8, [{index}, #2]",
+            "ldrh r9, [{index}, #4]",
+            "ldrh r10, [{index}, #6]",
+            "ldrh r11, [{index}], #8",
+            "ldrsb r8, [{x}, r8]",
+            "ldrsb r9, [{x}, r9]",
+            "ldrsb r10, [{x}, r10]",
+            "ldrsb r11, [{x}, r11]",
+            "pkhbt r9, r11, r9, lsl #16",
+            "pkhbt r8, r8, r10, lsl #16",
+            "strd r9, r8, [{groups}], #8",
+            "cmp {groups}, {end}",
+            "bne 2b",
+            index = inout(reg) index, x = in(reg) x, groups = inout(reg) groups => _, end = in(reg) groups.add(n),
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            options(nostack),
+        );
     }
-    // SAFETY: at most one past the section's end.
-    unsafe { weights.add(4 * R * n) }
+    index
 }
 
+/// Adds the products of the gathered groups, four rows after four, and gives where the weights go on.
+///
 /// # Safety
-/// `n` groups, at least one, lie at `groups`; four words of weights at `weights`, a multiple of 4, and at each further 4 · R bytes, one a group.
+/// `n` groups, at least one, lie at `groups`; `4 · R` weights for each at `weights`, a multiple of 4. R is a multiple of 4, and R sums lie at
+/// `sums`.
 #[inline(always)]
-unsafe fn four_rows<const R: usize>(sums: &mut [i32; 4], weights: *const u8, groups: *const Group, n: usize) {
-    // SAFETY: one past the end.
-    let end = unsafe { groups.add(n) };
+unsafe fn multiply<const R: usize>(sums: *mut i32, weights: *const u8, groups: *const Group, n: usize) -> *const u8 {
     macro_rules! group {
         () => {
             "ldrd r8, r9, [r5], #8
@@ -215,29 +259,68 @@ unsafe fn four_rows<const R: usize>(sums: &mut [i32; 4], weights: *const u8, gro
              smlad r1, r11, r9, r1"
         };
     }
-    // SAFETY: reads the groups and what the caller says of the weights, both at multiples of 4, and reads and writes the sums, whose address
-    // is on the stack meanwhile.
+    // SAFETY: reads the groups and the weights, both at multiples of 4, and reads and writes the sums. An odd group enters the turn of two late.
+    // r6 and r7, which operands cannot name, are saved; r6 is where the groups begin, r7 how many fours of rows are left.
     unsafe {
         asm!(
-            "push {{r0}}",
+            "push {{r6, r7}}",
+            "mov r6, r5",
+            "mov r7, #{fours}",
+            "4:",
+            "push {{r0, r4}}",
             "ldm r0, {{r0, r1, r2, r3}}",
-            "tst r12, #1",
-            "beq 2f",
-            group!(),
-            "cmp r5, lr",
-            "beq 3f",
+            "sub r8, lr, r6",
+            "lsls r8, r8, #28",
+            "bne 3f",
             "2:",
             group!(),
+            "3:",
             group!(),
             "cmp r5, lr",
             "bne 2b",
-            "3:",
-            "pop {{r12}}",
-            "stm r12, {{r0, r1, r2, r3}}",
+            "pop {{r8, r9}}",
+            "stm r8!, {{r0, r1, r2, r3}}",
+            "mov r0, r8",
+            "add r4, r9, #16",
+            "mov r5, r6",
+            "subs r7, r7, #1",
+            "bne 4b",
+            "pop {{r6, r7}}",
             stride = const 4 * R,
-            inout("r0") sums.as_mut_ptr() => _, out("r1") _, out("r2") _, out("r3") _,
-            inout("r4") weights => _, inout("r5") groups => _, in("lr") end,
-            out("r8") _, out("r9") _, out("r10") _, out("r11") _, inout("r12") n => _,
+            fours = const R / 4,
+            inout("r0") sums => _, out("r1") _, out("r2") _, out("r3") _,
+            inout("r4") weights => _, inout("r5") groups => _, in("lr") groups.add(n),
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _,
+        );
+        // At most one past the section's end.
+        weights.add(4 * R * n)
+    }
+}
+
+/// Adds the products of one input.
+///
+/// # Safety
+/// R weights lie at `weights`, a multiple of 4, and R sums at `sums`. R is a multiple of 4.
+#[inline(always)]
+unsafe fn multiply_one<const R: usize>(sums: *mut i32, weights: *const u8, x: i32) {
+    // SAFETY: reads the weights, and reads and writes the sums.
+    unsafe {
+        asm!(
+            "2:",
+            "ldr r12, [{weights}], #4",
+            "ldm {sums}, {{r8, r9, r10, r11}}",
+            "sxtb16 lr, r12",
+            "sxtb16 r12, r12, ror #8",
+            "smlabb r8, lr, {x}, r8",
+            "smlabb r9, r12, {x}, r9",
+            "smlatb r10, lr, {x}, r10",
+            "smlatb r11, r12, {x}, r11",
+            "stm {sums}!, {{r8, r9, r10, r11}}",
+            "cmp {sums}, {end}",
+            "bne 2b",
+            weights = inout(reg) weights => _, sums = inout(reg) sums => _, x = in(reg) x, end = in(reg) sums.add(R),
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("lr") _,
+            options(nostack),
         );
     }
 }

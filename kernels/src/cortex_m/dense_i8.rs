@@ -9,9 +9,11 @@
 //!             sum += both products           2 smlad
 //! ```
 //!
-//! Rows beyond a multiple of four are computed by a tile that ends with the last row and repeats some of the one before.
+//! Two rows beyond a multiple of four share their inputs as well, 13 instructions for 8 products; an odd one stands alone.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
+use core::slice;
 
 use super::outputs::{AT_ONCE, Outputs, even_bytes, odd_bytes, smlad};
 use crate::isa::Isa;
@@ -30,61 +32,61 @@ unsafe fn dense(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let mut first = 0;
     while first < n_out {
         let rows = (n_out - first).min(AT_ONCE);
-        // The whole tiles, and one that ends with the last row.
-        let mut sums = [0; AT_ONCE];
-        let mut r = 0;
+        let mut sums = [const { MaybeUninit::<i32>::uninit() }; AT_ONCE];
+        let begin = sums.as_mut_ptr().cast::<i32>();
         // SAFETY: rows first to first + rows - 1 are below n_out; dense has n_in weights a row (Junction::new_i8), and x has n_in
-        // values. A tile begins at most four rows before the last one's end.
+        // values. Every row's sum is written.
         unsafe {
-            while r + 4 <= rows {
-                let bias = [0, 1, 2, 3].map(|k| outputs.bias(first + r + k));
-                *sums.as_mut_ptr().add(r).cast() = tile(bias, weights.add((first + r) * n_in), x);
-                r += 4;
+            outputs.copy_biases(first, begin, rows);
+            let (mut sum, mut weights) = (begin, weights.add(first * n_in));
+            for _ in 0..rows / 4 {
+                tile::<4>(sum.cast(), weights, x);
+                (sum, weights) = (sum.add(4), weights.add(4 * n_in));
             }
-            if r < rows && n_out >= 4 {
-                let bias = [4, 3, 2, 1].map(|k| outputs.bias(n_out - k));
-                let last = tile(bias, weights.add((n_out - 4) * n_in), x);
-                // The rows before the tile's own are there already.
-                for (sum, row) in last.into_iter().zip(n_out - 4..).filter(|(_, row)| *row >= first + r) {
-                    *sums.get_unchecked_mut(row - first) = sum;
-                }
-            } else {
-                for (r, sum) in sums.iter_mut().enumerate().take(rows).skip(r) {
-                    *sum = outputs.bias(first + r) + row(weights.add((first + r) * n_in), x);
-                }
+            if rows & 2 > 0 {
+                tile::<2>(sum.cast(), weights, x);
+                (sum, weights) = (sum.add(2), weights.add(2 * n_in));
             }
-            outputs.write(first, sums.get_unchecked(..rows));
+            if rows & 1 > 0 {
+                *sum += row(weights, x);
+            }
+            outputs.write(first, slice::from_raw_parts(begin, rows));
         }
         first += rows;
     }
 }
 
-/// The sums of four rows, whose weights begin at `weights`, and of `sums`.
+/// Adds the products of R rows to their sums; R is 4 or 2.
 ///
 /// # Safety
-/// `4 · x.len()` weights lie there.
+/// `R · x.len()` weights lie there.
 #[inline(always)]
-unsafe fn tile(mut sums: [i32; 4], weights: *const u8, x: &[i8]) -> [i32; 4] {
+unsafe fn tile<const R: usize>(sums: *mut [i32; R], weights: *const u8, x: &[i8]) {
+    const { assert!(R == 4 || R == 2) };
     let n_in = x.len();
     let whole = n_in & !3;
-    if whole > 0 {
-        // SAFETY: `whole` is a multiple of 4, not 0 and at most x.len(); four rows of it are read, and x.
-        unsafe { four_rows(&mut sums, weights, x.as_ptr(), n_in, whole) };
-    }
-    for i in whole..n_in {
-        for (r, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: i is below n_in, row r is one of the four.
-            *sum += unsafe { i32::from(*weights.add(r * n_in + i) as i8) * i32::from(*x.get_unchecked(i)) };
+    // SAFETY: the caller's. `whole` is a multiple of 4, and at most x.len(): so much of the rows is read, and of x, and then the rest of both.
+    unsafe {
+        if whole > 0 {
+            if R == 4 {
+                four_rows(sums.cast(), weights, x.as_ptr(), n_in, whole);
+            } else {
+                two_rows(sums.cast(), weights, x.as_ptr(), n_in, whole);
+            }
+        }
+        for i in whole..n_in {
+            for (r, sum) in (*sums).iter_mut().enumerate() {
+                *sum += i32::from(*weights.add(r * n_in + i) as i8) * i32::from(*x.get_unchecked(i));
+            }
         }
     }
-    sums
 }
 
 /// # Safety
-/// `whole` is a multiple of 4 above 0; rows of `stride ≥ whole` weights begin at `weights`, four of them; `x` has `whole` values.
-#[inline(never)]
-unsafe fn four_rows(sums: &mut [i32; 4], weights: *const u8, x: *const i8, stride: usize, whole: usize) {
-    let [mut s0, mut s1, mut s2, mut s3] = *sums;
+/// `whole` is a multiple of 4 above 0; rows of `stride ≥ whole` weights begin at `weights`, four of them; `x` has `whole` values. Four sums lie at
+/// `sums`.
+#[inline(always)]
+unsafe fn four_rows(sums: *mut i32, weights: *const u8, x: *const i8, stride: usize, whole: usize) {
     macro_rules! group {
         () => {
             "ldr r9, [r5], #4
@@ -112,11 +114,13 @@ unsafe fn four_rows(sums: &mut [i32; 4], weights: *const u8, x: *const i8, strid
              smlad r0, r11, r10, r0"
         };
     }
-    // SAFETY: reads what the caller says may be read: row r of group g at weights + r·stride + 4g, by words at any address. r6,
-    // which an operand cannot name, is saved and holds 3 · stride; lr holds the end of x.
+    // SAFETY: reads what the caller says may be read: row r of group g at weights + r·stride + 4g, by words at any address; reads and writes the
+    // sums. r6, which an operand cannot name, is saved and holds 3 · stride; lr holds the end of x.
     unsafe {
         asm!(
             "push {{r6}}",
+            "push {{r0}}",
+            "ldm r0, {{r0, r1, r2, r3}}",
             "add r6, r8, r8, lsl #1",
             "tst lr, #4",
             "add lr, lr, r5",
@@ -130,13 +134,47 @@ unsafe fn four_rows(sums: &mut [i32; 4], weights: *const u8, x: *const i8, strid
             "cmp r5, lr",
             "bne 2b",
             "3:",
+            "pop {{r12}}",
+            "stm r12, {{r0, r1, r2, r3}}",
             "pop {{r6}}",
-            inout("r0") s0, inout("r1") s1, inout("r2") s2, inout("r3") s3,
+            inout("r0") sums => _, out("r1") _, out("r2") _, out("r3") _,
             inout("r4") weights => _, inout("r5") x => _, in("r8") stride, inout("lr") whole => _,
             out("r9") _, out("r10") _, out("r11") _, out("r12") _,
         );
     }
-    *sums = [s0, s1, s2, s3];
+}
+
+/// # Safety
+/// As [`four_rows`], of two.
+#[inline(always)]
+unsafe fn two_rows(sums: *mut i32, weights: *const u8, x: *const i8, stride: usize, whole: usize) {
+    // SAFETY: as in `four_rows`.
+    unsafe {
+        asm!(
+            "ldm r0, {{r1, r2}}",
+            "2:",
+            "ldr r9, [r5], #4",
+            "sxtb16 r10, r9, ror #8",
+            "sxtb16 r9, r9",
+            "ldr r11, [r4, r8]",
+            "sxtb16 r12, r11",
+            "smlad r2, r12, r9, r2",
+            "sxtb16 r11, r11, ror #8",
+            "smlad r2, r11, r10, r2",
+            "ldr r11, [r4], #4",
+            "sxtb16 r12, r11",
+            "smlad r1, r12, r9, r1",
+            "sxtb16 r11, r11, ror #8",
+            "smlad r1, r11, r10, r1",
+            "cmp r5, lr",
+            "bne 2b",
+            "stm r0, {{r1, r2}}",
+            in("r0") sums, out("r1") _, out("r2") _,
+            inout("r4") weights => _, inout("r5") x => _, in("r8") stride, in("lr") x.add(whole),
+            out("r9") _, out("r10") _, out("r11") _, out("r12") _,
+            options(nostack),
+        );
+    }
 }
 
 /// The sum of one row.

@@ -12,7 +12,9 @@
 //! ```
 //!
 //! 19 instructions for 4 edges (20 of distances), 5 (6) for one. The roof is memory: each edge reads and writes a sum, so that it costs more than
-//! one of rows (3.9), and only what of the inputs is not zero pays.
+//! one of rows (3.9), and only what of the inputs is not zero pays. Two edges an input have a loop of their own, without what fetches more.
+
+mod two;
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -53,30 +55,34 @@ struct Columns {
     skipped_ones: usize,
 }
 
+impl Columns {
+    /// Addresses are computed as numbers that wrap around; those of edges come out inside the sections.
+    fn new<const DELTA: bool>(j: &Junction<'_>, out_degree: usize, x: &[i8]) -> Self {
+        let index_bytes = if DELTA { out_degree } else { 2 * out_degree };
+        let (fours, ones) = (out_degree / 4, out_degree % 4);
+        let (four_bytes, one_bytes) = if DELTA { (4 * 20, 4 * 6) } else { (4 * 19, 4 * 5) };
+        let turns = fours.div_ceil(TURN);
+        let first = |section: *const u8, bytes: usize| {
+            section.expose_provenance().wrapping_sub((x.as_ptr().addr() + 1).wrapping_mul(bytes))
+        };
+        Self {
+            out_degree,
+            index_bytes,
+            turns,
+            weights: first(j.weights_i8().as_ptr(), out_degree),
+            index: first(j.index8().as_ptr(), index_bytes),
+            skipped_fours: (TURN * turns - fours) * four_bytes,
+            skipped_ones: (3 - ones) * one_bytes,
+        }
+    }
+}
+
 /// # Safety
 /// As for every kernel (`RunI8`); packing input-major, with one-byte distances where `DELTA`, else with two-byte outputs.
 unsafe fn input_major<const DELTA: bool>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let (Packing::InputMajor { out_degree, .. }, Some(int8)) = (*j.packing(), j.int8()) else { return };
     let n_out = j.n_out();
     let Some(mut outputs) = Outputs::new(j, y) else { return };
-    let out_degree = usize::from(out_degree);
-    let index_bytes = if DELTA { out_degree } else { 2 * out_degree };
-    let (fours, ones) = (out_degree / 4, out_degree % 4);
-    let (four_bytes, one_bytes) = if DELTA { (4 * 20, 4 * 6) } else { (4 * 19, 4 * 5) };
-    let turns = fours.div_ceil(TURN);
-    // Addresses are computed as numbers that wrap around; those of edges come out inside the sections.
-    let first = |section: *const u8, bytes: usize| {
-        section.expose_provenance().wrapping_sub((x.as_ptr().addr() + 1).wrapping_mul(bytes))
-    };
-    let columns = Columns {
-        out_degree,
-        index_bytes,
-        turns,
-        weights: first(j.weights_i8().as_ptr(), out_degree),
-        index: first(j.index8().as_ptr(), index_bytes),
-        skipped_fours: (TURN * turns - fours) * four_bytes,
-        skipped_ones: (3 - ones) * one_bytes,
-    };
     let mut sums = [const { MaybeUninit::<i32>::uninit() }; INPUT_MAJOR_OUTPUTS];
     let begin = sums.as_mut_ptr().cast::<i32>();
     let zeros = u32::from_ne_bytes([int8.input_zero as u8; 4]);
@@ -86,30 +92,15 @@ unsafe fn input_major<const DELTA: bool>(j: &Junction<'_>, x: &[i8], y: &mut [i8
         let mut o = 0;
         while o < n_out {
             let now = (n_out - o).min(MOST_AT_ONCE);
-            copy(outputs.biases(o), begin.add(o), now);
+            outputs.copy_biases(o, begin.add(o), now);
             o += now;
         }
-        scatter::<DELTA>(&columns, x, begin, zeros);
+        if (out_degree, int8.input_zero) == (2, i8::MIN) {
+            two::scatter::<DELTA>(j.weights_i8().as_ptr(), j.index8().as_ptr(), x, begin);
+        } else {
+            scatter::<DELTA>(&Columns::new::<DELTA>(j, out_degree.into(), x), x, begin, zeros);
+        }
         outputs.write(0, slice::from_raw_parts(begin, n_out));
-    }
-}
-
-/// Copies `n` numbers, four at a time where they lie at multiples of 4. Not a call of `memcpy`, which firmware need not link for this.
-///
-/// # Safety
-/// `n` numbers can be read and written there, `to` at a multiple of 4.
-#[inline(always)]
-unsafe fn copy(from: *const i32, to: *mut i32, n: usize) {
-    let fours = if from.is_aligned() { n / 4 } else { 0 };
-    // SAFETY: the caller's, numbers below `n`; fours were just looked at.
-    unsafe {
-        for k in 0..fours {
-            let four: [i32; 4] = from.cast::<[i32; 4]>().add(k).read();
-            to.cast::<[i32; 4]>().add(k).write(four);
-        }
-        for k in 4 * fours..n {
-            to.add(k).write(from.add(k).read_unaligned());
-        }
     }
 }
 

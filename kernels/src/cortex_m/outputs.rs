@@ -68,7 +68,9 @@ impl<'j> Outputs<'j> {
     #[inline]
     pub(super) fn new(j: &'j Junction<'_>, y: &'j mut [i8]) -> Option<Self> {
         let int8 = j.int8()?;
-        let (multipliers, shifts) = (int8.multipliers().as_ptr().cast(), int8.shifts().as_ptr().cast());
+        // Multipliers of four bytes each, and behind them the shifts.
+        let rescale = int8.rescale.as_ptr();
+        let (multipliers, shifts) = (rescale.cast(), rescale.wrapping_add(4 * j.n_out()).cast());
         Some(Self { int8, usual: j.outputs_are_usual(), bias: j.parts().bias, multipliers, shifts, y })
     }
 
@@ -84,6 +86,16 @@ impl<'j> Outputs<'j> {
         }
         // SAFETY: Junction::new_i8 proved that there is no bias or one an output; the caller's.
         unsafe { self.bias.as_ptr().cast::<i32>().add(first) }
+    }
+
+    /// Writes the biases of outputs `first` on.
+    ///
+    /// # Safety
+    /// There are `n` such outputs, [`MOST_AT_ONCE`] at most, and so many numbers can be written at `to`, a multiple of 4.
+    #[inline(always)]
+    pub(super) unsafe fn copy_biases(&self, first: usize, to: *mut i32, n: usize) {
+        // SAFETY: the caller's.
+        unsafe { copy(self.biases(first), to, n) };
     }
 
     /// The bias of an output.
@@ -294,6 +306,33 @@ impl<'j> Outputs<'j> {
                     high = high
                 );
             }
+        }
+    }
+}
+
+/// Copies `n` numbers, eight at a time where they lie at multiples of 4. Not a call of `memcpy`, which firmware need not link for this.
+///
+/// # Safety
+/// `n` numbers can be read and written there, `to` at a multiple of 4.
+#[inline(always)]
+unsafe fn copy(from: *const i32, to: *mut i32, n: usize) {
+    let eights = if from.is_aligned() { n & !7 } else { 0 };
+    // SAFETY: the caller's, numbers below `n`; eights were just looked at.
+    unsafe {
+        if eights > 0 {
+            asm!(
+                "2:",
+                "ldm r0!, {{r2, r3, r4, r8, r9, r10, r11, r12}}",
+                "stm r1!, {{r2, r3, r4, r8, r9, r10, r11, r12}}",
+                "cmp r0, r5",
+                "bne 2b",
+                inout("r0") from => _, inout("r1") to => _, in("r5") from.add(eights),
+                out("r2") _, out("r3") _, out("r4") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _,
+                options(nostack),
+            );
+        }
+        for k in eights..n {
+            to.add(k).write(from.add(k).read_unaligned());
         }
     }
 }

@@ -73,7 +73,12 @@ impl Case {
             index: vec![0],
             bias: vec![0],
             rescale: vec![0],
-            input_zero: if random.below(4) == 0 { random.next() as i8 } else { zero },
+            // The lowest number is what images and a ReLU have.
+            input_zero: match random.below(4) {
+                0 => random.next() as i8,
+                1 => i8::MIN,
+                _ => zero,
+            },
             zero,
             clamp,
             x,

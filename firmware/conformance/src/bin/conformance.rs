@@ -113,6 +113,27 @@ fn main() -> ! {
             drawn += 1;
         }
     }
+    // Every rest of a loop over sixteen inputs, of inputs whose zero point is mostly the lowest number.
+    for n_in in (1..=40).chain([100, 800]) {
+        for (n_out, index) in [(2, IndexWidth::Delta8), (5, IndexWidth::Absolute16), (70, IndexWidth::Delta8)] {
+            let packing = Packing::InputMajor { out_degree: 2, index };
+            support_i8::Case::draw(n_in, n_out, packing, support_i8::Extreme::None, &mut random).check_all(Isa::Avx512);
+            drawn += 1;
+        }
+    }
+    // Every rest of groups of inputs and of tiles of rows, odd and even numbers of them, few and too many for a loop of their own.
+    for blocks in (1..=21).chain([128, 129, 130, 132, 133]) {
+        for (rows, n_out) in [(4, 6), (8, 70), (16, 37)] {
+            let (packing, extreme) = (Packing::Block { rows, cols: 1, blocks }, EXTREMES[drawn % EXTREMES.len()]);
+            support_i8::Case::draw(200, n_out, packing, extreme, &mut random).check_all(Isa::Avx512);
+            drawn += 1;
+        }
+    }
+    for (n_in, n_out) in (1..=13).flat_map(|n_in| [1, 2, 3, 4, 5, 6, 7, 9, 19, 34].map(|n_out| (n_in, n_out))) {
+        let extreme = EXTREMES[drawn % EXTREMES.len()];
+        support_i8::Case::draw(n_in, n_out, Packing::Dense, extreme, &mut random).check_all(Isa::Avx512);
+        drawn += 1;
+    }
     // Inputs that signed halves cannot count, the first of them among them.
     for n_in in [32_768, 32_769, 40_000] {
         let index = IndexWidth::Absolute16;

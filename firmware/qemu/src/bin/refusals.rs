@@ -1,5 +1,5 @@
-//! What is refused on the device, said on the UART with rule and offset: model files cut off, flipped, and a scratch that does not do. An update
-//! over the air is parsed in the buffer that it came in, and taken only where it is sound; until then the model in flash answers.
+//! What is refused on the device, said on the UART with rule and offset: model files cut off, flipped, and a scratch that does not do. A file at an
+//! odd address is no fault, in flash neither: it answers the same, by kernels that read at any address. An update over the air is parsed in the buffer that it came in, and taken only where it is sound; until then the model in flash answers.
 #![no_std]
 #![no_main]
 
@@ -15,10 +15,27 @@ use uart::Uart;
 
 const LENGTH: usize = include_bytes!("../../model/head.lace").len();
 static FLASH: Aligned<[u8; LENGTH]> = Aligned(*include_bytes!("../../model/head.lace"));
+/// The file at an odd address of flash.
+static ODD: Odd = Odd { _first: 0, file: *include_bytes!("../../model/head.lace") };
+/// The file in flash with a bit turned over in the middle.
+static FLIPPED: Aligned<[u8; LENGTH]> = Aligned(flipped(*include_bytes!("../../model/head.lace"), LENGTH / 2));
 static INPUTS: &[u8] = include_bytes!("../../model/inputs.f32");
 /// Where an update arrives: one byte more, so that it can lie at an odd address.
 static BUFFER: StaticCell<Aligned<[u8; LENGTH + 1]>> = StaticCell::new();
 static SCRATCH: StaticCell<Scratch<16_384>> = StaticCell::new();
+
+#[repr(C, align(16))]
+struct Odd {
+    _first: u8,
+    file: [u8; LENGTH],
+}
+
+const fn flipped(mut file: [u8; LENGTH], at: usize) -> [u8; LENGTH] {
+    if let Some(byte) = file.as_mut_slice().split_at_mut(at).1.first_mut() {
+        *byte ^= 0x10;
+    }
+    file
+}
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -34,6 +51,11 @@ fn main() -> ! {
 fn demonstrate(uart: &mut Uart, buffer: &mut [u8], scratch: &mut [u8]) -> core::fmt::Result {
     let Ok(model) = Model::parse(&FLASH.0, &KernelSet::ALL) else { return Err(core::fmt::Error) };
     answer(uart, "flash", &model, scratch)?;
+    match Model::parse(&ODD.file, &KernelSet::ALL) {
+        Ok(odd) => answer(uart, "flash at an odd address", &odd, scratch)?,
+        Err(error) => writeln!(uart, "flash at an odd address refused, {error}")?,
+    }
+    report(uart, "flipped in flash", LENGTH / 2, &FLIPPED.0)?;
 
     for length in [0, 3, 63, 64, 1_000, LENGTH - 1] {
         let (cut, _) = FLASH.0.split_at(length);

@@ -12,9 +12,10 @@
 //!     for 8, 4 and 2 edges that are over: the same
 //! ```
 //!
-//! 63 instructions for 16 edges, 3 a turn of 48, and 9 a row. What a load from memory by a computed address, a product and half an unpacking of
+//! 63 instructions for 16 edges, 3 a turn of 48, and 8 a row. What a load from memory by a computed address, a product and half an unpacking of
 //! weights take is 3.75 an edge: that is the floor. Weights must lie at multiples of 4 from the turn on: rows of four edges more than a multiple of 4
-//! lie so; of two more, every second row has its first two edges before the turn, and the others their last two behind it.
+//! lie so; of two more, every second row has its first two edges before the turn, and the others their last two behind it. Where nothing else is over,
+//! rows run in such pairs, one into the other.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -48,22 +49,27 @@ enum Code {
     Four,
     TwoOfFirst,
     FourAndTwoOfFirst,
+    EndOfFirst,
+    EndOfSecond,
 }
 
 /// What the loop keeps on the stack, addresses of code for their numbers.
 #[repr(C)]
 struct Rows {
     x: *const i8,
-    sums: *mut i32,
     end: *mut i32,
     /// From the sums to the biases, in bytes.
     bias: usize,
-    /// Where a row begins, and its sixteens.
+    sums: *mut i32,
+    /// Where a row begins.
     entry: Code,
-    sixteens: Code,
-    /// Where it goes on behind its sixteens, behind 8 edges, and behind 4.
+    /// Where it goes on behind its sixteens. Of pairs it changes from row to row.
     rest: Code,
+    /// Where its sixteens begin. Of pairs, `rest` of the second row.
+    sixteens: Code,
+    /// Where it goes on behind 8 edges. Of pairs, `rest` of the first row.
     after_eight: Code,
+    /// Where it goes on behind 4 edges.
     after_four: Code,
 }
 
@@ -98,6 +104,13 @@ pub(super) unsafe fn rows<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i
         _ => Code::Sixteen2,
     };
     let entry = if is_two { Code::EitherPhase } else { sixteens };
+    // Nothing but two edges beside the sixteens: the first row of a pair runs into the second one, and back, without a look at which it is.
+    let pairs = is_two && edges % 16 == 2;
+    let (entry, rest, sixteens, after_eight) = if pairs {
+        (sixteens, Code::EndOfFirst, Code::EndOfSecond, Code::EndOfFirst)
+    } else {
+        (entry, rest, sixteens, after_eight)
+    };
     let mut first = 0;
     while first < n_out {
         let now = (n_out - first).min(MOST_AT_ONCE);
@@ -107,7 +120,7 @@ pub(super) unsafe fn rows<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i
         unsafe {
             let bias = outputs.biases(first).addr().wrapping_sub(begin.addr());
             let end = begin.add(now);
-            let rows = Rows { x: x.as_ptr(), sums: begin, end, bias, entry, sixteens, rest, after_eight, after_four };
+            let rows = Rows { x: x.as_ptr(), end, bias, sums: begin, entry, rest, sixteens, after_eight, after_four };
             sum_rows::<N>(&rows, &mut at);
             outputs.write(first, slice::from_raw_parts(begin, now));
         }
@@ -312,11 +325,11 @@ unsafe fn sum_rows<const N: usize>(rows: &Rows, at: &mut At) {
              ldrsb r8, [r1], #1
              ldrb r5, [r2], #1
              and r4, r5, #15
-             add r6, r3, r5, lsr #4
+             add r10, r3, r5, lsr #4
              ldrsb r4, [r3, r4]
-             ldrsb r6, [r6, #(16 * (1 / {n}))]
+             ldrsb r10, [r10, #(16 * (1 / {n}))]
              smlabb r0, r4, r7, r0
-             smlabb r0, r6, r8, r0"
+             smlabb r0, r10, r8, r0"
         };
     }
     // SAFETY: reads what the caller says lies there, weights by words at multiples of 4, the rest at any address, and writes sums. r6 and r7, which
@@ -326,27 +339,26 @@ unsafe fn sum_rows<const N: usize>(rows: &Rows, at: &mut At) {
             // What adr counts from, and the table, are multiples of 4.
             ".p2align 2",
             "push {{r6, r7}}",
-            "ldm r0, {{r3, r4, r5, r6}}",
+            "ldm r0, {{r3, r4, r5, r8}}",
             "adr.w r9, 50f",
-            code!("32", "r8"), "push {{r8}}",
-            code!("28", "r8"), "push {{r8}}",
-            code!("24", "r8"), "push {{r8}}",
-            code!("20", "r8"), "push {{r8}}",
-            code!("16", "r8"), "push {{r3, r4, r5, r6, r8}}",
+            code!("32", "r10"), "push {{r10}}",
+            code!("28", "r10"), "push {{r10}}",
+            code!("24", "r10"), "push {{r10}}",
+            code!("20", "r10"), "push {{r10}}",
+            code!("16", "r6"), "push {{r3, r4, r5, r6, r8}}",
             "mov r9, #0x0f0f0f0f",
             "b 4f",
             ".p2align 2",
             "50:",
-            ".word 2f - 50b + 1, 20f - 50b + 1, 31f - 50b + 1, 32f - 50b + 1, 24f - 50b + 1, 25f - 50b + 1, 26f - 50b + 1, 28f - 50b + 1, 30f - 50b + 1",
-            // A second row begins with its two, the inputs' end being that of its sixteens.
+            ".word 2f - 50b + 1, 20f - 50b + 1, 31f - 50b + 1, 32f - 50b + 1, 24f - 50b + 1, 25f - 50b + 1, 26f - 50b + 1, 28f - 50b + 1, 30f - 50b + 1, 27f - 50b + 1, 33f - 50b + 1",
+            // A second row begins with its two.
             "24:",
             "lsls r4, r1, #31",
             "bcc 23f",
             two!(),
             "add r3, r3, #(16 * (2 / {n}))",
-            "add lr, lr, #(16 * (2 / {n}))",
             "23:",
-            "ldr pc, [sp, #20]",
+            "ldr pc, [sp, #24]",
             "20:",
             sixteen!("0"),
             "21:",
@@ -354,9 +366,10 @@ unsafe fn sum_rows<const N: usize>(rows: &Rows, at: &mut At) {
             "22:",
             sixteen!("32"),
             "add r3, r3, #(16 * 48 / {n})",
+            // A second row, whose sixteens begin behind its two, ends above the first one's end.
             "cmp r3, lr",
-            "bne 20b",
-            "ldr pc, [sp, #24]",
+            "blo 20b",
+            "ldr pc, [sp, #20]",
             "25:",
             eight!(),
             "add r3, r3, #(16 * 8 / {n})",
@@ -371,26 +384,43 @@ unsafe fn sum_rows<const N: usize>(rows: &Rows, at: &mut At) {
             "32:",
             "sub r3, r3, #(16 * 32 / {n})",
             "b 22b",
-            "29:",
-            "sub lr, lr, #(16 * (2 / {n}))",
-            "b 2f",
             "30:",
             "add r3, r3, #(16 * (4 / {n}))",
             "28:",
-            "ldr r4, [sp, #4]",
+            "ldr r4, [sp, #16]",
             "lsls r4, r4, #30",
-            "bcs 29b",
+            "bcs 2f",
             two!(),
             // The sum is written; the next row's begins at its bias.
             "2:",
             "ldm sp, {{r3, r4, r5, r6, r8}}",
-            "str r0, [r4], #4",
-            "cmp r4, r5",
+            "str r0, [r8], #4",
+            "cmp r8, r4",
             "beq 9f",
-            "str r4, [sp, #4]",
+            "str r8, [sp, #16]",
             "4:",
-            "ldr r0, [r4, r6]",
-            "bx r8",
+            "ldr r0, [r8, r5]",
+            "bx r6",
+            // Of a pair the first row ends with its two, and the second one begins.
+            "27:",
+            two!(),
+            "ldm sp, {{r3, r4, r5, r6, r8, r10, r11}}",
+            "str r0, [r8], #4",
+            "cmp r8, r4",
+            "beq 9f",
+            "strd r8, r11, [sp, #16]",
+            "ldr r0, [r8, r5]",
+            two!(),
+            "add r3, r3, #(16 * (2 / {n}))",
+            "bx r6",
+            "33:",
+            "ldm sp, {{r3, r4, r5, r6, r8, r10, r11, r12}}",
+            "str r0, [r8], #4",
+            "cmp r8, r4",
+            "beq 9f",
+            "strd r8, r12, [sp, #16]",
+            "ldr r0, [r8, r5]",
+            "bx r6",
             "9:",
             "add sp, sp, #36",
             "pop {{r6, r7}}",
