@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod aligned;
 mod checkpoint;
 mod data;
 mod error;

@@ -3,6 +3,7 @@
 use lacewing_kernels::Activation;
 use lacewing_kernels::training::{COLUMNS, ReadyTraining};
 
+use crate::aligned::Aligned;
 use crate::int8::{self, Range, Scales};
 use crate::junction::{Gradient, Junction, Ready};
 use crate::parameters::Parameters;
@@ -37,11 +38,11 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(crate) struct Shard {
     width: usize,
-    x: Vec<f32>,
+    x: Aligned,
     labels: Vec<u16>,
-    sums: Vec<Vec<f32>>,
-    outputs: Vec<Vec<f32>>,
-    deltas: Vec<Vec<f32>>,
+    sums: Vec<Aligned>,
+    outputs: Vec<Aligned>,
+    deltas: Vec<Aligned>,
     /// The gradient of this shard's part of the loss.
     pub(crate) gradients: Vec<Parameters>,
     /// Per exit, the sum of the cross-entropies of the shard's samples.
@@ -99,11 +100,11 @@ impl Network {
     pub(crate) fn shard(&self, samples: usize, training: bool) -> Shard {
         let width = samples.next_multiple_of(COLUMNS);
         let buffers = |wanted: bool| {
-            self.nodes.iter().map(|n| vec![0.0; if wanted { n.junction.n_out() * width } else { 0 }]).collect()
+            self.nodes.iter().map(|n| Aligned::zeros(if wanted { n.junction.n_out() * width } else { 0 })).collect()
         };
         Shard {
             width,
-            x: vec![0.0; self.n_in * width],
+            x: Aligned::zeros(self.n_in * width),
             labels: Vec::with_capacity(samples),
             sums: buffers(true),
             outputs: buffers(true),
@@ -191,7 +192,7 @@ impl Passes<'_> {
             activation::backward(node.activation, &shard.sums[k], &shard.outputs[k], delta);
             let x = node.source.map_or(&shard.x, |source| &shard.outputs[source]);
             let Parameters { weights, biases } = &mut shard.gradients[k];
-            let by_x = node.source.filter(|source| reached[*source]).map(|source| before[source].as_mut_slice());
+            let by_x = node.source.filter(|source| reached[*source]).map(|source| &mut *before[source]);
             let into = Gradient { by_weights: weights, by_biases: biases, by_x };
             self.ready[k].backward(self.kernels, &parameters.weights, x, delta, shard.width, into);
         }
