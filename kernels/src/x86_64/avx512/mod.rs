@@ -16,7 +16,8 @@
 //!
 //! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels: `vgatherdps` of 16 takes as many loads as
 //! sixteen scalar ones, is dozens of micro-operations on Zen 4, and microcode against data sampling made it many times slower on
-//! Intel's processors up to Ice Lake. Rows of sixteen edges would save half of their weights' loads, one of seventeen, and windows
+//! Intel's processors up to Ice Lake (on Emerald Rapids gathers take two thirds of the scalar loads' time, 1.95 against 2.88 µs for the junction below,
+//! where windows take 0.71: one kernel cannot be right for all, and windows are before both). Rows of sixteen edges would save half of their weights' loads, one of seventeen, and windows
 //! take 0.81 µs where rows take 2.02 (800×112, 1/10, Zen 4); a block of 8 is one FMA of 256 bits on either (0.40 µs, one of 16 0.29).
 //! N:M and windows in 8 lanes are the AVX2 kernels' for the same reason.
 
