@@ -36,6 +36,9 @@ pub fn show(flagship: &Flagship<'_>, out: &mut dyn Write) -> Result<(), Failure>
     add("head alone, at its exit", device, Some(head.bytes().len()), Some(time(&flagship.latency_device)));
     add("head + tail, with the exit", flagship.with_exit.accuracy, None, Some(time(&flagship.latency_both)));
     writeln!(out, "{rows}")?;
+    if let Some(target) = &flagship.packed_for {
+        writeln!(out, "times: one thread, files packed for this processor (lacewing pack --target {target})")?;
+    }
     writeln!(
         out,
         "answered on the device: {} of the images; handed over: {:.1} bytes per image ({:.1} as packets), over all images\n",
