@@ -9,6 +9,7 @@ use criterion::{BenchmarkId, Criterion};
 use lacewing_converter::bench::measure::Effort;
 use lacewing_converter::bench::network::{Bundled, NETWORKS};
 use lacewing_converter::profile::Profile;
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{Engine, KernelSet, Model, Never};
 use lacewing_models::data::{self, Part};
 use lacewing_models::recipe::Input;
@@ -42,8 +43,8 @@ fn group(network: &Bundled, input: &[f32], criterion: &mut Criterion) -> Result<
     let mut group = criterion.benchmark_group(name);
     for (name, bytes) in models {
         let model = Model::parse(bytes, &KernelSet::ALL)?;
-        let mut scratch = vec![0u128; model.scratch_len().div_ceil(16)];
-        let mut engine = Engine::new(&model, bytemuck::cast_slice_mut(&mut scratch))?;
+        let mut scratch = HeapScratch::new(model.scratch_len());
+        let mut engine = Engine::new(&model, scratch.bytes())?;
         group.bench_function(BenchmarkId::from_parameter(name), |bench| {
             bench.iter(|| {
                 engine.input().copy_from_slice(black_box(input));

@@ -1,39 +1,30 @@
 //! Memory on the heap for engines on the host.
 
+use aligned_vec::{AVec, ConstAlign, avec};
+
 /// What a processor loads at once, in bytes: times must not hang on where an allocator happens to put things.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// Bytes that begin at a cache line.
 #[derive(Debug)]
-pub struct HeapScratch {
-    /// With room for the first ones to be passed over.
-    all: Vec<u8>,
-    first: usize,
-    len: usize,
-}
+pub struct HeapScratch(AVec<u8, ConstAlign<CACHE_LINE>>);
 
 impl HeapScratch {
     /// `bytes` zeros.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let all = vec![0; bytes + CACHE_LINE - 1];
-        // Where an allocation's address is unknown, as in an interpreter, nothing is passed over.
-        let first = all.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE - 1);
-        Self { all, first, len: bytes }
+        Self(avec![[CACHE_LINE]| 0; bytes])
     }
 
     /// A copy of `bytes`.
     #[must_use]
     pub fn holding(bytes: &[u8]) -> Self {
-        let mut held = Self::new(bytes.len());
-        held.bytes().copy_from_slice(bytes);
-        held
+        Self(AVec::from_slice(CACHE_LINE, bytes))
     }
 
     /// All of them.
     pub fn bytes(&mut self) -> &mut [u8] {
-        // `first` is below the room left for it.
-        self.all.get_mut(self.first..self.first + self.len).unwrap_or_default()
+        &mut self.0
     }
 }
 

@@ -1,20 +1,24 @@
 //! One thread's engines, one a model.
 
+use aligned_vec::{AVec, ConstAlign, avec};
 use lacewing_engine::{Answer, AsTrained, BATCH, BatchEngine, BatchError, Engine, EngineError, Model, Outcome};
 
 use crate::break_even::least_rows;
+use crate::model_file::CACHE_LINE;
 
-/// Bytes at a multiple of 16, as engines want them: of one engine that runs a row, and of one that runs many, where the model
+/// Bytes that begin at a cache line: of one engine that runs a row, and of one that runs many, where the model
 /// has such a one.
 #[derive(Debug)]
 pub(crate) struct HeapScratch {
-    one: Vec<u128>,
-    many: Vec<u128>,
+    one: Bytes,
+    many: Bytes,
 }
+
+type Bytes = AVec<u8, ConstAlign<CACHE_LINE>>;
 
 impl HeapScratch {
     pub(crate) fn for_all(models: &[Model<'_>]) -> Vec<Self> {
-        let bytes = |len: usize| vec![0; len.div_ceil(size_of::<u128>())];
+        let bytes = |len: usize| -> Bytes { avec![[CACHE_LINE]| 0; len] };
         let many = |model: &Model<'_>| if model.is_f32() { model.batch_scratch_len() } else { 0 };
         models.iter().map(|model| Self { one: bytes(model.scratch_len()), many: bytes(many(model)) }).collect()
     }
@@ -98,7 +102,7 @@ impl<'m> Engines<'m> {
 
 impl<'m> AnyEngine<'m> {
     fn new(model: &'m Model<'m>, scratch: &'m mut HeapScratch, least: usize) -> Result<Self, EngineError> {
-        let [one, many] = [&mut scratch.one, &mut scratch.many].map(|scratch| bytemuck::cast_slice_mut(scratch));
+        let HeapScratch { one, many } = scratch;
         if model.input().is_some() {
             return Ok(Self::I8(Engine::new_i8(model, one)?));
         }

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use aligned_vec::{AVec, ConstAlign};
 use lacewing_engine::{KernelSet, Model, ParseError, Part};
 use thiserror::Error;
 
 /// What a processor loads at once, in bytes.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// The bytes of a tail or a whole network, and the name they are served under.
 #[derive(Clone, Debug)]
@@ -122,30 +123,14 @@ impl ModelFile {
 }
 
 /// The bytes of a model file, beginning at a cache line, so that no kernel's load crosses one where the file is laid out for that.
-#[derive(Debug)]
-pub struct ModelBytes {
-    /// With bytes in front that are passed over.
-    all: Vec<u8>,
-    first: usize,
-}
+#[derive(Clone, Debug)]
+pub struct ModelBytes(AVec<u8, ConstAlign<CACHE_LINE>>);
 
 impl ModelBytes {
     /// A copy of `bytes`.
     #[must_use]
     pub fn holding(bytes: &[u8]) -> Self {
-        let mut all: Vec<u8> = Vec::with_capacity(bytes.len() + CACHE_LINE);
-        // Where an allocation's address is unknown, as in an interpreter, nothing is passed over.
-        let first = all.as_ptr().align_offset(CACHE_LINE) % CACHE_LINE;
-        all.resize(first, 0);
-        all.extend_from_slice(bytes);
-        Self { all, first }
-    }
-}
-
-impl Clone for ModelBytes {
-    /// At a cache line as well.
-    fn clone(&self) -> Self {
-        Self::holding(self)
+        Self(AVec::from_slice(CACHE_LINE, bytes))
     }
 }
 
@@ -153,7 +138,7 @@ impl Deref for ModelBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.all.get(self.first..).unwrap_or_default()
+        &self.0
     }
 }
 

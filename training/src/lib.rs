@@ -10,7 +10,6 @@
 #![forbid(unsafe_code)]
 
 mod activation;
-mod aligned;
 mod checkpoint;
 mod data;
 mod error;

@@ -1,13 +1,23 @@
 //! A multi-exit network as a list of nodes, and its forward and backward pass over one shard of a batch.
 
+use aligned_vec::{AVec, ConstAlign, avec};
 use lacewing_kernels::Activation;
 use lacewing_kernels::training::{COLUMNS, ReadyTraining};
 
-use crate::aligned::Aligned;
 use crate::int8::{self, Range, Scales};
 use crate::junction::{Gradient, Junction, Ready};
 use crate::parameters::Parameters;
 use crate::{activation, loss};
+
+/// What a vector load takes at once, in bytes.
+const CACHE_LINE: usize = 64;
+
+/// Values feature by feature, from a cache line on: a vector load or store that crosses one costs two, and a pass is little else.
+type Columns = AVec<f32, ConstAlign<CACHE_LINE>>;
+
+fn zeros(len: usize) -> Columns {
+    avec![[CACHE_LINE]| 0.0; len]
+}
 
 /// A junction, what feeds it and what follows its sums.
 #[derive(Clone, Debug)]
@@ -38,11 +48,11 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(crate) struct Shard {
     width: usize,
-    x: Aligned,
+    x: Columns,
     labels: Vec<u16>,
-    sums: Vec<Aligned>,
-    outputs: Vec<Aligned>,
-    deltas: Vec<Aligned>,
+    sums: Vec<Columns>,
+    outputs: Vec<Columns>,
+    deltas: Vec<Columns>,
     /// The gradient of this shard's part of the loss.
     pub(crate) gradients: Vec<Parameters>,
     /// Per exit, the sum of the cross-entropies of the shard's samples.
@@ -100,11 +110,11 @@ impl Network {
     pub(crate) fn shard(&self, samples: usize, training: bool) -> Shard {
         let width = samples.next_multiple_of(COLUMNS);
         let buffers = |wanted: bool| {
-            self.nodes.iter().map(|n| Aligned::zeros(if wanted { n.junction.n_out() * width } else { 0 })).collect()
+            self.nodes.iter().map(|n| zeros(if wanted { n.junction.n_out() * width } else { 0 })).collect()
         };
         Shard {
             width,
-            x: Aligned::zeros(self.n_in * width),
+            x: zeros(self.n_in * width),
             labels: Vec::with_capacity(samples),
             sums: buffers(true),
             outputs: buffers(true),
@@ -233,4 +243,20 @@ impl Shard {
 fn range(rows: &[f32], width: usize, samples: usize) -> Range {
     let parts = rows.chunks_exact(width).filter_map(|row| row.get(..samples));
     parts.fold(Range::default(), |all, row| all.with(Range::of(row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::zeros;
+
+    #[test]
+    fn columns_begin_at_a_cache_line() {
+        for len in [0, 1, 15, 16, 1000] {
+            let mut columns = zeros(len);
+            assert_eq!(*columns, vec![0.0; len]);
+            assert!(len == 0 || columns.as_ptr().align_offset(64) == 0);
+            columns.fill(1.0);
+            assert_eq!(columns.iter().sum::<f32>(), len as f32);
+        }
+    }
 }

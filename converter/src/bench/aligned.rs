@@ -2,25 +2,18 @@
 
 use core::ops::Deref;
 
-/// A cache line, in bytes.
-const LINE: usize = 64;
+use aligned_vec::{AVec, ConstAlign};
+
+use crate::scratch::CACHE_LINE;
 
 /// Numbers whose first one lies at a multiple of 64 bytes.
-pub struct Aligned<T> {
-    all: Vec<T>,
-    from: usize,
-    len: usize,
-}
+pub struct Aligned<T>(AVec<T, ConstAlign<CACHE_LINE>>);
 
-impl<T: Copy + Default> Aligned<T> {
+impl<T: Copy> Aligned<T> {
     /// A copy of `values`.
     #[must_use]
     pub fn new(values: &[T]) -> Self {
-        let mut all = vec![T::default(); values.len() + LINE];
-        // At most LINE, but the standard library may decline to say: then unaligned.
-        let from = all.as_ptr().align_offset(LINE).min(LINE);
-        all.iter_mut().skip(from).zip(values).for_each(|(to, value)| *to = *value);
-        Self { all, from, len: values.len() }
+        Self(AVec::from_slice(CACHE_LINE, values))
     }
 }
 
@@ -28,7 +21,7 @@ impl<T> Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.all.get(self.from..self.from + self.len).unwrap_or_default()
+        &self.0
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
+use lacewing_converter::scratch::HeapScratch;
 use lacewing_engine::{
     AsTrained, Engine, Features, KernelSet, Model, Outcome, Packet, Part, Quantisation, Refusal, Reply, Verdict,
 };
@@ -82,8 +83,8 @@ fn prepare(tail: &Model<'_>, device: u64, window: usize) -> Result<Vec<Prepared>
     if tail.part() != Part::Tail || tail.input().is_some() {
         return Err("not a tail of f32 features".into());
     }
-    let mut scratch = vec![0u128; tail.scratch_len().div_ceil(16)];
-    let mut engine = Engine::new(tail, bytemuck::cast_slice_mut(&mut scratch))?;
+    let mut scratch = HeapScratch::new(tail.scratch_len());
+    let mut engine = Engine::new(tail, scratch.bytes())?;
     let mut random = StdRng::seed_from_u64(device);
     let step = Quantisation { scale: 1.0 / 64.0, zero: 0 };
     let packets = (0..2 * window as u32).map(|sequence| {
