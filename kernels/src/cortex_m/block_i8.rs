@@ -12,6 +12,69 @@
 //! A row block's last group may have fewer than four inputs: it is summed one by one. Row blocks of single inputs that are equally many have a loop
 //! around all of this.
 
+/// Four rows' products with a group: x at r5, weights at r4, sums in r0 to r3; both pointers go on, `{rows}` being a row block's.
+macro_rules! group {
+    () => {
+        "ldrd r8, r9, [r5], #8
+         ldrd r10, r11, [r4, #8]
+         sxtb16 r12, r10
+         smlad r2, r12, r8, r2
+         sxtb16 r10, r10, ror #8
+         smlad r2, r10, r9, r2
+         sxtb16 r12, r11
+         smlad r3, r12, r8, r3
+         sxtb16 r11, r11, ror #8
+         smlad r3, r11, r9, r3
+         ldrd r10, r11, [r4], #(4 * {rows})
+         sxtb16 r12, r10
+         smlad r0, r12, r8, r0
+         sxtb16 r10, r10, ror #8
+         smlad r0, r10, r9, r0
+         sxtb16 r12, r11
+         smlad r1, r12, r8, r1
+         sxtb16 r11, r11, ror #8
+         smlad r1, r11, r9, r1"
+    };
+}
+
+/// Gathers the group of the next four single inputs: index, `x` and groups are at these registers.
+#[rustfmt::skip]
+macro_rules! gather_group {
+    ($index:literal, $x:literal, $groups:literal) => {
+        concat!(
+            "ldrh r8, [", $index, ", #2]\n",
+            "ldrh r9, [", $index, ", #4]\n",
+            "ldrh r10, [", $index, ", #6]\n",
+            "ldrh r11, [", $index, "], #8\n",
+            "ldrsb r8, [", $x, ", r8]\n",
+            "ldrsb r9, [", $x, ", r9]\n",
+            "ldrsb r10, [", $x, ", r10]\n",
+            "ldrsb r11, [", $x, ", r11]\n",
+            "pkhbt r9, r11, r9, lsl #16\n",
+            "pkhbt r8, r8, r10, lsl #16\n",
+            "strd r9, r8, [", $groups, "], #8",
+        )
+    };
+}
+
+/// Four rows' products with one input `x`: weights and sums are at these registers, and go on; `words` is one to write to.
+#[rustfmt::skip]
+macro_rules! one_input {
+    ($weights:literal, $sums:literal, $x:literal, $words:literal) => {
+        concat!(
+            "ldr r12, [", $weights, "], #4\n",
+            "ldm ", $sums, ", {{r8, r9, r10, r11}}\n",
+            "sxtb16 ", $words, ", r12\n",
+            "sxtb16 r12, r12, ror #8\n",
+            "smlabb r8, ", $words, ", ", $x, ", r8\n",
+            "smlabb r9, r12, ", $x, ", r9\n",
+            "smlatb r10, ", $words, ", ", $x, ", r10\n",
+            "smlatb r11, r12, ", $x, ", r11\n",
+            "stm ", $sums, "!, {{r8, r9, r10, r11}}",
+        )
+    };
+}
+
 mod singles;
 
 use core::arch::asm;
@@ -208,17 +271,7 @@ unsafe fn gather_singles(mut index: *const [u8; 2], x: *const i8, groups: *mut G
     unsafe {
         asm!(
             "2:",
-            "ldrh r8, [{index}, #2]",
-            "ldrh r9, [{index}, #4]",
-            "ldrh r10, [{index}, #6]",
-            "ldrh r11, [{index}], #8",
-            "ldrsb r8, [{x}, r8]",
-            "ldrsb r9, [{x}, r9]",
-            "ldrsb r10, [{x}, r10]",
-            "ldrsb r11, [{x}, r11]",
-            "pkhbt r9, r11, r9, lsl #16",
-            "pkhbt r8, r8, r10, lsl #16",
-            "strd r9, r8, [{groups}], #8",
+            gather_group!("{index}", "{x}", "{groups}"),
             "cmp {groups}, {end}",
             "bne 2b",
             index = inout(reg) index, x = in(reg) x, groups = inout(reg) groups => _, end = in(reg) groups.add(n),
@@ -236,36 +289,13 @@ unsafe fn gather_singles(mut index: *const [u8; 2], x: *const i8, groups: *mut G
 /// `sums`.
 #[inline(always)]
 unsafe fn multiply<const R: usize>(sums: *mut i32, weights: *const u8, groups: *const Group, n: usize) -> *const u8 {
-    macro_rules! group {
-        () => {
-            "ldrd r8, r9, [r5], #8
-             ldrd r10, r11, [r4, #8]
-             sxtb16 r12, r10
-             smlad r2, r12, r8, r2
-             sxtb16 r10, r10, ror #8
-             smlad r2, r10, r9, r2
-             sxtb16 r12, r11
-             smlad r3, r12, r8, r3
-             sxtb16 r11, r11, ror #8
-             smlad r3, r11, r9, r3
-             ldrd r10, r11, [r4], #{stride}
-             sxtb16 r12, r10
-             smlad r0, r12, r8, r0
-             sxtb16 r10, r10, ror #8
-             smlad r0, r10, r9, r0
-             sxtb16 r12, r11
-             smlad r1, r12, r8, r1
-             sxtb16 r11, r11, ror #8
-             smlad r1, r11, r9, r1"
-        };
-    }
     // SAFETY: reads the groups and the weights, both at multiples of 4, and reads and writes the sums. An odd group enters the turn of two late.
     // r6 and r7, which operands cannot name, are saved; r6 is where the groups begin, r7 how many fours of rows are left.
     unsafe {
         asm!(
             "push {{r6, r7}}",
             "mov r6, r5",
-            "mov r7, #{fours}",
+            "mov r7, #({rows} / 4)",
             "4:",
             "push {{r0, r4}}",
             "ldm r0, {{r0, r1, r2, r3}}",
@@ -286,8 +316,7 @@ unsafe fn multiply<const R: usize>(sums: *mut i32, weights: *const u8, groups: *
             "subs r7, r7, #1",
             "bne 4b",
             "pop {{r6, r7}}",
-            stride = const 4 * R,
-            fours = const R / 4,
+            rows = const R,
             inout("r0") sums => _, out("r1") _, out("r2") _, out("r3") _,
             inout("r4") weights => _, inout("r5") groups => _, in("lr") groups.add(n),
             out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _,
@@ -307,15 +336,7 @@ unsafe fn multiply_one<const R: usize>(sums: *mut i32, weights: *const u8, x: i3
     unsafe {
         asm!(
             "2:",
-            "ldr r12, [{weights}], #4",
-            "ldm {sums}, {{r8, r9, r10, r11}}",
-            "sxtb16 lr, r12",
-            "sxtb16 r12, r12, ror #8",
-            "smlabb r8, lr, {x}, r8",
-            "smlabb r9, r12, {x}, r9",
-            "smlatb r10, lr, {x}, r10",
-            "smlatb r11, r12, {x}, r11",
-            "stm {sums}!, {{r8, r9, r10, r11}}",
+            one_input!("{weights}", "{sums}", "{x}", "lr"),
             "cmp {sums}, {end}",
             "bne 2b",
             weights = inout(reg) weights => _, sums = inout(reg) sums => _, x = in(reg) x, end = in(reg) sums.add(R),

@@ -14,6 +14,34 @@
 //! 19 instructions for 4 edges (20 of distances), 5 (6) for one. The roof is memory: each edge reads and writes a sum, so that it costs more than
 //! one of rows (3.9), and only what of the inputs is not zero pays. Two edges an input have a loop of their own, without what fetches more.
 
+/// Passes over inputs from r2 to sixteen before r5 as long as four of them at a time are the zero point: `$compare` compares r12 with it. Goes on at 2
+/// with four that are not all, and at 7 where fewer than sixteen are left.
+macro_rules! scan {
+    ($compare:literal) => {
+        concat!(
+            "3:\n",
+            "cmp r2, r5\n",
+            "bhi 7f\n",
+            "30:\n",
+            scan!(four $compare),
+            scan!(four $compare),
+            scan!(four $compare),
+            scan!(four $compare),
+            "cmp r2, r5\n",
+            "bls 30b\n",
+            // Fewer than sixteen, one by one.
+            "7:\n",
+            "add r5, r5, #16\n",
+            "70:\n",
+            "cmp r2, r5\n",
+            "beq 9f",
+        )
+    };
+    (four $compare:literal) => {
+        concat!("ldr r12, [r2], #4\n", $compare, "\nbne 2b\n")
+    };
+}
+
 mod two;
 
 use core::arch::asm;
@@ -146,30 +174,7 @@ macro_rules! scatter {
             "subs r3, r3, r8, asr #24",
             "beq 3f",
             "bl 4f",
-            "3:",
-            "cmp r2, r5",
-            "bhi 7f",
-            "30:",
-            "ldr r12, [r2], #4",
-            "cmp r12, r8",
-            "bne 2b",
-            "ldr r12, [r2], #4",
-            "cmp r12, r8",
-            "bne 2b",
-            "ldr r12, [r2], #4",
-            "cmp r12, r8",
-            "bne 2b",
-            "ldr r12, [r2], #4",
-            "cmp r12, r8",
-            "bne 2b",
-            "cmp r2, r5",
-            "bls 30b",
-            // Fewer than sixteen, one by one.
-            "7:",
-            "add r5, r5, #16",
-            "70:",
-            "cmp r2, r5",
-            "beq 9f",
+            scan!("cmp r12, r8"),
             "ldrsb r3, [r2], #1",
             "subs r3, r3, r8, asr #24",
             "beq 70b",

@@ -25,29 +25,6 @@ pub(super) unsafe fn row_blocks<const R: usize>(
     groups: *mut Group,
     inputs: usize,
 ) -> (*const u8, *const [u8; 2]) {
-    macro_rules! group {
-        () => {
-            "ldrd r8, r9, [r5], #8
-             ldrd r10, r11, [r4, #8]
-             sxtb16 r12, r10
-             smlad r2, r12, r8, r2
-             sxtb16 r10, r10, ror #8
-             smlad r2, r10, r9, r2
-             sxtb16 r12, r11
-             smlad r3, r12, r8, r3
-             sxtb16 r11, r11, ror #8
-             smlad r3, r11, r9, r3
-             ldrd r10, r11, [r4], #(4 * {rows})
-             sxtb16 r12, r10
-             smlad r0, r12, r8, r0
-             sxtb16 r10, r10, ror #8
-             smlad r0, r10, r9, r0
-             sxtb16 r12, r11
-             smlad r1, r12, r8, r1
-             sxtb16 r11, r11, ror #8
-             smlad r1, r11, r9, r1"
-        };
-    }
     // SAFETY: reads index and inputs at any address, weights at multiples of 4; writes and reads the groups, and the sums. r6 and r7, which
     // operands cannot name, are saved: r6 goes along the index, r7 is where the row block's sums end. An odd group enters the turn of two late.
     unsafe {
@@ -58,17 +35,7 @@ pub(super) unsafe fn row_blocks<const R: usize>(
             "1:",
             "add r7, r0, #(4 * {rows})",
             "5:",
-            "ldrh r8, [r6, #2]",
-            "ldrh r9, [r6, #4]",
-            "ldrh r10, [r6, #6]",
-            "ldrh r11, [r6], #8",
-            "ldrsb r8, [r2, r8]",
-            "ldrsb r9, [r2, r9]",
-            "ldrsb r10, [r2, r10]",
-            "ldrsb r11, [r2, r11]",
-            "pkhbt r9, r11, r9, lsl #16",
-            "pkhbt r8, r8, r10, lsl #16",
-            "strd r9, r8, [r5], #8",
+            gather_group!("r6", "r2", "r5"),
             "cmp r5, lr",
             "bne 5b",
             // Four rows after four.
@@ -102,15 +69,7 @@ pub(super) unsafe fn row_blocks<const R: usize>(
             "ldrsb r3, [r2, r3]",
             "sub r0, r7, #(4 * {rows})",
             "6:",
-            "ldr r12, [r4], #4",
-            "ldm r0, {{r8, r9, r10, r11}}",
-            "sxtb16 r1, r12",
-            "sxtb16 r12, r12, ror #8",
-            "smlabb r8, r1, r3, r8",
-            "smlabb r9, r12, r3, r9",
-            "smlatb r10, r1, r3, r10",
-            "smlatb r11, r12, r3, r11",
-            "stm r0!, {{r8, r9, r10, r11}}",
+            one_input!("r4", "r0", "r3", "r1"),
             "cmp r0, r7",
             "bne 6b",
             "ldr r1, [sp]",
