@@ -19,7 +19,7 @@ use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::packing::{IndexWidth, NMRow, Packing};
 use crate::spilled;
 
 /// Samples a batch.
@@ -41,6 +41,8 @@ pub(crate) trait Columns: Copy {
     unsafe fn plus_product(self, weight: f32, x: Self) -> Self;
     /// `self + other`
     unsafe fn plus(self, other: Self) -> Self;
+    /// Whether it is exactly zero in every column; NaN is not.
+    unsafe fn is_zero(self) -> bool;
     /// Writes one feature.
     unsafe fn store(self, to: &mut [f32; BATCH]);
 }
@@ -66,6 +68,11 @@ impl Columns for [f32; BATCH] {
     unsafe fn plus(mut self, other: Self) -> Self {
         self.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
         self
+    }
+
+    #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        self == [0.0; BATCH]
     }
 
     #[inline(always)]
@@ -95,14 +102,20 @@ pub(crate) unsafe fn run<C: Columns, const R: usize>(j: &Junction<'_>, x: &[[f32
             Packing::Rows { index, .. } | Packing::Csr { index } => rows::<C, R>(j, x, y, index),
             Packing::Block { rows, cols, blocks } => block::<C, R>(j, x, y, (rows.into(), cols.into(), blocks)),
             Packing::NM { n, m } => pages::<C, R>(j, x, y, (n.into(), m.into())),
-            Packing::NMLanes { n, m, lanes } => page_lanes::<C, R>(j, x, y, (n.into(), m, lanes.into())),
-            Packing::Windows { lanes, width, steps } => windows::<C, R>(j, x, y, (lanes.into(), width, steps)),
+            Packing::NMLanes { n, m, lanes } if Packing::slots(m).0 == 4 => {
+                page_lanes::<C, R, 4>(j, x, y, (n.into(), m, lanes.into()))
+            }
+            Packing::NMLanes { n, m, lanes } => page_lanes::<C, R, 5>(j, x, y, (n.into(), m, lanes.into())),
+            Packing::Windows { lanes, width, steps } if Packing::slots(width).0 == 4 => {
+                windows::<C, R, 4>(j, x, y, (lanes.into(), steps))
+            }
+            Packing::Windows { lanes, steps, .. } => windows::<C, R, 5>(j, x, y, (lanes.into(), steps)),
             Packing::InputMajor { out_degree, index } => input_major::<C>(j, x, y, (out_degree.into(), index)),
             // Of int8 alone: Junction::new refuses it.
             Packing::Coded { .. } => {}
         }
     }
-    y.iter_mut().for_each(|y| j.activation().apply(y));
+    j.activation().apply(y.as_flattened_mut());
 }
 
 /// `values[at]`, without the check.
@@ -292,12 +305,13 @@ unsafe fn pages<C: Columns, const R: usize>(
     let page = NMRow::new(j.n_in(), n, m);
     let all = j.weights().chunks_exact(page.in_degree).zip(j.index8().chunks_exact(page.position_bytes));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(all) {
+        let mut positions = Positions { bytes: positions.iter(), held: 0, count: 0 };
         let (mut step, mut first, mut left) = (0, 0, if page.whole_pages == 0 { page.last_n } else { n });
         // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length; a row
         // has in_degree weights.
         unsafe {
             let next = || {
-                let input = first + position_at(positions, step, page.position_bits);
+                let input = first + positions.next(page.position_bits);
                 step += 1;
                 left -= 1;
                 if left == 0 {
@@ -311,32 +325,49 @@ unsafe fn pages<C: Columns, const R: usize>(
     }
 }
 
+/// A row's positions, one after the other: what [`position_at`](crate::packing::position_at) finds anywhere.
+struct Positions<'p> {
+    bytes: core::slice::Iter<'p, u8>,
+    /// What is read and not yet given: `count` bits.
+    held: u32,
+    count: usize,
+}
+
+impl Positions<'_> {
+    /// The next one, of at most 8 bits.
+    #[inline(always)]
+    fn next(&mut self, bits: usize) -> usize {
+        if self.count < bits {
+            self.held |= u32::from(self.bytes.next().copied().unwrap_or_default()) << self.count;
+            self.count += 8;
+        }
+        let position = self.held as usize % (1 << bits);
+        self.held >>= bits;
+        self.count -= bits;
+        position
+    }
+}
+
 /// # Safety
 /// As for [`run`]; packing N:M for registers.
 #[inline(always)]
-unsafe fn page_lanes<C: Columns, const R: usize>(
+unsafe fn page_lanes<C: Columns, const R: usize, const BITS: usize>(
     j: &Junction<'_>,
     x: &[[f32; BATCH]],
     y: &mut [[f32; BATCH]],
     (n, m, lanes): (usize, u8, usize),
 ) {
-    let (bits, per_word) = Packing::slots(m);
     let page = NMRow::new(j.n_in(), n, m.into());
-    let words = page.in_degree.div_ceil(per_word);
+    let words = page.in_degree.div_ceil(32 / BITS);
     for (o, y) in y.iter_mut().enumerate() {
         let (group, lane) = (o / lanes, o % lanes);
-        let mut lane = Lane {
-            word: (group * words) * lanes + lane,
-            weight: (group * page.in_degree) * lanes + lane,
-            slot: per_word,
-            positions: 0,
-        };
+        let mut lane = Lane::<BITS>::new(group * words * lanes + lane, group * page.in_degree * lanes + lane);
         let (mut first, mut left) = (0, n);
         // SAFETY: Junction::new proved a weight and a position for each step and lane of each group, and that every position
         // lies within its page and its page within n_in, x's length.
         unsafe {
             let next = || {
-                let (weight, position) = lane.next(j.weights(), j.index32(), lanes, (bits, per_word));
+                let (weight, position) = lane.next(j.weights(), j.index32(), lanes);
                 let input = first + position;
                 left -= 1;
                 if left == 0 {
@@ -349,40 +380,35 @@ unsafe fn page_lanes<C: Columns, const R: usize>(
     }
 }
 
-/// One lane's way through weights and words of positions.
-struct Lane {
+/// One lane's way through weights and words of positions of BITS bits.
+struct Lane<const BITS: usize> {
     /// The next word, and the next weight: of this lane.
     word: usize,
     weight: usize,
-    /// Positions taken from the word at hand.
-    slot: usize,
-    /// What is left of it.
-    positions: u32,
+    /// What is left of the word at hand, and a bit above it: that alone when nothing is.
+    positions: u64,
 }
 
-impl Lane {
+impl<const BITS: usize> Lane<BITS> {
+    const fn new(word: usize, weight: usize) -> Self {
+        Self { word, weight, positions: 1 }
+    }
+
     /// The next step's weight and position.
     ///
     /// # Safety
     /// There is another step.
     #[inline(always)]
-    unsafe fn next(
-        &mut self,
-        weights: &[[u8; 4]],
-        words: &[[u8; 4]],
-        lanes: usize,
-        (bits, per_word): (usize, usize),
-    ) -> (f32, usize) {
+    unsafe fn next(&mut self, weights: &[[u8; 4]], words: &[[u8; 4]], lanes: usize) -> (f32, usize) {
         // SAFETY: the caller's.
         unsafe {
-            if self.slot == per_word {
-                self.positions = u32::from_le_bytes(*at(words, self.word));
+            if self.positions == 1 {
+                let end = 1 << (32 / BITS * BITS);
+                self.positions = u64::from(u32::from_le_bytes(*at(words, self.word))) % end + end;
                 self.word += lanes;
-                self.slot = 0;
             }
-            let position = self.positions as usize % (1 << bits);
-            self.positions >>= bits;
-            self.slot += 1;
+            let position = self.positions as usize % (1 << BITS);
+            self.positions >>= BITS;
             self.weight += lanes;
             (f32::from_le_bytes(*at(weights, self.weight - lanes)), position)
         }
@@ -392,13 +418,12 @@ impl Lane {
 /// # Safety
 /// As for [`run`]; packing windows.
 #[inline(always)]
-unsafe fn windows<C: Columns, const R: usize>(
+unsafe fn windows<C: Columns, const R: usize, const BITS: usize>(
     j: &Junction<'_>,
     x: &[[f32; BATCH]],
     y: &mut [[f32; BATCH]],
-    (lanes, width, each): (usize, u8, u8),
+    (lanes, each): (usize, u8),
 ) {
-    let (bits, per_word) = Packing::slots(width);
     let index = j.windows_index();
     let words = groups_of_4(index.words);
     let (mut first_step, mut first_word) = (0, 0);
@@ -406,19 +431,14 @@ unsafe fn windows<C: Columns, const R: usize>(
         let steps = usize::from(u16::from_le_bytes(*count));
         for (lane, output) in order.iter().enumerate() {
             let output = usize::from(u16::from_le_bytes(*output));
-            let mut lane = Lane {
-                word: first_word * lanes + lane,
-                weight: first_step * lanes + lane,
-                slot: per_word,
-                positions: 0,
-            };
+            let mut lane = Lane::<BITS>::new(first_word * lanes + lane, first_step * lanes + lane);
             let mut step = first_step;
             // SAFETY: Junction::new proved a start for each window, a weight and a position for each step and lane of each group,
             // that every window lies within n_in, x's length, and every position within its window; and that the order holds
             // outputs below n_out, y's length.
             unsafe {
                 let next = || {
-                    let (weight, position) = lane.next(j.weights(), words, lanes, (bits, per_word));
+                    let (weight, position) = lane.next(j.weights(), words, lanes);
                     step += 1;
                     (
                         weight,
@@ -430,7 +450,7 @@ unsafe fn windows<C: Columns, const R: usize>(
             }
         }
         first_step += steps;
-        first_word += steps.div_ceil(per_word);
+        first_word += steps.div_ceil(32 / BITS);
     }
     // SAFETY: the caller's.
     unsafe { spilled::add_batch::<C>(j, x, y) };
@@ -447,21 +467,32 @@ unsafe fn input_major<C: Columns>(
 ) {
     y.iter_mut().enumerate().for_each(|(o, y)| *y = [j.bias(o); BATCH]);
     for (i, x) in x.iter().enumerate() {
-        if *x == [0.0; BATCH] {
-            continue;
-        }
-        let mut output = 0;
+        let edges = i * out_degree..(i + 1) * out_degree;
         // SAFETY: the instruction set is the caller's promise; Junction::new proved out_degree weights and index entries for
         // each input, and that the output an entry gives is below n_out, y's length.
         unsafe {
             let x = C::load(x);
-            for edge in i * out_degree..(i + 1) * out_degree {
-                output = match index {
-                    IndexWidth::Delta8 => output + usize::from(*at(j.index8(), edge)),
-                    IndexWidth::Absolute16 => usize::from(u16::from_le_bytes(*at(j.index16(), edge))),
-                };
+            if x.is_zero() {
+                continue;
+            }
+            let mut add = |weight: &[u8; 4], output: usize| {
                 let y = y.get_unchecked_mut(output);
-                C::load(y).plus_product(f32::from_le_bytes(*at(j.weights(), edge)), x).store(y);
+                C::load(y).plus_product(f32::from_le_bytes(*weight), x).store(y);
+            };
+            let weights = j.weights().get_unchecked(edges.clone());
+            match index {
+                IndexWidth::Delta8 => {
+                    let mut output = 0;
+                    for (weight, delta) in weights.iter().zip(j.index8().get_unchecked(edges)) {
+                        output += usize::from(*delta);
+                        add(weight, output);
+                    }
+                }
+                IndexWidth::Absolute16 => {
+                    for (weight, output) in weights.iter().zip(j.index16().get_unchecked(edges)) {
+                        add(weight, u16::from_le_bytes(*output).into());
+                    }
+                }
             }
         }
     }

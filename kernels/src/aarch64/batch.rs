@@ -53,6 +53,16 @@ impl Columns for Quad {
     }
 
     #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        let Self([a, b, c, d]) = self;
+        // SAFETY: the trait's.
+        unsafe {
+            let zeros = vandq_u32(vandq_u32(vceqzq_f32(a), vceqzq_f32(b)), vandq_u32(vceqzq_f32(c), vceqzq_f32(d)));
+            vminvq_u32(zeros) != 0
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: &mut [f32; BATCH]) {
         let (Self([a, b, c, d]), to) = (self, to.as_mut_ptr());
         // SAFETY: the trait's; as for load.

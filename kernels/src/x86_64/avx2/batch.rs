@@ -41,6 +41,16 @@ impl Columns for Pair {
     }
 
     #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        // SAFETY: the trait's.
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            let (low, high) = (_mm256_cmp_ps::<_CMP_NEQ_UQ>(self.0, zero), _mm256_cmp_ps::<_CMP_NEQ_UQ>(self.1, zero));
+            _mm256_movemask_ps(_mm256_or_ps(low, high)) == 0
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: &mut [f32; BATCH]) {
         // SAFETY: the trait's; as for load.
         unsafe {

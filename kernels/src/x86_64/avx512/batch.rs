@@ -39,6 +39,12 @@ impl Columns for Whole {
     }
 
     #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        // SAFETY: the trait's.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps()) == 0 }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: &mut [f32; BATCH]) {
         // SAFETY: the trait's; as for load.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }

@@ -14,11 +14,12 @@
 //! | windows | 2.2, and padding | 1, and a shift | the same; windows of 32 start at cache lines and serve two steps |
 //! | dense, input-major | 1 and a share of a broadcast, of nonzero inputs only | | lanes are outputs |
 //!
-//! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels: `vgatherdps` of 16 takes as many loads as
-//! sixteen scalar ones, is dozens of micro-operations on Zen 4, and microcode against data sampling made it many times slower on
-//! Intel's processors up to Ice Lake (on Emerald Rapids gathers take two thirds of the scalar loads' time, 1.95 against 2.88 µs for the junction below,
-//! where windows take 0.71: one kernel cannot be right for all, and windows are before both). Rows of sixteen edges would save half of their weights' loads, one of seventeen, and windows
-//! take 0.81 µs where rows take 2.02 (800×112, 1/10, Zen 4); a block of 8 is one FMA of 256 bits on either (0.40 µs, one of 16 0.29).
+//! Rows, CSR, sparse input-major and blocks of 8 outputs are left to the AVX2 kernels, since every one for sixteen lanes that was
+//! tried is slower on a processor of AVX-512. Times of AVX2's kernels for rows of 800×112 at 1/4, 1/10, 1/20 are 1: sixteen scalar
+//! loads into one register take 1.2, 1.1 and 1.9 on Emerald Rapids (more shuffles for as many loads); `vgatherdps` 0.7, 0.7, 0.8
+//! there, but is dozens of micro-operations on Zen 4, and microcode against data sampling made it many times slower up to Ice Lake.
+//! Input-major, sums gathered and scattered: 0.9, 1.0, 1.7 on Emerald Rapids. Windows are before all of them (800×112, 1/10, Zen 4:
+//! 0.81 µs, rows 2.02). A block of 8 is one FMA of 256 bits on either (0.40 µs, one of 16 0.29).
 //! N:M and windows in 8 lanes are the AVX2 kernels' for the same reason.
 
 use core::arch::x86_64::*;
