@@ -263,6 +263,21 @@ fn inputs_beyond_a_copy() {
     }
 }
 
+/// Kernels that bring sums into the order of the outputs have room for 1,024.
+#[test]
+fn outputs_beyond_a_place_for_their_sums() {
+    let widest = Isa::widest().expect("LACEWING_ISA names what this machine has");
+    let mut random = Random::new(13);
+    for n_out in [1008, 1023, 1024, 1025, 1040].into_iter().take(if is_short() || cfg!(miri) { 0 } else { 5 }) {
+        for (lanes, width) in [(8, 16), (16, 32), (16, 64)] {
+            for extreme in [Extreme::None, Extreme::High, Extreme::LeftShift] {
+                let packing = Packing::Windows { lanes, width, steps: 1 };
+                Case::draw(70, n_out, packing, extreme, &mut random).check_all(widest);
+            }
+        }
+    }
+}
+
 /// The kernels of int8 that none of the packings reaches.
 fn unreached(packings: &[Packing]) -> Vec<String> {
     let of_i8 = kernel_list().iter().filter(|kernel| kernel.element() == Element::I8);

@@ -133,11 +133,13 @@ impl Case {
                 [0, 1 << 30, i32::MAX, (1 << 30) + (random.next() as i32 & 0x3fff_ffff)][[0, 1, 2, 3, 3, 3][o % 6]];
             self.rescale.extend(multiplier.to_le_bytes());
         }
+        // Kernels may take another way where all shifts are below 0.
+        let most = -(self.zero & 1);
         for _ in 0..outputs {
             let shift = match self.extreme {
                 Extreme::Saturating => -(random.below(3) as i8),
                 Extreme::LeftShift => random.below(62) as i8 - 31 + [0, ROUND_ONCE][random.below(2)],
-                _ => -(random.below(20) as i8),
+                _ => most - random.below(20) as i8,
             };
             self.rescale.push(shift as u8);
         }

@@ -2,7 +2,8 @@
 
 use core::arch::aarch64::*;
 
-use super::{dot, put};
+use super::dot;
+use super::outputs::Outputs;
 use crate::junction::Junction;
 
 /// Pseudo-code: for each 4 rows: for each 64 inputs, then 16: load x once; four accumulators += dot. What is left of a row is done one
@@ -12,6 +13,7 @@ use crate::junction::Junction;
 /// As for every kernel (`RunI8`); packing dense; the dot product extension where DOT.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn dense<const DOT: bool>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+    let Some(outputs) = Outputs::new(j) else { return };
     for (tile, y) in y.chunks_mut(4).enumerate() {
         let (first, mut sums) = (tile * 4, [0; 4]);
         // SAFETY: the rows exist, as y's do; four i32 are loaded from as many.
@@ -22,7 +24,7 @@ pub(super) unsafe fn dense<const DOT: bool>(j: &Junction<'_>, x: &[i8], y: &mut 
                 3 => rows::<DOT, 3>(j, first, x, &mut sums),
                 _ => rows::<DOT, 4>(j, first, x, &mut sums),
             }
-            put(j, first, vld1q_s32(sums.as_ptr()), y);
+            outputs.put(first, [vld1q_s32(sums.as_ptr())], y);
         }
     }
 }
