@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use lacewing_converter::bench::BenchError;
-use lacewing_converter::bench::draw::draw;
+use lacewing_converter::bench::draw::{DrawError, draw};
 use lacewing_converter::bench::shapes::{self, Shape};
-use lacewing_kernels::{Element, IndexWidth, Packing, Parts};
+use lacewing_converter::edges::Edges;
+use lacewing_converter::pack::{DoesNotFit, Packed, pack};
+use lacewing_kernels::{Activation, Element, IndexWidth, Packing, Parts};
 
 use crate::boards::junctions::{JunctionCount, counts};
 use crate::cortex_m4::board::{BoardError, regions, succeed};
@@ -35,10 +37,21 @@ pub fn junctions(shape: &Shape) -> Result<Vec<u8>, BenchError> {
     for packed in &drawn.packed {
         push(&mut file, (&name, Element::F32, drawn.edges.nnz()), packed.parts(), &[]);
     }
+    let failed = |error| DrawError::Pack(shape.name.clone(), error);
+    for packed in windows(&drawn.edges).map_err(failed)? {
+        push(&mut file, (&name, Element::F32, drawn.edges.nnz()), packed.parts(), &[]);
+    }
     for packed in int8::packings(&drawn, shape)? {
         push(&mut file, (&name, Element::I8, drawn.edges.nnz()), packed.parts(), packed.rescale());
     }
     Ok(file)
+}
+
+/// Windows of f32 that have kernels there; what is drawn has those of this machine alone.
+fn windows(edges: &Edges) -> Result<Vec<Packed>, DoesNotFit> {
+    let shapes = [(4, 16), (8, 16)].into_iter().filter(|_| edges.density() < 1.0);
+    let packings = shapes.map(|(lanes, width)| Packing::Windows { lanes, width, steps: 1 });
+    packings.map(|packing| pack(edges, &[], Activation::None, packing)).collect()
 }
 
 fn push(file: &mut Vec<u8>, (name, element, nnz): (&str, Element, usize), parts: Parts<'_>, rescale: &[u8]) {

@@ -92,7 +92,7 @@ pub(crate) const fn pages(element: Element) -> &'static [(u8, u8)] {
 pub(crate) const fn windows(element: Element) -> &'static [(u8, u8, u8)] {
     match element {
         Element::I8 => &[(8, 16, 1), (16, 16, 1), (16, 32, 1), (16, 64, 1), (16, 128, 2)],
-        _ => &[(4, 8, 1), (4, 16, 1), (8, 8, 1), (16, 32, 2)],
+        _ => &[(4, 8, 1), (4, 16, 1), (8, 8, 1), (8, 16, 1), (16, 32, 2)],
     }
 }
 

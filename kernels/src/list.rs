@@ -157,6 +157,7 @@ const VECTOR: &[&Kernel] = &[
     &crate::aarch64::lanes::NM_LANES32,
     &crate::aarch64::lanes::WINDOWS8,
     &crate::aarch64::lanes::WINDOWS16,
+    &crate::aarch64::windows::WINDOWS16,
     &crate::aarch64::input_major::DENSE_INPUT_MAJOR,
     &crate::aarch64::input_major::INPUT_MAJOR8,
     &crate::aarch64::input_major::INPUT_MAJOR16,

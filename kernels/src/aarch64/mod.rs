@@ -11,3 +11,4 @@ pub mod neon_i8;
 pub mod rows;
 #[cfg(feature = "std")]
 pub mod training;
+pub mod windows;
