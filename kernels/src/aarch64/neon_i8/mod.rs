@@ -14,7 +14,7 @@
 //! | N:M in 8 lanes | 0.4 to 0.9 more | pages are loaded for half as many rows |
 //! | windows | of 64 4.3, of 32 4.1; of 16 in 8 lanes 5.4 | as N:M, from windows that start anywhere |
 //!
-//! Outputs take 2.6 instructions each where there are sixteen ([`outputs`]).
+//! Outputs take 2.6 instructions each where there are sixteen (`outputs`).
 //!
 //! `vdotq_s32` is not stable in Rust 1.95, hence the one instruction in `asm!`.
 
