@@ -379,6 +379,10 @@ pub struct Inspect {
     /// Tell what a model takes on a board before it is flashed: flash, RAM, stack and instructions. cortex-m4 is known.
     #[arg(long, value_name = "NAME")]
     pub target: Option<String>,
+    /// Tell instructions by the first 64 test images of this data (folder of IDX files or an .npz file), where zero inputs are passed over; as if no
+    /// input were zero where left out.
+    #[arg(long, value_name = "DIR", requires = "target")]
+    pub data: Option<PathBuf>,
     /// Print one JSON object (fields: README.md).
     #[arg(long)]
     pub json: bool,

@@ -347,6 +347,11 @@ fn int8_beside_f32() {
     let told = place.works(&format!("{eval} --beside int8/head.lace --beside-tail int8/tail.lace"));
     assert!(told.contains("samples get another class") && told.contains("model files, bytes"), "{told}");
     assert!(place.works("inspect int8/head.lace").contains("bits per nonzero for weights"));
+    let board = "inspect int8/head.lace --target cortex-m4";
+    assert!(place.works(board).contains("of an image without a zero"));
+    assert!(place.works(&format!("{board} --data halves.npz")).contains("on average over 64"));
+    assert_eq!(place.json(&format!("{board} --data halves.npz --json"))["board"]["images"], 64);
+    place.refuses(&format!("{board} --data nowhere"), &["nowhere"]);
 
     // The first junction and the first exit's stay f32: the head's inputs are f32, and the tail takes f32 features.
     let mixed = "convert trained.safetensors --out mixed --dtype i8 --calibrate halves.npz --keep-f32 1,1.1";

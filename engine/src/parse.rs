@@ -138,8 +138,8 @@ struct Header {
     input_scaling: Scaling,
     input: Option<Quantisation>,
     output_scaling: Scaling,
-    /// Sections start at multiples of this.
-    section_align: usize,
+    /// Whether sections start at multiples of 64 bytes instead of 16.
+    at_cache_lines: bool,
     names_len: usize,
 }
 
@@ -164,7 +164,7 @@ impl Header {
             input_scaling,
             input: None,
             output_scaling: Scaling { scale: r.f32(40), zero: r.f32(44) },
-            section_align: if r.u8(30) == 0 { 16 } else { 64 },
+            at_cache_lines: r.u8(30) != 0,
             names_len: r.u32(48) as usize,
         };
         require!(header.operations >= 1 && header.operations <= MAX_OPERATIONS, Rule::OperationCount, 21);
@@ -196,7 +196,7 @@ impl Header {
         if len == 0 {
             return Ok((&[], at));
         }
-        let start = at.next_multiple_of(self.section_align);
+        let start = if self.at_cache_lines { at.next_multiple_of(64) } else { at.next_multiple_of(16) };
         let Some(padding) = slice(bytes, at, start - at) else { return refuse(Rule::SectionPastEnd, at) };
         require!(all_zero(padding), Rule::PaddingNotZero, at);
         match slice(bytes, start, len) {

@@ -19,7 +19,7 @@ use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing};
+use crate::packing::{IndexWidth, NMRow, Packing, Positions};
 use crate::spilled;
 
 /// Samples a batch.
@@ -305,7 +305,7 @@ unsafe fn pages<C: Columns, const R: usize>(
     let page = NMRow::new(j.n_in(), n, m);
     let all = j.weights().chunks_exact(page.in_degree).zip(j.index8().chunks_exact(page.position_bytes));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(all) {
-        let mut positions = Positions { bytes: positions.iter(), held: 0, count: 0 };
+        let mut positions = Positions::new(positions);
         let (mut step, mut first, mut left) = (0, 0, if page.whole_pages == 0 { page.last_n } else { n });
         // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length; a row
         // has in_degree weights.
@@ -322,29 +322,6 @@ unsafe fn pages<C: Columns, const R: usize>(
             };
             row::<C, R>(j.bias(o), page.in_degree, x, next).store(y);
         }
-    }
-}
-
-/// A row's positions, one after the other: what [`position_at`](crate::packing::position_at) finds anywhere.
-struct Positions<'p> {
-    bytes: core::slice::Iter<'p, u8>,
-    /// What is read and not yet given: `count` bits.
-    held: u32,
-    count: usize,
-}
-
-impl Positions<'_> {
-    /// The next one, of at most 8 bits.
-    #[inline(always)]
-    fn next(&mut self, bits: usize) -> usize {
-        if self.count < bits {
-            self.held |= u32::from(self.bytes.next().copied().unwrap_or_default()) << self.count;
-            self.count += 8;
-        }
-        let position = self.held as usize % (1 << bits);
-        self.held >>= bits;
-        self.count -= bits;
-        position
     }
 }
 

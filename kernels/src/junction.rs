@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::activation::Activation;
 use crate::bytes::{groups_of_2, groups_of_4};
-use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::packing::{IndexWidth, NMRow, Packing, above_zero, position_at};
 
 /// What a [`Junction`] is made of, not yet proven. Byte slices may lie at any address.
 #[derive(Clone, Copy, Debug)]
@@ -526,7 +526,7 @@ const fn prove_ragged_rows(weights: &[u8], groups: usize, rows: usize, real: usi
     let mut rest = last;
     let mut at = 0;
     while let [weight, after @ ..] = rest {
-        if at % rows >= real && u32::from_le_bytes(*weight) != 0 {
+        if at % above_zero(rows) >= real && u32::from_le_bytes(*weight) != 0 {
             return Err(JunctionError::PaddingNotZero);
         }
         rest = after;
@@ -562,7 +562,7 @@ const fn prove_nm_row(stream: &[u8], row: u16, n: usize, m: usize, g: &NMRow) ->
     let mut previous = 0;
     while k < g.in_degree {
         let in_last = k >= g.whole_pages * n;
-        let first_of_page = if in_last { k == g.whole_pages * n } else { k % n == 0 };
+        let first_of_page = if in_last { k == g.whole_pages * n } else { k % above_zero(n) == 0 };
         let position = position_at(stream, k, g.position_bits);
         if !first_of_page && position <= previous {
             return Err(JunctionError::InputsNotAscending { row });

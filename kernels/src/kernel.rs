@@ -28,6 +28,13 @@ pub enum Accepts {
     BlockOfCols(u8),
     /// [`Packing::NM`] with any `n` and `m`.
     AnyNM,
+    /// [`Packing::NM`] with this `n` and this `m`.
+    NM {
+        /// Edges a page.
+        n: u8,
+        /// Inputs a page.
+        m: u8,
+    },
     /// [`Packing::Coded`] with four-bit distances.
     Coded4,
     /// [`Packing::Coded`] with Rice's code of any parameter.
@@ -70,6 +77,7 @@ impl Accepts {
             | (Self::AnyNMLanes, Packing::NMLanes { .. })
             | (Self::AnyWindows, Packing::Windows { .. })
             | (Self::DenseInputMajor, Packing::DenseInputMajor) => true,
+            (Self::NM { n: want_n, m: want }, Packing::NM { n, m }) => want_n == *n && want == *m,
             (Self::NMLanes { m: want, lanes: want_lanes }, Packing::NMLanes { m, lanes, .. }) => {
                 want == *m && want_lanes == *lanes
             }

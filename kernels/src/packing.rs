@@ -187,6 +187,12 @@ impl fmt::Display for Packing {
     }
 }
 
+/// A number that a junction's proof has found above 0: said to the compiler, since a division by what may be 0 can panic, and an image with such a
+/// kernel would hold all that panicking takes.
+pub(crate) const fn above_zero(number: usize) -> usize {
+    if number == 0 { 1 } else { number }
+}
+
 /// The geometry of N:M rows: how many nonzeros a row has and how many bytes its positions take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NMRow {
@@ -203,6 +209,7 @@ pub(crate) struct NMRow {
 impl NMRow {
     /// `n` in 1..=m and `m` a power of two are the caller's to check.
     pub const fn new(n_in: usize, n: usize, m: usize) -> Self {
+        let m = above_zero(m);
         let whole_pages = n_in / m;
         let last_page = n_in % m;
         let last_n = if last_page == 0 {
@@ -233,6 +240,33 @@ pub(crate) const fn position_at(stream: &[u8], k: usize, bits: usize) -> usize {
     ((low | high << 8) >> (at % 8)) & ((1 << bits) - 1)
 }
 
+/// The numbers of such a stream, one after the other.
+pub(crate) struct Positions<'p> {
+    bytes: core::slice::Iter<'p, u8>,
+    /// What is read and not yet given: `count` bits.
+    held: u32,
+    count: usize,
+}
+
+impl<'p> Positions<'p> {
+    pub(crate) fn new(stream: &'p [u8]) -> Self {
+        Self { bytes: stream.iter(), held: 0, count: 0 }
+    }
+
+    /// The next one, of at most 8 bits; past the end 0.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, bits: usize) -> usize {
+        if self.count < bits {
+            self.held |= u32::from(self.bytes.next().copied().unwrap_or_default()) << self.count;
+            self.count += 8;
+        }
+        let position = self.held as usize % (1 << bits);
+        self.held >>= bits;
+        self.count -= bits;
+        position
+    }
+}
+
 const fn byte_or_zero(stream: &[u8], at: usize) -> u8 {
     match stream.split_at_checked(at) {
         Some((_, rest)) => match rest.first() {
@@ -246,6 +280,17 @@ const fn byte_or_zero(stream: &[u8], at: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_are_those_of_the_stream() {
+        let stream: [u8; 7] = core::array::from_fn(|k| (k * 89 + 37) as u8);
+        for bits in 0..=6 {
+            let mut positions = Positions::new(&stream);
+            for k in 0..60 {
+                assert_eq!(positions.next(bits), position_at(&stream, k, bits), "{k} of {bits} bits");
+            }
+        }
+    }
 
     #[test]
     fn ragged_page_has_its_share() {

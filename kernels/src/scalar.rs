@@ -9,7 +9,7 @@ use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::packing::{IndexWidth, NMRow, Packing, Positions, above_zero};
 use crate::spilled;
 
 /// `dense_f32_1x1`
@@ -133,9 +133,10 @@ unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let rows = j.weights().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = j.bias(o);
+        let mut positions = Positions::new(positions);
         let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
-        for (k, w) in weights.iter().enumerate() {
-            let input = page * m + position_at(positions, k, row.position_bits);
+        for w in weights {
+            let input = page * m + positions.next(row.position_bits);
             // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length.
             sum += f32::from_le_bytes(*w) * unsafe { at(x, input) };
             left -= 1;
@@ -153,7 +154,7 @@ unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 unsafe fn nm_lanes(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::NMLanes { n, m, lanes } = *j.packing() else { return };
     let (bits, per_word) = Packing::slots(m);
-    let (n, m, lanes) = (usize::from(n), usize::from(m), usize::from(lanes));
+    let (n, m, lanes) = (above_zero(n.into()), usize::from(m), above_zero(lanes.into()));
     let row = NMRow::new(j.n_in(), n, m);
     let words = row.in_degree.div_ceil(per_word);
     for (o, y) in y.iter_mut().enumerate() {
@@ -179,11 +180,11 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 unsafe fn windows(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::Windows { lanes, width, steps: each } = *j.packing() else { return };
     let (bits, per_word) = Packing::slots(width);
-    let lanes = usize::from(lanes);
+    let lanes = above_zero(lanes.into());
     let index = j.windows_index();
     let words = groups_of_4(index.words);
     let (mut first_step, mut first_word) = (0, 0);
-    for (count, order) in j.counts().iter().zip(index.order.chunks(lanes.max(1))) {
+    for (count, order) in j.counts().iter().zip(index.order.chunks(lanes)) {
         let steps = usize::from(u16::from_le_bytes(*count));
         for (lane, output) in order.iter().enumerate() {
             let output = usize::from(u16::from_le_bytes(*output));

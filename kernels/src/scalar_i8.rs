@@ -8,7 +8,7 @@ use crate::deltas::Deltas;
 use crate::isa::Isa;
 use crate::junction::{INPUT_MAJOR_OUTPUTS, Junction, QuadLane, Quads, quads_a_word};
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, position_at};
+use crate::packing::{IndexWidth, NMRow, Packing, Positions, above_zero};
 
 /// `dense_i8_1x1`
 pub static DENSE: Kernel = Kernel::new_i8("dense_i8_1x1", Isa::Scalar, Accepts::Dense, dense);
@@ -124,9 +124,9 @@ unsafe fn coded(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 /// As for every kernel (`RunI8`); packing block.
 pub(crate) unsafe fn block(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::Block { rows, cols, blocks } = *j.packing() else { return };
-    let (rows, cols) = (usize::from(rows), usize::from(cols));
+    let (rows, cols) = (above_zero(rows.into()), above_zero(cols.into()));
     let (mut first_block, mut first_weight) = (0, 0);
-    for (row_block, y) in y.chunks_mut(rows.max(1)).enumerate() {
+    for (row_block, y) in y.chunks_mut(rows).enumerate() {
         let count = match blocks {
             // SAFETY: without a constant number there is a count for each row block.
             0 => u16::from_le_bytes(unsafe { at(j.counts(), row_block) }),
@@ -163,11 +163,17 @@ pub(crate) unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
         j.weights_i8().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = 0;
-        for (k, w) in weights.iter().enumerate() {
-            let page = (k / n).min(row.whole_pages);
-            let input = page * m + position_at(positions, k, row.position_bits);
+        let mut positions = Positions::new(positions);
+        let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
+        for w in weights {
+            let input = page * m + positions.next(row.position_bits);
             // SAFETY: Junction::new_i8 proved that every position lies within its page and its page within n_in, x's length.
             sum += product(*w, unsafe { at(x, input) });
+            left -= 1;
+            if left == 0 {
+                page += 1;
+                left = if page == row.whole_pages { row.last_n } else { n };
+            }
         }
         *y = j.output_i8(o, sum);
     }
@@ -188,7 +194,7 @@ unsafe fn nm_lanes(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
 /// As for every kernel (`RunI8`); packing windows.
 unsafe fn windows(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     let Packing::Windows { lanes, width, steps: each } = *j.packing() else { return };
-    let (index, lanes, per_word) = (j.windows_index(), usize::from(lanes), quads_a_word(width));
+    let (index, lanes, per_word) = (j.windows_index(), above_zero(lanes.into()), quads_a_word(width));
     let mut at_row = QuadLane { lanes, lane: 0, first_step: 0, first_word: 0, per_word };
     for (count, rows) in j.counts().iter().zip(index.order.chunks(lanes)) {
         let steps = usize::from(u16::from_le_bytes(*count));
@@ -275,7 +281,7 @@ pub(crate) unsafe fn lane_sum(j: &Junction<'_>, quads: &Quads, o: usize, first_s
     let Packing::NMLanes { n, m, .. } = *j.packing() else { return 0 };
     let mut sum = 0;
     for step in first_step..quads.row.in_degree {
-        let page = (step / usize::from(n)).min(quads.row.whole_pages);
+        let page = (step / above_zero(n.into())).min(quads.row.whole_pages);
         // SAFETY: Junction::new_i8 proved a weight and a position for each step and lane of each group, and that every
         // position lies within its page and its page within n_in, x's length.
         unsafe {

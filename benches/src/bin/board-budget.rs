@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use lacewing_benches::boards::goldens::goldens;
 use lacewing_benches::cortex_m4::board::{Board, MACHINE, TARGET};
-use lacewing_benches::cortex_m4::measured::{Measured, MeasuredRecord};
+use lacewing_benches::cortex_m4::measured::{Measured, MeasuredRecord, models};
 use lacewing_benches::cortex_m4::record::{allowance, differs, read};
 use lacewing_benches::cortex_m4::subject::INPUTS;
 use lacewing_converter::write::write_all;
@@ -47,10 +46,7 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let target_dir = env::current_exe()?.with_file_name("firmware");
     let board = Board { root: root.clone(), target_dir, counter };
     let mut programs = Vec::new();
-    for model in goldens(&root, INPUTS)? {
-        if model.name.starts_with("sound-") || !model.name.contains(&arguments.only) {
-            continue;
-        }
+    for model in models(&root)?.into_iter().filter(|model| model.name.contains(&arguments.only)) {
         let found = board.measure(&model, true)?;
         writeln!(
             io::stdout(),

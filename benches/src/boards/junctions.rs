@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn lines_and_regions_are_put_together() {
-        let counted = counts("800x112 int8 22400 nm_i8_1x8/dsp nm 4:16\n", &[104_989]).unwrap();
+        let counted = counts("800x112 int8 22400 nm4of16_i8_1x8/dsp nm 4:16\n", &[104_989]).unwrap();
         assert_eq!(counted[0].name(), "800x112 int8 nm 4:16");
         assert_eq!((counted[0].nnz, counted[0].instructions), (22_400, 104_989));
         let images = "800x112 int8 22400 input_major16_i8_4x4/dsp input_major16 d=28\n".repeat(2);

@@ -8,7 +8,10 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, BoardError, MACHINE, Sizes, TARGET, regions, sizes, succeed};
-use crate::boards::goldens::Golden;
+use super::int8::{Int8Error, networks};
+use super::smallest::Image;
+use super::subject::INPUTS;
+use crate::boards::goldens::{Golden, goldens};
 
 /// `benches/record/cortex-m4/measured.toml`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +60,21 @@ impl Measured {
     }
 }
 
+/// The models whose programs are measured: the bundled ones as `convert` packs them without a target, and the paper's network in int8 packed for
+/// speed, with [`INPUTS`] images each.
+///
+/// # Errors
+/// A file cannot be read or converted.
+pub fn models(root: &Path) -> Result<Vec<Golden>, Int8Error> {
+    let mut models = goldens(root, INPUTS)?;
+    models.retain(|model| !model.name.starts_with("sound-"));
+    for mut network in networks(root)?.into_iter().filter(|network| network.name.ends_with("for speed")) {
+        network.inputs.truncate(INPUTS * network.input_bytes() as usize);
+        models.push(network);
+    }
+    Ok(models)
+}
+
 /// Bytes of the vector table, which lies before `.text`.
 const VECTORS: u64 = 1_024;
 
@@ -64,7 +82,7 @@ impl Board {
     /// Builds the least program around a model, and runs it; a second time painted, where its stack is asked for.
     ///
     /// # Errors
-    /// As [`Board::run`].
+    /// As [`Board::run`]; the program can panic.
     pub fn measure(&self, model: &Golden, stack: bool) -> Result<Measured, BoardError> {
         let (sections, steps, _) = self.run_measured(model, false)?;
         let stack = if stack { self.run_measured(model, true)?.2 } else { 0 };
@@ -85,7 +103,8 @@ impl Board {
     fn run_measured(&self, model: &Golden, paint: bool) -> Result<(Sizes, Vec<u64>, u64), BoardError> {
         let file = |name: &str, bytes: &[u8]| {
             let path = self.target_dir.join(name);
-            fs::write(&path, bytes).map_err(|error| BoardError::Io { path: path.clone(), error })?;
+            let written = fs::create_dir_all(&self.target_dir).and_then(|()| fs::write(&path, bytes));
+            written.map_err(|error| BoardError::Io { path: path.clone(), error })?;
             Ok(path)
         };
         let mut cargo = self.cross();
@@ -100,6 +119,11 @@ impl Board {
         cargo.env("LACEWING_ELEMENT", if model.is_exact() { "int8" } else { "f32" });
         succeed("cargo", cargo.current_dir(self.root.join("firmware")))?;
         let program = self.target_dir.join(TARGET).join("release/measured");
+        // What says how much stack is used prints, and printing may panic.
+        if !paint && let Some(function) = Image::read(&program)?.panicking().next() {
+            let reason = format!("with {} in it, it can panic: it holds {function}", model.name);
+            return Err(BoardError::Program { path: program, reason });
+        }
         let counts = self.target_dir.join("counts");
         let mut qemu = Command::new("timeout");
         qemu.args(["60", "qemu-system-arm", "-M", MACHINE, "-display", "none", "-semihosting", "-icount", "shift=6"]);

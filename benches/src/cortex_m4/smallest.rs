@@ -15,7 +15,7 @@ pub const SMALLEST: [(&str, &str); 2] =
 
 /// What a program is made of, as far as it is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Image {
+pub(super) struct Image {
     /// Names of its symbols.
     names: Vec<String>,
     /// Constants.
@@ -45,7 +45,7 @@ impl Board {
 }
 
 impl Image {
-    fn read(program: &Path) -> Result<Self, BoardError> {
+    pub(super) fn read(program: &Path) -> Result<Self, BoardError> {
         let wrong = |reason: String| BoardError::Program { path: program.into(), reason };
         let bytes = fs::read(program).map_err(|error| BoardError::Io { path: program.into(), error })?;
         let file = object::File::parse(&*bytes).map_err(|error| wrong(error.to_string()))?;
@@ -60,14 +60,18 @@ impl Image {
         Ok(Self { names, rodata: section(".rodata")?, data: section(".data")? })
     }
 
+    /// Functions that are there to panic.
+    pub(super) fn panicking(&self) -> impl Iterator<Item = &String> {
+        self.names.iter().filter(|name| name.contains("core") && name.contains("panicking"))
+    }
+
     /// What should not be in a release image. `ram` is all that it uses: variables and the worst stack.
     ///
     /// The model has to lie among the constants, once, and nowhere else. It stays there: a copy needs RAM for all of it, and, since the compiler
     /// makes calls of memcpy of loops that copy, a function to copy with. A program that lacks either copies no model.
     fn complaints(&self, program: &str, model: &[u8], ram: u64) -> Vec<String> {
-        let panicking = self.names.iter().filter(|name| name.contains("core") && name.contains("panicking"));
         let mut complaints: Vec<String> =
-            panicking.map(|function| format!("{program} can panic: it holds {function}")).collect();
+            self.panicking().map(|function| format!("{program} can panic: it holds {function}")).collect();
         let [constant, variable] =
             [&self.rodata, &self.data].map(|section| section.windows(model.len()).filter(|at| *at == model).count());
         if (constant, variable) != (1, 0) {

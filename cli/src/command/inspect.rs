@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 
+use lacewing_converter::evaluate::plain_input;
 use lacewing_converter::inspect::{Inspection, Totals, inspect};
 use lacewing_converter::inspect_source::inspect_source;
 use lacewing_converter::predict::{Prediction, predict};
 use lacewing_converter::source::Source;
 use lacewing_engine::{KernelSet, Model};
 use lacewing_models::Recipe;
+use lacewing_models::data::{self, Part};
 use serde::Serialize;
 
 use crate::args::Inspect;
@@ -41,7 +44,7 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
         (false, Err(other)) => format!("{path}: {error}; {other}"),
         _ => format!("{path}: {error}{}", error.advice()),
     })?;
-    let board = args.target.as_deref().map(|target| predict(&model, target)).transpose()?;
+    let board = args.target.as_deref().map(|target| told(&model, target, args.data.as_deref())).transpose()?;
     let inspection = inspect(&model);
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&Inspected { inspection, board })?)?;
@@ -49,6 +52,16 @@ pub fn run(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
     }
     show(&inspection, out)?;
     board.map_or(Ok(()), |board| show_board(&inspection, &board, out))
+}
+
+/// Images that instructions are told by.
+const IMAGES: usize = 64;
+
+fn told(model: &Model<'_>, target: &str, data: Option<&Path>) -> Result<Prediction, Failure> {
+    let Some(data) = data else { return Ok(predict(model, target, &[])?) };
+    let test = data::load(data, Part::Test, &plain_input(model))?;
+    let images: Vec<&[f32]> = test.iter().map(|(image, _)| image).take(IMAGES).collect();
+    Ok(predict(model, target, &images)?)
 }
 
 /// The object of `--json`.
@@ -63,10 +76,10 @@ struct Inspected {
 /// What the model takes on a board.
 fn show_board(model: &Inspection, board: &Prediction, out: &mut dyn Write) -> Result<(), Failure> {
     let known = |instructions: Option<usize>| instructions.map_or("not counted there".to_owned(), count);
-    let mut steps = table(&["step", "kernel", "instructions"]);
+    let mut steps = table(&["step", "kernel", "instructions", "at most"]);
     for (junction, step) in model.junctions.iter().zip(&board.steps) {
         let kernel = step.kernel.unwrap_or("the portable one").to_owned();
-        steps.add_row([junction.place.clone(), kernel, known(step.instructions)]);
+        steps.add_row([junction.place.clone(), kernel, known(step.instructions), known(step.most)]);
     }
     writeln!(
         out,
@@ -89,12 +102,11 @@ fn show_board(model: &Inspection, board: &Prediction, out: &mut dyn Write) -> Re
         count(model.scratch_bytes),
         count(board.stack)
     )?;
-    writeln!(
-        out,
-        "instructions of an image {}, longest step {}",
-        known(board.instructions),
-        known(board.longest_step)
-    )?;
+    let of = match board.images {
+        0 => "of an image without a zero".to_owned(),
+        images => format!("of an image, on average over {}:", count(images)),
+    };
+    writeln!(out, "instructions {of} {}, longest step {}", known(board.instructions), known(board.longest_step))?;
     Ok(())
 }
 

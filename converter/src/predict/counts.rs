@@ -13,10 +13,12 @@
 //! | rows of any length, 16-bit | `instructions` | 67.2 an output, 3.86 an edge |
 //! | rows of any length, 8-bit | 170; 21 an output, 3.99 an edge | 68.6 an output, 4.12 an edge |
 //! | coded rows | | 170 an output, 60 an edge (by `measured.toml`) |
-//! | N:16 | 44 an output, 40 an edge | 30 an output; 3.9 an edge of 1:16, 3.97 of more |
+//! | input-major | | [`input_major`](super::input_major), by the inputs at hand |
+//! | N:16 | 47 an output, 36.5 an edge | 30 an output; 3.9 an edge of 1:16, 3.97 of more |
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
 
+use super::input_major;
 use crate::instructions;
 
 /// What runs a junction.
@@ -37,8 +39,9 @@ impl Line {
     }
 }
 
-/// `None` where nothing was counted: packings of other targets, activations that take as long as their input pleases.
-pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
+/// `None` where nothing was counted: packings of other targets, activations that take as long as their input pleases. `nonzero` says of each
+/// input whether it is not zero, where a kernel passes over those that are.
+pub(super) fn of(junction: &Junction<'_>, nonzero: &[bool]) -> Option<Counted> {
     if !matches!(junction.activation(), Activation::None | Activation::Relu | Activation::LeakyRelu { .. }) {
         return None;
     }
@@ -72,12 +75,22 @@ pub(super) fn of(junction: &Junction<'_>) -> Option<Counted> {
             counted("csr8_i8_1x4/dsp", Line(1.8, 68.55, 4.115).at(n_out, nnz))
         }
         (_, Packing::Coded { .. }) => counted("coded_i8_1x1/scalar", Line(0.0, 170.0, 60.0).at(n_out, nnz)),
-        (_, Packing::NM { n, m: 16 }) => {
-            let edge = match n {
-                1 => 3.9,
-                _ => 3.97,
+        (_, Packing::InputMajor { index, .. }) => {
+            let kernel = match index {
+                IndexWidth::Delta8 => "input_major8_i8_4x4/dsp",
+                IndexWidth::Absolute16 => "input_major16_i8_4x4/dsp",
             };
-            counted("nm_i8_1x8/dsp", Line(0.0, 30.0, edge).at(n_out, nnz))
+            counted(kernel, input_major::instructions(junction, nonzero)?)
+        }
+        (_, Packing::NM { n, m: 16 }) => {
+            let (kernel, edge) = match n {
+                1 => ("nm1of16_i8_1x8/dsp", 3.9),
+                2 => ("nm2of16_i8_1x8/dsp", 3.97),
+                4 => ("nm4of16_i8_1x8/dsp", 3.97),
+                8 => ("nm8of16_i8_1x8/dsp", 3.97),
+                _ => return None,
+            };
+            counted(kernel, Line(0.0, 30.0, edge).at(n_out, nnz))
         }
         _ => None,
     }
@@ -116,7 +129,7 @@ fn of_f32(packing: Packing, (n_in, n_out, nnz): (usize, usize, usize)) -> Option
         Packing::Csr { index: IndexWidth::Delta8 } => {
             counted("csr8_f32_1x8/fpu", Line(170.0, 21.0, 3.99).at(n_out, nnz))
         }
-        Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 44.2, 40.0).at(n_out, nnz)),
+        Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 47.2, 36.5).at(n_out, nnz)),
         _ => None,
     }
 }

@@ -41,7 +41,10 @@ pub(crate) const DSP: &[&Kernel] = &[
     &rows_i8::ROWS16,
     &rows_i8::CSR8,
     &rows_i8::CSR16,
-    &nm_i8::NM,
+    &nm_i8::NM_1,
+    &nm_i8::NM_2,
+    &nm_i8::NM_4,
+    &nm_i8::NM_8,
     &input_major_i8::INPUT_MAJOR8,
     &input_major_i8::INPUT_MAJOR16,
 ];

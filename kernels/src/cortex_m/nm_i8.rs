@@ -19,31 +19,27 @@ use core::ops::Range;
 use super::outputs::{AT_ONCE, Outputs};
 use crate::isa::Isa;
 use crate::junction::Junction;
-use crate::kernel::{Accepts, Kernel};
-use crate::packing::{NMRow, Packing};
-use crate::scalar_i8;
+use crate::kernel::{Accepts, Kernel, RunI8};
+use crate::packing::NMRow;
 
-/// `nm_i8_1x8`: pages of 16 inputs with 1, 2, 4 or 8 edges are fast, others as the reference.
-pub static NM: Kernel = Kernel::new_i8("nm_i8_1x8", Isa::Dsp, Accepts::AnyNM, nm);
-
-/// # Safety
-/// As for every kernel (`RunI8`); packing N:M.
-unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
-    // SAFETY: the caller's, the same.
-    unsafe {
-        match *j.packing() {
-            Packing::NM { n: 1, m: 16 } => either::<1>(j, x, y),
-            Packing::NM { n: 2, m: 16 } => either::<2>(j, x, y),
-            Packing::NM { n: 4, m: 16 } => either::<4>(j, x, y),
-            Packing::NM { n: 8, m: 16 } => either::<8>(j, x, y),
-            _ => scalar_i8::nm(j, x, y),
-        }
-    }
+const fn kernel(name: &'static str, n: u8, run: RunI8) -> Kernel {
+    Kernel::new_i8(name, Isa::Dsp, Accepts::NM { n, m: 16 }, run)
 }
+
+// One each: a program holds those alone that its model needs, and each has ten kilobytes.
+
+/// `nm1of16_i8_1x8`
+pub static NM_1: Kernel = kernel("nm1of16_i8_1x8", 1, nm::<1>);
+/// `nm2of16_i8_1x8`
+pub static NM_2: Kernel = kernel("nm2of16_i8_1x8", 2, nm::<2>);
+/// `nm4of16_i8_1x8`
+pub static NM_4: Kernel = kernel("nm4of16_i8_1x8", 4, nm::<4>);
+/// `nm8of16_i8_1x8`
+pub static NM_8: Kernel = kernel("nm8of16_i8_1x8", 8, nm::<8>);
 
 /// # Safety
 /// As for every kernel (`RunI8`); packing N:16.
-unsafe fn either<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
+unsafe fn nm<const N: usize>(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
     // SAFETY: the caller's, the same; what `aligned` asks for was looked at.
     unsafe {
         if aligned::fits::<N>(j) {

@@ -2,7 +2,7 @@
 
 use super::{JunctionError, Parts, Section, bytes_of, length};
 use crate::bytes::{groups_of_2, groups_of_4};
-use crate::packing::{NMRow, Packing};
+use crate::packing::{NMRow, Packing, above_zero};
 use crate::requantise::{is_shift, requantise};
 
 /// How an int8 junction comes from a sum to an output, `y = clamp(requantise(sum, multiplier, shift) + output_zero)`; the sum
@@ -171,11 +171,11 @@ pub(super) const fn prove_ragged_rows(
     let Some((_, mut rest)) = weights.split_at_checked(weights.len() - inputs * rows) else {
         return Err(JunctionError::BadPacking);
     };
-    let mut at = 0;
+    let (mut at, group) = (0, above_zero(4 * rows));
     while let [weight, after @ ..] = rest {
-        let left = inputs - at / (4 * rows) * 4;
-        let width = if left < 4 { left } else { 4 };
-        if at % (4 * rows) / width >= real && *weight != 0 {
+        let left = inputs - at / group * 4;
+        let width = above_zero(if left < 4 { left } else { 4 });
+        if at % group / width >= real && *weight != 0 {
             return Err(JunctionError::PaddingNotZero);
         }
         rest = after;
@@ -205,16 +205,22 @@ impl Quads {
         Self { row, lanes: lanes as usize, quads, words, per_word }
     }
 
+    /// A row's group, and its lane there.
+    const fn lane_of(&self, row: usize) -> (usize, usize) {
+        let lanes = above_zero(self.lanes);
+        (row / lanes, row % lanes)
+    }
+
     /// Where the weight of a row's step lies.
     pub(crate) const fn weight_at(&self, row: usize, step: usize) -> usize {
-        let (group, lane) = (row / self.lanes, row % self.lanes);
+        let (group, lane) = self.lane_of(row);
         ((group * self.quads + step / 4) * self.lanes + lane) * 4 + step % 4
     }
 
     /// Where the byte with the position of a row's step lies, and what part of it that is.
     pub(crate) const fn position_at(&self, row: usize, step: usize) -> (usize, Part) {
-        let (group, lane) = (row / self.lanes, row % self.lanes);
-        let byte = ((group * self.words + step / self.per_word) * self.lanes + lane) * 4 + step % 4;
+        let (group, lane) = self.lane_of(row);
+        let byte = ((group * self.words + step / above_zero(self.per_word)) * self.lanes + lane) * 4 + step % 4;
         (byte, Part::of(step / 4, self.per_word / 4))
     }
 }
@@ -235,7 +241,7 @@ pub(crate) enum Part {
 impl Part {
     /// Of the `quad`-th quad, where a word holds `a_word` of them.
     pub(crate) const fn of(quad: usize, a_word: usize) -> Self {
-        match (a_word, quad % a_word) {
+        match (a_word, quad % above_zero(a_word)) {
             (1, _) => Self::All,
             (_, 0) => Self::Low,
             _ => Self::High,
@@ -286,7 +292,7 @@ const fn prove_lane(p: &Parts<'_>, quads: &Quads, row: usize, n: usize, m: usize
             }
         } else {
             let in_last = step >= g.whole_pages * n;
-            let first_of_page = if in_last { step == g.whole_pages * n } else { step % n == 0 };
+            let first_of_page = if in_last { step == g.whole_pages * n } else { step % above_zero(n) == 0 };
             if position >= if in_last { g.last_page } else { m } {
                 return Err(JunctionError::InputOutOfRange { row: row as u16 });
             }

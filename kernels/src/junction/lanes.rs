@@ -2,7 +2,7 @@
 
 use super::{Junction, JunctionError, Parts, Section, bytes_of, length};
 use crate::bytes::{groups_of_2, groups_of_4};
-use crate::packing::{NMRow, Packing};
+use crate::packing::{NMRow, Packing, above_zero};
 
 const NEGATIVE_ZERO: u32 = 0x8000_0000;
 
@@ -46,8 +46,9 @@ impl Lane<'_> {
     }
 
     const fn position(&self, step: usize) -> usize {
-        let word = u32_at(self.words, (self.first_word + step / self.per_word) * self.lanes + self.lane);
-        (word >> (step % self.per_word * self.bits)) as usize & ((1 << self.bits) - 1)
+        let per_word = above_zero(self.per_word);
+        let word = u32_at(self.words, (self.first_word + step / per_word) * self.lanes + self.lane);
+        (word >> (step % per_word * self.bits)) as usize & ((1 << self.bits) - 1)
     }
 
     /// Whether the bits of all words that belong to no step are zero.
@@ -121,7 +122,7 @@ const fn prove_nm_lane(lane: &Lane<'_>, output: u16, n: usize, m: usize, row: &N
     let mut previous = 0;
     while step < lane.steps {
         let in_last = step >= row.whole_pages * n;
-        let first_of_page = if in_last { step == row.whole_pages * n } else { step % n == 0 };
+        let first_of_page = if in_last { step == row.whole_pages * n } else { step % above_zero(n) == 0 };
         let position = lane.position(step);
         if position >= if in_last { row.last_page } else { m } {
             return Err(JunctionError::InputOutOfRange { row: output });
@@ -167,7 +168,7 @@ impl<'m> Junction<'m> {
             _ => (1, 1),
         };
         let spilled = self.spilled as usize;
-        let windows = self.weights().len().saturating_sub(spilled) / (lanes * steps);
+        let windows = self.weights().len().saturating_sub(spilled) / above_zero(lanes * steps);
         WindowsIndex::new(self.parts.index, self.n_out(), windows, spilled)
     }
 }
@@ -216,7 +217,7 @@ pub(super) const fn prove_windows(
         return Err(JunctionError::WrongLength { section: Section::Weights, needed: in_lanes, found: p.weights.len() });
     }
     let spilled = (p.weights.len() - in_lanes) / 4;
-    let windows = steps / each as usize;
+    let windows = steps / above_zero(each as usize);
     let index_bytes = bytes_of(words, lanes * 4).saturating_add(windows * 2 + outputs * 2 + spilled * 4);
     check!(length(Section::Index, p.index, index_bytes));
     let index = WindowsIndex::new(p.index, outputs, windows, spilled);
@@ -330,7 +331,7 @@ const fn prove_windows_lane(
 ) -> Result<usize, JunctionError> {
     let (mut step, mut edges, mut next) = (0, 0, 0);
     while step < lane.steps {
-        let start = number_at(windows.starts, (lane.first_step + step) / windows.steps) as u32;
+        let start = number_at(windows.starts, (lane.first_step + step) / above_zero(windows.steps)) as u32;
         let position = lane.position(step) as u32;
         if start + windows.width > p.n_in as u32 || position >= windows.width {
             return Err(JunctionError::InputOutOfRange { row: group });

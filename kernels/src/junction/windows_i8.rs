@@ -4,6 +4,7 @@ use super::int8::{Part, quads_a_word};
 use super::lanes::{WindowsIndex, number_at, prove_order, windows_steps};
 use super::{JunctionError, Parts, Section, bytes_of, length};
 use crate::bytes::groups_of_2;
+use crate::packing::above_zero;
 
 /// Weights and positions a lane and step.
 const QUAD: usize = 4;
@@ -26,7 +27,7 @@ impl QuadLane {
 
     /// Where the byte with the `k`-th position of a step lies, and what part of it that is.
     pub(crate) const fn position_at(&self, step: usize, k: usize) -> (usize, Part) {
-        let byte = ((self.first_word + step / self.per_word) * self.lanes + self.lane) * QUAD + k;
+        let byte = ((self.first_word + step / above_zero(self.per_word)) * self.lanes + self.lane) * QUAD + k;
         (byte, Part::of(step, self.per_word))
     }
 }
@@ -41,7 +42,7 @@ pub(super) const fn prove(p: &Parts<'_>, lanes: u8, width: u8, each: u8) -> Resu
     check!(length(Section::Counts, p.counts, groups * 2));
     let (steps, words) = check!(windows_steps(p.counts, each, per_word));
     check!(length(Section::Weights, p.weights, bytes_of(steps, lanes * QUAD)));
-    let windows = steps / each as usize;
+    let windows = steps / above_zero(each as usize);
     let index_bytes = bytes_of(words, lanes * QUAD).saturating_add(windows * 2 + outputs * 2);
     check!(length(Section::Index, p.index, index_bytes));
     let index = WindowsIndex::new(p.index, outputs, windows, 0);
@@ -74,7 +75,7 @@ const fn prove_lane(
     // Words may hold two steps; the second may not be there.
     while step < steps.next_multiple_of(at.per_word) {
         let real = step < steps;
-        let start = if real { number_at(index.starts, (at.first_step + step) / each) as usize } else { 0 };
+        let start = if real { number_at(index.starts, (at.first_step + step) / above_zero(each)) as usize } else { 0 };
         if start + width > p.n_in as usize {
             return Err(JunctionError::InputOutOfRange { row: (row / at.lanes) as u16 });
         }

@@ -39,7 +39,8 @@ mod file {
     pub(crate) const SCRATCH: usize = include!(concat!(env!("OUT_DIR"), "/scratch"));
 
     pub(crate) fn model() -> Option<&'static Model<'static>> {
-        Some(MODEL.init(Model::parse(&FILE.0, &KernelSet::ALL).ok()?))
+        let model = Model::parse(&FILE.0, &KernelSet::ALL).ok()?;
+        Some(MODEL.try_init(model)?)
     }
 }
 
