@@ -229,7 +229,7 @@ unsafe fn dense_input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
 
 /// # Safety
 /// As for every kernel (`RunF32`); packing input-major.
-unsafe fn input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
+pub(crate) unsafe fn input_major(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let Packing::InputMajor { out_degree, index } = *j.packing() else { return };
     let out_degree = usize::from(out_degree);
     start_from_bias(j, y);

@@ -5,12 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use lacewing_converter::calibrate::nonzero_inputs;
+use lacewing_converter::convert::convert_network_for;
+use lacewing_converter::plan::Goal;
+use lacewing_converter::profile::Profile;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, BoardError, MACHINE, Sizes, TARGET, regions, sizes, succeed};
 use super::int8::{Int8Error, networks};
 use super::smallest::Image;
-use super::subject::INPUTS;
+use super::subject::{INPUTS, Read, SubjectError};
 use crate::boards::goldens::{Golden, goldens};
 
 /// `benches/record/cortex-m4/measured.toml`
@@ -72,7 +76,20 @@ pub fn models(root: &Path) -> Result<Vec<Golden>, Int8Error> {
         network.inputs.truncate(INPUTS * network.input_bytes() as usize);
         models.push(network);
     }
+    models.push(zero_skipping(root)?);
+    models.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(models)
+}
+
+/// The paper's network of three sparse junctions in f32, packed for speed on images: its first junction passes over zero inputs.
+fn zero_skipping(root: &Path) -> Result<Golden, Int8Error> {
+    let file = root.join("models/weights/paper-800-100-100-10.safetensors");
+    let Read { name, network, inputs, calibration } = Read::of(&file, INPUTS)?;
+    let (profile, nonzero) = (Profile::load("cortex-m4")?, nonzero_inputs(&network, &calibration));
+    let goal = Goal::Speed { profile: &profile, inputs: &nonzero };
+    let model = convert_network_for(&network, goal, None, &|_, _| {}).map_err(SubjectError::from)?.head;
+    let inputs = inputs.iter().flat_map(|value| value.to_le_bytes()).collect();
+    Ok(Golden { name: format!("{name}, for speed"), model: model.into(), inputs })
 }
 
 /// Bytes of the vector table, which lies before `.text`.

@@ -13,7 +13,7 @@
 //! | rows of any length, 16-bit | `instructions` | 67.2 an output, 3.86 an edge |
 //! | rows of any length, 8-bit | 170; 21 an output, 3.99 an edge | 68.6 an output, 4.12 an edge |
 //! | coded rows | | 170 an output, 60 an edge (by `measured.toml`) |
-//! | input-major | | [`input_major`](super::input_major), by the inputs at hand |
+//! | input-major | [`input_major`](super::input_major), by the inputs at hand | the same |
 //! | N:16 | 47 an output, 36.5 an edge | 30 an output; 3.9 an edge of 1:16, 3.97 of more |
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
@@ -48,6 +48,13 @@ pub(super) fn of(junction: &Junction<'_>, nonzero: &[bool]) -> Option<Counted> {
     let (n_in, n_out, nnz) = (junction.n_in(), junction.n_out(), junction.nnz());
     let counted = |kernel, instructions| Some(Counted { kernel, instructions });
     match (junction.element(), *junction.packing()) {
+        (Element::F32, Packing::InputMajor { index, .. }) => {
+            let kernel = match index {
+                IndexWidth::Delta8 => "input_major8_f32_4x8/fpu",
+                IndexWidth::Absolute16 => "input_major16_f32_4x8/fpu",
+            };
+            counted(kernel, input_major::instructions(junction, nonzero)?)
+        }
         (Element::F32, packing) => of_f32(packing, (n_in, n_out, nnz)),
         (_, Packing::Dense) => counted("dense_i8_4x4/dsp", dense_i8(n_in, n_out, junction.outputs_are_usual())),
         (_, Packing::Block { rows, cols: 1, .. }) => {

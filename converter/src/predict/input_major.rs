@@ -1,39 +1,55 @@
-//! Instructions of an int8 junction input by input on a Cortex-M4F, which pass over inputs that are the zero point: sums over the loops of
-//! `kernels/src/cortex_m/input_major_i8.rs` for the inputs at hand. A test of `lacewing-benches` holds them against counted programs.
+//! Instructions of a junction input by input on a Cortex-M4F, which passes over inputs that are zero, of int8 the zero point: sums over the loops of
+//! `kernels/src/cortex_m/input_major_i8.rs` and `input_major_f32.rs` for the inputs at hand. A test of `lacewing-benches` holds them against
+//! counted programs.
 
-use lacewing_kernels::{IndexWidth, Junction, Packing};
+use lacewing_kernels::{Element, IndexWidth, Junction, Packing};
 
 /// Of a junction, and of each of its outputs: biases, the loop's start, and what writes the outputs.
 const JUNCTION: usize = 187;
 const OUTPUT: usize = 11;
+/// The same of f32.
+const JUNCTION_F32: usize = 150;
+const OUTPUT_F32: usize = 13;
 
-/// Of each four inputs that are the zero point, and of what looks after sixteen whether there are more.
-const FOUR: usize = 3;
+/// What looks after sixteen inputs whether there are more.
 const SIXTEEN: usize = 2;
 /// Of each input of the last, fewer than sixteen, which are looked at one by one.
 const ONE: usize = 5;
 
 /// What the loop over inputs takes beside its edges.
 struct Loop {
-    /// Of four inputs of which one at least is not the zero point, besides [`FOUR`].
+    /// Of four inputs that are zero.
+    zeros: usize,
+    /// Of four of which one at least is not, besides.
     mixed: usize,
-    /// Of an input that is not the zero point: in such a four, and one by one.
+    /// Of an input that is not zero: in such a four, and one by one.
     edges: usize,
     single: usize,
 }
 
-/// Of a junction that is no such one, `None`. `nonzero` says of each input whether it is not the zero point.
+/// Of a junction that is no such one, `None`. `nonzero` says of each input whether it is not zero.
 pub(super) fn instructions(junction: &Junction<'_>, nonzero: &[bool]) -> Option<usize> {
     let Packing::InputMajor { out_degree, index } = *junction.packing() else { return None };
+    let n_out = junction.n_out();
+    if junction.element() == Element::F32 {
+        return Some(JUNCTION_F32 + OUTPUT_F32 * n_out + floats(out_degree.into()).over(nonzero));
+    }
     let zero = junction.int8()?.input_zero;
     let walk = if (out_degree, zero) == (2, i8::MIN) { two(index) } else { any(out_degree.into(), index) };
-    Some(JUNCTION + OUTPUT * junction.n_out() + walk.over(nonzero))
+    Some(JUNCTION + OUTPUT * n_out + walk.over(nonzero))
+}
+
+/// The loop of f32: as many instructions whatever the index is.
+fn floats(out_degree: usize) -> Loop {
+    let left = |bit: usize, instructions: usize| if out_degree & bit == 0 { 0 } else { instructions };
+    let edges = 17 + 44 * (out_degree / 8) + left(4, 21) + left(2, 12) + left(1, 6);
+    Loop { zeros: 6, mixed: 13, edges, single: edges + 1 }
 }
 
 /// The loop for two edges an input.
 fn two(index: IndexWidth) -> Loop {
     let edges = if index == IndexWidth::Delta8 { 11 } else { 10 };
-    Loop { mixed: 10, edges, single: edges + 3 }
+    Loop { zeros: 3, mixed: 10, edges, single: edges + 3 }
 }
 
 /// The loop for any number.
@@ -43,7 +59,7 @@ fn any(out_degree: usize, index: IndexWidth) -> Loop {
     let turns = fours.div_ceil(8);
     let of_fours = if fours > 0 { four * fours + 2 * turns + 1 } else { 0 };
     let edges = start + of_fours + one * ones + 1;
-    Loop { mixed: 13, edges, single: edges + 1 }
+    Loop { zeros: 3, mixed: 13, edges, single: edges + 1 }
 }
 
 impl Loop {
@@ -54,7 +70,7 @@ impl Loop {
         while rest.len() >= 16 || zeros > 0 {
             let Some((four, after)) = rest.split_at_checked(4) else { break };
             let here = four.iter().filter(|nonzero| **nonzero).count();
-            all += FOUR;
+            all += self.zeros;
             zeros = if here == 0 { (zeros + 1) % 4 } else { 0 };
             if here > 0 {
                 all += self.mixed + self.edges * here;
@@ -85,5 +101,6 @@ mod tests {
         assert_eq!(walk.over(&mixed), 2 + 3 + (3 + 10 + 11 + 2) + (4 * 3 + 2) + 8 * 5 + 3);
         assert_eq!(any(9, IndexWidth::Delta8).edges, 6 + 2 * 20 + 2 + 1 + 6 + 1);
         assert_eq!(any(3, IndexWidth::Absolute16).edges, 5 + 3 * 5 + 1);
+        assert_eq!(floats(15).edges, 10 + 44 + 2 + 21 + 2 + 12 + 2 + 6 + 1);
     }
 }

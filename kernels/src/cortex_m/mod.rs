@@ -17,6 +17,8 @@ pub mod block_i8;
 pub mod dense_f32;
 #[cfg(cortex_m_dsp)]
 pub mod dense_i8;
+#[cfg(cortex_m_fpu)]
+pub mod input_major_f32;
 #[cfg(cortex_m_dsp)]
 pub mod input_major_i8;
 #[cfg(cortex_m_dsp)]
@@ -54,8 +56,15 @@ pub(crate) const DSP: &[&Kernel] = &[];
 
 /// Those with the floating-point unit.
 #[cfg(all(cortex_m_fpu, not(cortex_m_dsp)))]
-pub(crate) const FPU: &[&Kernel] =
-    &[&dense_f32::DENSE, &block_f32::BLOCK_8, &block_f32::BLOCK_16, &rows_f32::ROWS8, &rows_f32::ROWS16];
+pub(crate) const FPU: &[&Kernel] = &[
+    &dense_f32::DENSE,
+    &block_f32::BLOCK_8,
+    &block_f32::BLOCK_16,
+    &rows_f32::ROWS8,
+    &rows_f32::ROWS16,
+    &input_major_f32::INPUT_MAJOR8,
+    &input_major_f32::INPUT_MAJOR16,
+];
 /// The same, and what needs both in front of what does without the DSP extension.
 #[cfg(all(cortex_m_fpu, cortex_m_dsp))]
 pub(crate) const FPU: &[&Kernel] = &[
@@ -68,6 +77,8 @@ pub(crate) const FPU: &[&Kernel] = &[
     &rows_f32_dsp::CSR16,
     &rows_f32::ROWS8,
     &rows_f32::ROWS16,
+    &input_major_f32::INPUT_MAJOR8,
+    &input_major_f32::INPUT_MAJOR16,
 ];
 /// None: the target lacks it.
 #[cfg(not(cortex_m_fpu))]

@@ -60,6 +60,7 @@ fn main() -> ! {
     for out_degree in [28, 11, 6] {
         for index in [IndexWidth::Delta8, IndexWidth::Absolute16] {
             image_by_image(&images, Packing::InputMajor { out_degree, index }, &mut random);
+            image_by_image_f32(&images, Packing::InputMajor { out_degree, index }, &mut random);
         }
     }
     process::exit(0)
@@ -82,6 +83,26 @@ fn image_by_image(images: &[u8], packing: Packing, random: &mut Random) {
             process::exit(1);
         }
         println!("{n_in}x{n_out} int8 {} {} {packing}", junction.nnz(), kernel.kernel());
+    }
+}
+
+/// The same in f32, black being 0.
+fn image_by_image_f32(images: &[u8], packing: Packing, random: &mut Random) {
+    let (n_in, n_out) = SPARSE;
+    let case = Case::draw(n_in, n_out, packing, Activation::Relu, true, random);
+    let place = case.aligned();
+    let junction = case.junction_on(&place);
+    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
+    for image in images.chunks_exact(n_in.into()) {
+        let (mut x, mut y) = (vec![0.0; n_in.into()], vec![0.0; n_out.into()]);
+        x.iter_mut().zip(image).for_each(|(x, byte)| *x = f32::from(byte.wrapping_add(128)) / 255.0);
+        roi_begin();
+        let ran = kernel.run(&junction, &x, &mut y);
+        roi_end();
+        if ran.is_err() {
+            process::exit(1);
+        }
+        println!("{n_in}x{n_out} f32 {} {} {packing}", junction.nnz(), kernel.kernel());
     }
 }
 
