@@ -19,7 +19,7 @@ use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, Positions};
+use crate::packing::{IndexWidth, NMInputs, NMRow, Packing};
 use crate::spilled;
 
 /// Samples a batch.
@@ -305,20 +305,13 @@ unsafe fn pages<C: Columns, const R: usize>(
     let page = NMRow::new(j.n_in(), n, m);
     let all = j.weights().chunks_exact(page.in_degree).zip(j.index8().chunks_exact(page.position_bytes));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(all) {
-        let mut positions = Positions::new(positions);
-        let (mut step, mut first, mut left) = (0, 0, if page.whole_pages == 0 { page.last_n } else { n });
+        let (mut step, mut inputs) = (0, NMInputs::new(page, n, m, positions));
         // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length; a row
         // has in_degree weights.
         unsafe {
             let next = || {
-                let input = first + positions.next(page.position_bits);
                 step += 1;
-                left -= 1;
-                if left == 0 {
-                    first += m;
-                    left = if first == page.whole_pages * m { page.last_n } else { n };
-                }
-                (f32::from_le_bytes(*at(weights, step - 1)), input)
+                (f32::from_le_bytes(*at(weights, step - 1)), inputs.next())
             };
             row::<C, R>(j.bias(o), page.in_degree, x, next).store(y);
         }

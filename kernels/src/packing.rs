@@ -240,22 +240,42 @@ pub(crate) const fn position_at(stream: &[u8], k: usize, bits: usize) -> usize {
     ((low | high << 8) >> (at % 8)) & ((1 << bits) - 1)
 }
 
-/// The numbers of such a stream, one after the other.
-pub(crate) struct Positions<'p> {
+/// The inputs of a row of N:M, one after the other: the pages' `n` each, and what the last page has.
+pub(crate) struct NMInputs<'p> {
+    row: NMRow,
+    n: usize,
+    m: usize,
+    /// What of the positions is not read, and what is read and not yet given: `count` bits.
     bytes: core::slice::Iter<'p, u8>,
-    /// What is read and not yet given: `count` bits.
     held: u32,
     count: usize,
+    /// The page at hand, and what of its positions is still to come.
+    page: usize,
+    left: usize,
 }
 
-impl<'p> Positions<'p> {
-    pub(crate) fn new(stream: &'p [u8]) -> Self {
-        Self { bytes: stream.iter(), held: 0, count: 0 }
+impl<'p> NMInputs<'p> {
+    pub(crate) fn new(row: NMRow, n: usize, m: usize, positions: &'p [u8]) -> Self {
+        let left = if row.whole_pages == 0 { row.last_n } else { n };
+        Self { row, n, m, bytes: positions.iter(), held: 0, count: 0, page: 0, left }
     }
 
-    /// The next one, of at most 8 bits; past the end 0.
+    /// The next one; there are `in_degree`.
     #[inline(always)]
-    pub(crate) fn next(&mut self, bits: usize) -> usize {
+    pub(crate) fn next(&mut self) -> usize {
+        let input = self.page * self.m + self.position();
+        self.left = self.left.wrapping_sub(1);
+        if self.left == 0 {
+            self.page += 1;
+            self.left = if self.page == self.row.whole_pages { self.row.last_n } else { self.n };
+        }
+        input
+    }
+
+    /// The next number of the stream that [`position_at`] reads anywhere; it has at most 8 bits.
+    #[inline(always)]
+    fn position(&mut self) -> usize {
+        let bits = self.row.position_bits;
         if self.count < bits {
             self.held |= u32::from(self.bytes.next().copied().unwrap_or_default()) << self.count;
             self.count += 8;
@@ -282,12 +302,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_those_of_the_stream() {
-        let stream: [u8; 7] = core::array::from_fn(|k| (k * 89 + 37) as u8);
-        for bits in 0..=6 {
-            let mut positions = Positions::new(&stream);
-            for k in 0..60 {
-                assert_eq!(positions.next(bits), position_at(&stream, k, bits), "{k} of {bits} bits");
+    fn inputs_are_those_of_the_pages() {
+        let stream: [u8; 64] = core::array::from_fn(|k| (k * 89 + 37) as u8);
+        for (n_in, n, m) in [(100, 4, 16), (7, 2, 8), (40, 1, 4), (130, 3, 64), (96, 8, 32)] {
+            let row = NMRow::new(n_in, n, m);
+            let mut inputs = NMInputs::new(row, n, m, &stream);
+            for k in 0..row.in_degree {
+                let page = (k / n).min(row.whole_pages);
+                let input = page * m + position_at(&stream, k, row.position_bits);
+                assert_eq!(inputs.next(), input, "{k} of {n}:{m} of {n_in}");
             }
         }
     }

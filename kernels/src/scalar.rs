@@ -9,7 +9,7 @@ use crate::bytes::groups_of_4;
 use crate::isa::Isa;
 use crate::junction::Junction;
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, Positions, above_zero};
+use crate::packing::{IndexWidth, NMInputs, NMRow, Packing, above_zero};
 use crate::spilled;
 
 /// `dense_f32_1x1`
@@ -133,17 +133,10 @@ unsafe fn nm(j: &Junction<'_>, x: &[f32], y: &mut [f32]) {
     let rows = j.weights().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = j.bias(o);
-        let mut positions = Positions::new(positions);
-        let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
+        let mut inputs = NMInputs::new(row, n, m, positions);
         for w in weights {
-            let input = page * m + positions.next(row.position_bits);
             // SAFETY: Junction::new proved that every position lies within its page and its page within n_in, x's length.
-            sum += f32::from_le_bytes(*w) * unsafe { at(x, input) };
-            left -= 1;
-            if left == 0 {
-                page += 1;
-                left = if page == row.whole_pages { row.last_n } else { n };
-            }
+            sum += f32::from_le_bytes(*w) * unsafe { at(x, inputs.next()) };
         }
         *y = j.activation().of(sum);
     }

@@ -8,7 +8,7 @@ use crate::deltas::Deltas;
 use crate::isa::Isa;
 use crate::junction::{INPUT_MAJOR_OUTPUTS, Junction, QuadLane, Quads, quads_a_word};
 use crate::kernel::{Accepts, Kernel};
-use crate::packing::{IndexWidth, NMRow, Packing, Positions, above_zero};
+use crate::packing::{IndexWidth, NMInputs, NMRow, Packing, above_zero};
 
 /// `dense_i8_1x1`
 pub static DENSE: Kernel = Kernel::new_i8("dense_i8_1x1", Isa::Scalar, Accepts::Dense, dense);
@@ -163,17 +163,10 @@ pub(crate) unsafe fn nm(j: &Junction<'_>, x: &[i8], y: &mut [i8]) {
         j.weights_i8().chunks_exact(row.in_degree.max(1)).zip(j.index8().chunks_exact(row.position_bytes.max(1)));
     for ((o, y), (weights, positions)) in y.iter_mut().enumerate().zip(rows) {
         let mut sum = 0;
-        let mut positions = Positions::new(positions);
-        let (mut page, mut left) = (0, if row.whole_pages == 0 { row.last_n } else { n });
+        let mut inputs = NMInputs::new(row, n, m, positions);
         for w in weights {
-            let input = page * m + positions.next(row.position_bits);
             // SAFETY: Junction::new_i8 proved that every position lies within its page and its page within n_in, x's length.
-            sum += product(*w, unsafe { at(x, input) });
-            left -= 1;
-            if left == 0 {
-                page += 1;
-                left = if page == row.whole_pages { row.last_n } else { n };
-            }
+            sum += product(*w, unsafe { at(x, inputs.next()) });
         }
         *y = j.output_i8(o, sum);
     }

@@ -64,8 +64,8 @@ impl Measured {
     }
 }
 
-/// The models whose programs are measured: the bundled ones as `convert` packs them without a target, and the paper's network in int8 packed for
-/// speed, with [`INPUTS`] images each.
+/// The models whose programs are measured: the bundled ones as `convert` packs them without a target, and of the paper's networks one in int8, with its
+/// masks and with blocks, and one in f32, packed for speed; with [`INPUTS`] images each.
 ///
 /// # Errors
 /// A file cannot be read or converted.

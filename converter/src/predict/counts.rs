@@ -14,7 +14,7 @@
 //! | rows of any length, 8-bit | 170; 21 an output, 3.99 an edge | 68.6 an output, 4.12 an edge |
 //! | coded rows | | 170 an output, 60 an edge (by `measured.toml`) |
 //! | input-major | [`input_major`](super::input_major), by the inputs at hand | the same |
-//! | N:16 | 47 an output, 36.5 an edge | 30 an output; 3.9 an edge of 1:16, 3.97 of more |
+//! | N:16 | 46 an output, 33.5 an edge | 30 an output; 3.9 an edge of 1:16, 3.97 of more |
 
 use lacewing_kernels::{Activation, Element, IndexWidth, Junction, Packing};
 
@@ -136,7 +136,7 @@ fn of_f32(packing: Packing, (n_in, n_out, nnz): (usize, usize, usize)) -> Option
         Packing::Csr { index: IndexWidth::Delta8 } => {
             counted("csr8_f32_1x8/fpu", Line(170.0, 21.0, 3.99).at(n_out, nnz))
         }
-        Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 47.2, 36.5).at(n_out, nnz)),
+        Packing::NM { .. } => counted("nm_f32_1x1/scalar", Line(0.0, 46.2, 33.5).at(n_out, nnz)),
         _ => None,
     }
 }

@@ -146,7 +146,9 @@ pub fn predict(model: &Model<'_>, target: &str, images: &[&[f32]]) -> Result<Pre
     let target = TARGETS.into_iter().find(|known| *known == target).ok_or_else(unknown)?;
     let program = if model.input().is_some() { INT8 } else { F32 };
     let proven_at_build = model.bytes().len() <= PROVEN_AT_BUILD;
-    let runs = runs(model, images)?;
+    let seen = seen(model, images)?;
+    let images = seen.len();
+    let runs = if seen.is_empty() { vec![none_is_zero(model)] } else { seen };
     let steps: Vec<Step> = model
         .operations()
         .enumerate()
@@ -171,7 +173,7 @@ pub fn predict(model: &Model<'_>, target: &str, images: &[&[f32]]) -> Result<Pre
         code,
         ram: model.scratch_len() + MARKS + if proven_at_build { 0 } else { DESCRIPTION },
         stack: stack(model, &steps, proven_at_build, &program),
-        images: images.len(),
+        images,
         instructions,
         longest_step: instructions.and(steps.iter().filter_map(|step| step.most).max()),
         proven_at_build,
@@ -184,15 +186,19 @@ fn mean(of: impl ExactSizeIterator<Item = usize>) -> Option<usize> {
     (of.sum::<usize>() + runs / 2).checked_div(runs)
 }
 
-/// Of each image, which inputs of each operation are not zero; where there is no image, or this machine cannot run the model, one of which none is.
-fn runs(model: &Model<'_>, images: &[&[f32]]) -> Result<Vec<Vec<Vec<bool>>>, PredictError> {
+/// Of each image, which inputs of each operation are not zero; nothing where this machine cannot run the model.
+fn seen(model: &Model<'_>, images: &[&[f32]]) -> Result<Vec<Vec<Vec<bool>>>, PredictError> {
     let needed = model.n_in();
     if let Some(image) = images.iter().find(|image| image.len() != needed) {
         return Err(PredictError::Image { needed, found: image.len() });
     }
-    let seen: Option<Vec<_>> = images.iter().map(|image| seen::nonzero_inputs(model, image)).collect();
-    let none_is_zero = || model.operations().map(|operation| vec![true; operation.junction.n_in()]).collect();
-    Ok(seen.filter(|seen| !seen.is_empty()).unwrap_or_else(|| vec![none_is_zero()]))
+    let seen: Option<_> = images.iter().map(|image| seen::nonzero_inputs(model, image)).collect();
+    Ok(seen.unwrap_or_default())
+}
+
+/// The same of an image none of whose inputs is zero anywhere.
+fn none_is_zero(model: &Model<'_>) -> Vec<Vec<bool>> {
+    model.operations().map(|operation| vec![true; operation.junction.n_in()]).collect()
 }
 
 /// Bytes of the program without the model.

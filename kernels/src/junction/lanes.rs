@@ -162,13 +162,13 @@ impl<'m> WindowsIndex<'m> {
 impl<'m> Junction<'m> {
     /// The index of a junction packed in windows; meaningless for others.
     pub(crate) const fn windows_index(&self) -> WindowsIndex<'m> {
-        // One row of `lanes` f32, or of as many fours of int8, a step.
+        // One row of `lanes` f32, or of as many fours of int8, a step; both are powers of two, and kernels come here at every run.
         let (lanes, steps) = match self.parts.packing {
             Packing::Windows { lanes, steps, .. } => (lanes as usize, steps as usize),
             _ => (1, 1),
         };
         let spilled = self.spilled as usize;
-        let windows = self.weights().len().saturating_sub(spilled) / above_zero(lanes * steps);
+        let windows = self.weights().len().saturating_sub(spilled) >> (lanes * steps).trailing_zeros();
         WindowsIndex::new(self.parts.index, self.n_out(), windows, spilled)
     }
 }

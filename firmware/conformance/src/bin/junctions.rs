@@ -7,7 +7,7 @@ use lacewing_firmware_conformance::alloc::vec;
 use lacewing_firmware_conformance::support::{Case, Random};
 use lacewing_firmware_conformance::support_i8::{self, Extreme};
 use lacewing_firmware_conformance::{entry, open_heap, read, roi_begin, roi_end};
-use lacewing_kernels::{Activation, IndexWidth, KernelSet, Packing};
+use lacewing_kernels::{Activation, IndexWidth, Junction, KernelSet, Packing, ReadyKernel, RunError};
 use semihosting::{println, process};
 
 /// The paper's first junctions, its last ones, one that falls out of small caches elsewhere, and one of too few outputs for a tile.
@@ -71,18 +71,8 @@ fn image_by_image(images: &[u8], packing: Packing, random: &mut Random) {
     let (n_in, n_out) = SPARSE;
     let case = support_i8::Case::draw(n_in, n_out, packing, Extreme::None, random).with_shift(-9).with_input_zero(-128);
     let place = case.aligned();
-    let junction = case.junction_on(&place);
-    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
     for image in images.chunks_exact(n_in.into()) {
-        let (mut x, mut y) = (vec![0; n_in.into()], vec![0; n_out.into()]);
-        x.copy_from_slice(bytemuck::cast_slice(image));
-        roi_begin();
-        let ran = kernel.run_i8(&junction, &x, &mut y);
-        roi_end();
-        if ran.is_err() {
-            process::exit(1);
-        }
-        println!("{n_in}x{n_out} int8 {} {} {packing}", junction.nnz(), kernel.kernel());
+        run_i8(&case.junction_on(&place), bytemuck::cast_slice(image), packing);
     }
 }
 
@@ -90,48 +80,59 @@ fn image_by_image(images: &[u8], packing: Packing, random: &mut Random) {
 fn image_by_image_f32(images: &[u8], packing: Packing, random: &mut Random) {
     let (n_in, n_out) = SPARSE;
     let case = Case::draw(n_in, n_out, packing, Activation::Relu, true, random);
-    let place = case.aligned();
-    let junction = case.junction_on(&place);
-    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
+    let (place, mut x) = (case.aligned(), vec![0.0; n_in.into()]);
     for image in images.chunks_exact(n_in.into()) {
-        let (mut x, mut y) = (vec![0.0; n_in.into()], vec![0.0; n_out.into()]);
         x.iter_mut().zip(image).for_each(|(x, byte)| *x = f32::from(byte.wrapping_add(128)) / 255.0);
-        roi_begin();
-        let ran = kernel.run(&junction, &x, &mut y);
-        roi_end();
-        if ran.is_err() {
-            process::exit(1);
-        }
-        println!("{n_in}x{n_out} f32 {} {} {packing}", junction.nnz(), kernel.kernel());
+        run(&case.junction_on(&place), &x, packing);
     }
 }
 
 fn int8(n_in: u16, n_out: u16, packing: Packing, random: &mut Random) {
     let case = support_i8::Case::draw(n_in, n_out, packing, Extreme::None, random).with_shift(-9);
     let place = case.aligned();
-    let junction = case.junction_on(&place);
-    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
-    let (x, mut y) = (vec![3; n_in.into()], vec![0; n_out.into()]);
-    roi_begin();
-    let ran = kernel.run_i8(&junction, &x, &mut y);
-    roi_end();
-    if ran.is_err() {
-        process::exit(1);
-    }
-    println!("{n_in}x{n_out} int8 {} {} {packing}", junction.nnz(), kernel.kernel());
+    run_i8(&case.junction_on(&place), &vec![3; n_in.into()], packing);
 }
 
 fn float(n_in: u16, n_out: u16, packing: Packing, random: &mut Random) {
     let case = Case::draw(n_in, n_out, packing, Activation::Relu, true, random);
     let place = case.aligned();
-    let junction = case.junction_on(&place);
-    let Some(kernel) = KernelSet::ALL.choose_for(&junction).ok().flatten() else { process::exit(1) };
-    let (x, mut y) = (vec![1.0; n_in.into()], vec![0.0; n_out.into()]);
-    roi_begin();
-    let ran = kernel.run(&junction, &x, &mut y);
-    roi_end();
-    if ran.is_err() {
+    run(&case.junction_on(&place), &vec![1.0; n_in.into()], packing);
+}
+
+/// Runs a junction by the kernel that the target chooses, and says so in a line.
+fn run_i8(junction: &Junction<'_>, x: &[i8], packing: Packing) {
+    let mut y = vec![0; junction.n_out()];
+    let counted = |kernel: ReadyKernel<'_>| {
+        roi_begin();
+        let ran = kernel.run_i8(junction, x, &mut y);
+        roi_end();
+        ran
+    };
+    line(junction, "int8", packing, counted);
+}
+
+/// The same in f32.
+fn run(junction: &Junction<'_>, x: &[f32], packing: Packing) {
+    let mut y = vec![0.0; junction.n_out()];
+    let counted = |kernel: ReadyKernel<'_>| {
+        roi_begin();
+        let ran = kernel.run(junction, x, &mut y);
+        roi_end();
+        ran
+    };
+    line(junction, "f32", packing, counted);
+}
+
+fn line(
+    junction: &Junction<'_>,
+    element: &str,
+    packing: Packing,
+    counted: impl FnOnce(ReadyKernel<'static>) -> Result<(), RunError>,
+) {
+    let Some(kernel) = KernelSet::ALL.choose_for(junction).ok().flatten() else { process::exit(1) };
+    let name = kernel.kernel();
+    if counted(kernel).is_err() {
         process::exit(1);
     }
-    println!("{n_in}x{n_out} f32 {} {} {packing}", junction.nnz(), kernel.kernel());
+    println!("{}x{} {element} {} {name} {packing}", junction.n_in(), junction.n_out(), junction.nnz());
 }
